@@ -1,0 +1,1 @@
+// ReplicaLink: connections, RESP, the replica handshake, the stream and the spool.

@@ -1,0 +1,182 @@
+// The whole keyspace of a server as it tells it itself, in a form that is comparable across versions:
+// the independent truth that the program's results are held against.
+//
+// Strings, lists, sets and hashes are compared by DEBUG DIGEST-VALUE, which the four servers agree
+// on. Sorted sets are read out, because newer servers print scores differently into that digest;
+// streams as well, because it leaves out their groups.
+
+import Glibc
+
+struct KeyName: Hashable, CustomStringConvertible {
+  let database: Int
+  let key: [UInt8]
+
+  var description: String { "db \(database) \(printable(key))" }
+}
+
+struct KeyState: Equatable, CustomStringConvertible {
+  let type: String
+  let value: String
+  /// Milliseconds of Unix time; nil when the key does not expire.
+  let expiresAt: Int?
+
+  var description: String {
+    "\(type) \(value.prefix(400)) \(expiresAt.map { "expires \($0)" } ?? "")"
+  }
+}
+
+struct Keyspace {
+  private(set) var keys: [KeyName: KeyState] = [:]
+
+  /// Reads everything a server holds. Nothing may write to it meanwhile.
+  /// `streamsAs` is the older of the two versions compared: fields of XINFO STREAM that it does not
+  /// have are left out.
+  init(of server: TestServer, streamsAs: ServerKind? = nil) throws {
+    let client = try server.client()
+    let detailed = (streamsAs ?? server.kind) != .redis62 && server.kind != .redis62
+    for field in try client.info("keyspace").keys where field.hasPrefix("db") {
+      let database = Int(field.dropFirst(2)) ?? 0
+      try client("SELECT", database)
+      let names = try Self.scan(client)
+      let types = try client.pipeline(names.map { ["TYPE", $0] }).map(\.text)
+      let expiries = try Self.expiries(client, names, server.kind)
+      for (index, name) in names.enumerated() where types[index] != "none" {
+        let value = try Self.value(client, name, types[index], server.kind, detailed)
+        keys[KeyName(database: database, key: name)] = KeyState(
+          type: types[index], value: value, expiresAt: expiries[index])
+      }
+    }
+  }
+
+  /// Only the keys that `isIncluded` accepts.
+  func filter(_ isIncluded: (KeyName) -> Bool) -> Keyspace {
+    var copy = self
+    copy.keys = keys.filter { isIncluded($0.key) }
+    return copy
+  }
+
+  func filter(prefix: String) -> Keyspace {
+    filter { $0.key.starts(with: prefix.utf8) }
+  }
+
+  /// Only the keys that have not expired at that time.
+  func alive(at milliseconds: Int) -> Keyspace {
+    var copy = self
+    copy.keys = keys.filter { $0.value.expiresAt.map { $0 > milliseconds } ?? true }
+    return copy
+  }
+
+  /// One line a difference, at most ten; empty when both are the same.
+  func differences(from other: Keyspace) -> [String] {
+    var lines: [String] = []
+    for (name, state) in keys where other.keys[name] != state {
+      lines.append(
+        "\(name): \(state) | the other: \(other.keys[name].map(\.description) ?? "nothing")")
+    }
+    for (name, state) in other.keys where keys[name] == nil {
+      lines.append("\(name): nothing | the other: \(state)")
+    }
+    return Array(lines.sorted().prefix(10))
+  }
+
+  private static func scan(_ client: TestClient) throws -> [[UInt8]] {
+    var names: Set<[UInt8]> = []
+    var cursor = "0"
+    repeat {
+      let reply = try client("SCAN", cursor, "COUNT", 1000).elements
+      cursor = reply[0].text
+      names.formUnion(reply[1].elements.compactMap(\.bytes))
+    } while cursor != "0"
+    return Array(names)
+  }
+
+  private static func expiries(
+    _ client: TestClient, _ names: [[UInt8]], _ kind: ServerKind
+  ) throws -> [Int?] {
+    if kind.knowsPexpiretime {
+      return try client.pipeline(names.map { ["PEXPIRETIME", $0] }).map {
+        ($0.number ?? -1) >= 0 ? $0.number : nil
+      }
+    }
+    return try names.map { try exactExpiry(client, $0) }
+  }
+
+  /// Redis 6.2 tells only the time left. It is exact when the server's clock reads the same
+  /// millisecond before and after; we ask until it does.
+  private static func exactExpiry(_ client: TestClient, _ name: [UInt8]) throws -> Int? {
+    while true {
+      let replies = try client.pipeline([["MULTI"], ["TIME"], ["PTTL", name], ["TIME"], ["EXEC"]])
+      let answers = replies[4].elements
+      guard let left = answers[1].number, left >= 0 else { return nil }
+      let before = milliseconds(answers[0])
+      if before == milliseconds(answers[2]) { return before + left }
+    }
+  }
+
+  private static func milliseconds(_ time: Reply) -> Int {
+    let parts = time.elements.compactMap { Int($0.text) }
+    return parts[0] * 1000 + parts[1] / 1000
+  }
+
+  private static func value(
+    _ client: TestClient, _ name: [UInt8], _ type: String, _ kind: ServerKind, _ detailed: Bool
+  ) throws -> String {
+    switch type {
+    case "zset":
+      let pairs = try client("ZRANGE", name, 0, -1, "WITHSCORES").elements.compactMap(\.bytes)
+      return stride(from: 0, to: pairs.count, by: 2).map {
+        let score = Double(String(decoding: pairs[$0 + 1], as: UTF8.self)) ?? .nan
+        return "\(printable(pairs[$0]))=\(score)"
+      }.joined(separator: " ")
+    case "stream":
+      return canonicalStream(try client("XINFO", "STREAM", name, "FULL", "COUNT", 0), detailed)
+    default:
+      let digest = try client("DEBUG", "DIGEST-VALUE", name).elements[0].text
+      guard type == "hash" && kind.knowsFieldExpiry else { return digest }
+      return try digest + fieldExpiries(client, name)
+    }
+  }
+
+  /// The expiry times of a hash's fields, where there are any.
+  private static func fieldExpiries(_ client: TestClient, _ name: [UInt8]) throws -> String {
+    let fields = try client("HKEYS", name).elements.compactMap(\.bytes)
+    let times = try client.pipeline([["HPEXPIRETIME", name, "FIELDS", fields.count] + fields])[0]
+    return zip(fields, times.elements).filter { ($0.1.number ?? -1) >= 0 }
+      .map { " \(printable($0.0))@\($0.1.text)" }.sorted().joined()
+  }
+}
+
+/// XINFO STREAM FULL without what is not data: layout (radix-tree-…), and when a consumer was last
+/// seen, which is a clock reading of the server that is asked. `detailed` adds what came with 7.0.
+private func canonicalStream(_ reply: Reply, _ detailed: Bool) -> String {
+  let dropped: Set = [
+    "radix-tree-keys", "radix-tree-nodes", "lag", "seen-time", "active-time",
+    "recorded-first-entry-id",
+  ]
+  let sinceSeven: Set = ["max-deleted-entry-id", "entries-added", "entries-read"]
+  func render(_ reply: Reply) -> String {
+    guard case .array(let elements) = reply else {
+      return reply.bytes.map(printable) ?? "nil"
+    }
+    if let first = elements.first?.bytes,
+      ["length", "name"].contains(String(decoding: first, as: UTF8.self))
+    {
+      return "{"
+        + stride(from: 0, to: elements.count - 1, by: 2).compactMap {
+          let field = elements[$0].text
+          if dropped.contains(field) || (!detailed && sinceSeven.contains(field)) { return nil }
+          return "\(field):\(render(elements[$0 + 1]))"
+        }.joined(separator: " ") + "}"
+    }
+    return "[" + elements.map(render).joined(separator: " ") + "]"
+  }
+  return render(reply)
+}
+
+/// Bytes as a person can read them.
+func printable(_ bytes: [UInt8]) -> String {
+  bytes.map {
+    (33..<127).contains($0) && $0 != 92 ? String(UnicodeScalar($0)) : "\\x" + String($0, radix: 16)
+  }
+  .joined()
+}

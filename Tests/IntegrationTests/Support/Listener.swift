@@ -1,0 +1,40 @@
+// A listening TCP socket on a free loopback port: what pretends to be a server in the tests for bad
+// input, from one that never answers to a master whose snapshot is broken.
+
+import Glibc
+
+final class Listener: @unchecked Sendable {
+  // Sendable: everything is set once in init; the descriptor may be used from any thread.
+
+  let port: Int
+  private let descriptor: Int32
+
+  init() throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = loopbackAddress(port: 0)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let descriptor = descriptor
+    let status = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) | listen(descriptor, 64) | getsockname(descriptor, $0, &length)
+      }
+    }
+    port = Int(UInt16(bigEndian: address.sin_port))
+    guard status == 0 else { throw TestFailure("listen: \(String(cString: strerror(errno)))") }
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// The next connection, or nil once `stop` was called.
+  func accept() -> Int32? {
+    let connection = Glibc.accept(descriptor, nil, nil)
+    return connection < 0 ? nil : connection
+  }
+
+  /// Wakes up whoever waits in `accept`.
+  func stop() {
+    shutdown(descriptor, Int32(SHUT_RDWR))
+  }
+}

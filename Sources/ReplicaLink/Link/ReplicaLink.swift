@@ -77,9 +77,10 @@ public final class ReplicaLink: @unchecked Sendable {
     }
   }
 
-  /// Everything up to `offset` is applied at every destination: what the next ACK will say.
+  /// Everything up to `offset` is applied at every destination: what the next ACK will say. Never
+  /// goes down.
   public func acknowledge(_ offset: UInt64) {
-    appliedOffset.store(offset, ordering: .releasing)
+    _ = appliedOffset.max(offset, ordering: .acquiringAndReleasing)
   }
 
   /// Sends an ACK now, as `REPLCONF GETACK` asks for.

@@ -58,6 +58,12 @@ public struct RedisConnection: ~Copyable, Sendable {
     self.ioMilliseconds = ioMilliseconds
   }
 
+  /// Gives the connected, logged-in socket away, for somebody who pipelines by himself. No reply may
+  /// be outstanding.
+  public consuming func takeSocket() -> Socket {
+    socket
+  }
+
   /// The peer, for messages.
   public var peer: String { socket.peer }
 

@@ -1,0 +1,178 @@
+// What each value type is made of, as one table (Grammar+Table.swift), compiled into one flat list of
+// steps that the ValueWalker runs. A new type is a new row; there is no second walker to change.
+
+/// What a step of a value means. The walker only measures; readers of elements act on it.
+enum ElementKind: UInt8, Sendable {
+  case none
+  case stringValue
+  case listItem
+  case setMember
+  case sortedSetMember
+  case score
+  case hashField
+  case hashValue
+  case fieldExpiry
+  case fieldExpiryRelative
+  case fieldExpirySigned
+  case fieldExpiryBase
+  case elementCount
+  case listZiplist
+  case hashZipmap
+  case setIntset
+  case sortedSetZiplist
+  case hashZiplist
+  case hashListpack
+  case sortedSetListpack
+  case setListpack
+  case hashListpackTTL
+  case nodeContainer
+  case listNode
+  case streamNodeID
+  case streamNode
+  case streamLength
+  case streamLastMilliseconds
+  case streamLastSequence
+  case streamFirstMilliseconds
+  case streamFirstSequence
+  case streamDeletedMilliseconds
+  case streamDeletedSequence
+  case streamEntriesAdded
+  case groupCount
+  case groupName
+  case groupLastMilliseconds
+  case groupLastSequence
+  case groupEntriesRead
+  case pendingCount
+  case pendingID
+  case pendingTime
+  case pendingDeliveries
+  case consumerCount
+  case consumerName
+  case consumerSeenTime
+  case consumerActiveTime
+  case consumerPendingCount
+  case consumerPendingID
+  case returnedCount
+  case returnedID
+  case moduleID
+  case moduleData
+  case groupEnd
+}
+
+/// How a step reads its bytes.
+enum StepForm: UInt8, Sendable {
+  /// An RDB string.
+  case string
+  /// A length field.
+  case length
+  /// `argument` bytes as they are.
+  case fixed
+  /// One byte of text length, or 253 to 255 for NaN and the infinities, then the text.
+  case textScore
+  /// A length field that becomes the count of the loop that begins with the next `loop` step.
+  case count
+  /// Begins a loop: with no rounds left, goes to `argument`.
+  case loop
+  /// Ends a round: with rounds left, goes to `argument`.
+  case again
+  /// One opcode of module data with its operand; repeats itself until opcode 0.
+  case moduleData
+  /// A flag as length field and, where it is not 0, a string.
+  case optionalString
+  /// Reads nothing; marks a place for readers of elements.
+  case mark
+  /// The value ends here.
+  case done
+}
+
+/// One step of the compiled table.
+struct GrammarStep: Sendable {
+  var form: StepForm
+  var kind: ElementKind
+  var argument: UInt16
+}
+
+/// One part of a table row. Nesting is as deep as the row is written, at most `depthMax` loops.
+indirect enum Shape: Sendable {
+  case string(ElementKind)
+  case length(ElementKind)
+  case fixed(Int, ElementKind)
+  case textScore
+  case repeated(ElementKind, [Shape])
+  case moduleData
+  case optionalString
+  case mark(ElementKind)
+}
+
+/// The compiled table and where each type and opcode begins in it.
+struct Grammar: Sendable {
+  /// The deepest nesting of loops in the table: stream, group, consumer's pending ids.
+  static let depthMax = 3
+
+  private(set) var steps: [GrammarStep] = []
+  /// First step by type number; 0 (a `done`) for numbers without a row.
+  private(set) var redisStarts: [UInt16] = .init(repeating: 0, count: 256)
+  private(set) var valkeyStarts: [UInt16] = .init(repeating: 0, count: 256)
+  private(set) var moduleAuxiliaryStart = 0
+  private(set) var keyMetadataStart = 0
+  private(set) var slotImportStart = 0
+  private(set) var functionPreReleaseStart = 0
+
+  static let shared = Grammar()
+
+  private init() {
+    emit(.done, .none)
+    for (type, shapes) in Self.table {
+      let start = UInt16(compile(shapes))
+      if type.family == .redis { redisStarts[Int(type.rawValue)] = start }
+      // Numbers below 22 are shared; from there on each family has its own.
+      if type.family == .valkey || type.rawValue < RDBType.firstOwnNumber {
+        valkeyStarts[Int(type.rawValue)] = start
+      }
+    }
+    moduleAuxiliaryStart = compile([.moduleData])
+    keyMetadataStart = compile([.repeated(.none, [.fixed(4, .none), .moduleData])])
+    slotImportStart = compile([
+      .string(.none), .repeated(.none, [.length(.none), .length(.none)]),
+    ])
+    functionPreReleaseStart = compile([
+      .string(.none), .string(.none), .optionalString, .string(.none),
+    ])
+  }
+
+  func starts(for family: RDBFamily) -> [UInt16] {
+    family == .redis ? redisStarts : valkeyStarts
+  }
+
+  private mutating func emit(_ form: StepForm, _ kind: ElementKind, _ argument: Int = 0) {
+    steps.append(GrammarStep(form: form, kind: kind, argument: UInt16(argument)))
+  }
+
+  private mutating func compile(_ shapes: [Shape]) -> Int {
+    let start = steps.count
+    append(shapes)
+    emit(.done, .none)
+    return start
+  }
+
+  private mutating func append(_ shapes: [Shape]) {
+    for shape in shapes {
+      switch shape {
+      case .string(let kind): emit(.string, kind)
+      case .length(let kind): emit(.length, kind)
+      case .fixed(let size, let kind): emit(.fixed, kind, size)
+      case .textScore: emit(.textScore, .score)
+      case .moduleData: emit(.moduleData, .moduleData)
+      case .optionalString: emit(.optionalString, .none)
+      case .mark(let kind): emit(.mark, kind)
+      case .repeated(let kind, let body):
+        emit(.count, kind)
+        let loop = steps.count
+        emit(.loop, kind)
+        append(body)
+        emit(.again, kind, loop + 1)
+        steps[loop].argument = UInt16(steps.count)
+      }
+    }
+  }
+}

@@ -100,7 +100,7 @@ struct Lane: ~Copyable {
   }
 
   /// Ends the lane. A transaction that is open at the destination vanishes with the connection.
-  consuming func close() {
+  func close() {
     pipeline.close()
     thread.join()
   }

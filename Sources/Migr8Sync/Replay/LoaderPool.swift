@@ -5,6 +5,9 @@ import ReplicaLink
 
 /// N pipelines behind one door. Used by the replay thread alone.
 struct LoaderPool: ~Copyable {
+  /// Loaders where `--workers` does not say.
+  static let defaultCount = 4
+
   private let pipelines: [Pipeline]
   private let threads: [NamedThread]
   private let progress: ReplayProgress
@@ -51,7 +54,7 @@ struct LoaderPool: ~Copyable {
   }
 
   /// Ends the loaders, whatever is under way.
-  consuming func close() {
+  func close() {
     for pipeline in pipelines { pipeline.close() }
     for thread in threads { thread.join() }
   }

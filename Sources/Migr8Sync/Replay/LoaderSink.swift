@@ -71,7 +71,7 @@ struct LoaderSink: SnapshotSink, ~Copyable {
   }
 
   /// Ends the loaders.
-  consuming func close() {
+  func close() {
     loaders.close()
   }
 }

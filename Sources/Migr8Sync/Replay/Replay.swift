@@ -1,0 +1,170 @@
+// One run of the replay: the thread that takes the source's bytes out of the spool and brings them
+// to the destination, first the snapshot over the loaders, then the stream over the lane.
+//
+//   link thread ─▶ spool ─▶ this thread ─▶ loaders, then lane ─▶ destination
+//        ▲                                          │
+//        └──────────── applied offset ◀─────────────┘
+
+import RDBParser
+import ReplicaLink
+import Synchronization
+
+/// How a run that did not fail ended.
+enum ReplayOutcome: Sendable {
+  /// Snapshot and catch-up are done, as `--once` asked.
+  case converged
+  /// The operator stopped it.
+  case interrupted
+}
+
+/// The replay thread and what the other threads may ask of it.
+///
+/// `@unchecked Sendable`: `options`, `findings`, `link`, `progress` and the counters are immutable
+/// references to types that guard themselves; `phases` is guarded by `phaseLock`.
+final class Replay: @unchecked Sendable {
+  /// How long the wait for the end of a source's transaction may last after a stop was asked for.
+  static let transactionPatienceMilliseconds: Int64 = 2_000
+
+  let options: SyncOptions
+  let findings: PreflightFindings
+  let link: ReplicaLink
+  let progress = ReplayProgress()
+  let snapshotCounters = SnapshotCounters()
+  let streamCounters = StreamCounters()
+  let phases = PhaseClock()
+  /// The spool position of the stream's first byte, and the stream offset before it; 0 until known.
+  let streamPosition = Atomic<UInt64>(0)
+  let streamStart = Atomic<UInt64>(0)
+  private let isStopping = Atomic<Bool>(false)
+
+  init(options: SyncOptions, findings: PreflightFindings) {
+    self.options = options
+    self.findings = findings
+    link = ReplicaLink(
+      source: options.source, timeouts: options.timeouts,
+      spoolLimits: SpoolLimits(
+        memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
+        directory: options.spoolDirectory))
+  }
+
+  /// Ends the run soon, with everything that was begun finished. From any thread.
+  func requestStop() {
+    isStopping.store(true, ordering: .releasing)
+    // Before data flows nobody but the link can be waiting; afterwards the replay thread looks.
+    if case .receiving = link.currentPhase { return }
+    link.stop()
+  }
+
+  var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }
+
+  /// Does the whole run on the calling thread.
+  func run() throws(ReplayError) -> ReplayOutcome {
+    let linkThread = link.start()
+    defer {
+      link.stop()
+      linkThread.join()
+      phases.enter(.finished)
+    }
+    do {
+      let start = try ReplayError.wrap { () throws(LinkError) in
+        try awaitSnapshot()
+      }
+      let decoder = try replaySnapshot(start)
+      return try follow(decoder, start)
+    } catch {
+      guard error.isInterruption else { throw error }
+      return .interrupted
+    }
+  }
+
+  private func awaitSnapshot() throws(LinkError) -> SnapshotStart {
+    phases.enter(.waitingForSnapshot)
+    return try link.waitForSnapshot()
+  }
+
+  private func replaySnapshot(_ start: SnapshotStart) throws(ReplayError) -> CommandDecoder {
+    phases.enter(.snapshot)
+    let version = findings.destination?.version ?? Preflight.destinationVersionMin
+    var sink = LoaderSink(
+      loaders: LoaderPool(
+        count: options.workers ?? LoaderPool.defaultCount, url: options.destination,
+        timeouts: options.timeouts, conflicts: options.onConflict, progress: progress),
+      encoder: EntryEncoder(
+        conflicts: options.onConflict, setTakesExpiry: version >= ServerVersion(6, 2)),
+      databases: options.databases,
+      movesFunctions: options.filter.matchesEverything && version >= ServerVersion(7),
+      counters: snapshotCounters)
+    var reader = SnapshotReplay(
+      spool: link.spool, filter: options.filter, start: start, counters: snapshotCounters
+    ) { [self] () throws(ReplayError) in
+      try progress.throwFailure()
+      if isStopRequested { throw .interrupted }
+    }
+    defer { sink.close() }
+    let decoder = try load(&reader, into: &sink)
+    streamPosition.store(
+      link.spool.status.consumedBytes - UInt64(decoder.pendingBytes), ordering: .releasing)
+    streamStart.store(start.offset, ordering: .releasing)
+    progress.appliedOffset.store(start.offset, ordering: .releasing)
+    link.acknowledge(start.offset)
+    return decoder
+  }
+
+  private func load(
+    _ reader: inout SnapshotReplay, into sink: inout LoaderSink
+  ) throws(ReplayError) -> CommandDecoder {
+    do {
+      let decoder = try reader.run(into: &sink)
+      try sink.drain()
+      return decoder
+    } catch {
+      // What was handed over is finished when the operator stops; a failure ends at once.
+      if error.isInterruption { try? sink.drain() }
+      throw error
+    }
+  }
+
+  private func follow(
+    _ decoder: consuming CommandDecoder, _ start: SnapshotStart
+  ) throws(ReplayError) -> ReplayOutcome {
+    phases.enter(.catchingUp)
+    let goal = catchUpGoal()
+    var stream = StreamReplay(
+      decoder: decoder, replay: self,
+      lane: Lane(
+        url: options.destination, timeouts: options.timeouts, progress: progress,
+        offset: start.offset, onApplied: { [link] offset in link.acknowledge(offset) }))
+    do {
+      try stream.run(goal: goal)
+    } catch {
+      stream.close()
+      throw error
+    }
+    stream.close()
+    return isStopRequested ? .interrupted : .converged
+  }
+
+  /// The offset at which the destination has caught up: where the source stands now. When it cannot
+  /// be asked, what has arrived so far.
+  private func catchUpGoal() -> UInt64 {
+    if findings.source != nil,
+      let offset = try? currentSourceOffset(), offset >= streamStart.load(ordering: .relaxed)
+    {
+      return offset
+    }
+    return receivedOffset
+  }
+
+  private func currentSourceOffset() throws(LinkError) -> UInt64? {
+    var connection = try RedisConnection.open(options.source, timeouts: options.timeouts)
+    return try ServerFacts.read(&connection)?.replicationOffset
+  }
+
+  /// The stream offset of the last byte that has arrived.
+  var receivedOffset: UInt64 {
+    let position = streamPosition.load(ordering: .acquiring)
+    let received = link.spool.status.receivedBytes
+    let start = streamStart.load(ordering: .acquiring)
+    return start + (received > position ? received - position : 0)
+  }
+}

@@ -20,6 +20,14 @@ struct KeyState: Equatable, CustomStringConvertible {
   /// Milliseconds of Unix time; nil when the key does not expire.
   let expiresAt: Int?
 
+  func isEqual(to other: KeyState, _ expiryTolerance: Int) -> Bool {
+    guard type == other.type, value == other.value else { return false }
+    guard let ours = expiresAt, let theirs = other.expiresAt else {
+      return expiresAt == nil && other.expiresAt == nil
+    }
+    return abs(ours - theirs) <= expiryTolerance
+  }
+
   var description: String {
     "\(type) \(value.prefix(400)) \(expiresAt.map { "expires \($0)" } ?? "")"
   }
@@ -59,22 +67,19 @@ struct Keyspace {
     filter { $0.key.starts(with: prefix.utf8) }
   }
 
-  /// Only the keys that have not expired at that time.
-  func alive(at milliseconds: Int) -> Keyspace {
-    var copy = self
-    copy.keys = keys.filter { $0.value.expiresAt.map { $0 > milliseconds } ?? true }
-    return copy
-  }
-
-  /// One line a difference, at most ten; empty when both are the same.
-  func differences(from other: Keyspace) -> [String] {
+  /// One line a difference, at most ten; empty when both are the same. Keys that have expired on
+  /// either side by the given time do not count.
+  func differences(
+    from other: Keyspace, ignoringExpiredAt now: Int = 0, expiryTolerance: Int = 0
+  ) -> [String] {
     var lines: [String] = []
-    for (name, state) in keys where other.keys[name] != state {
-      lines.append(
-        "\(name): \(state) | the other: \(other.keys[name].map(\.description) ?? "nothing")")
-    }
-    for (name, state) in other.keys where keys[name] == nil {
-      lines.append("\(name): nothing | the other: \(state)")
+    for name in Set(keys.keys).union(other.keys.keys) {
+      let (ours, theirs) = (keys[name], other.keys[name])
+      let expiries = [ours, theirs].compactMap { $0?.expiresAt }
+      if expiries.contains(where: { $0 <= now + expiryTolerance }) { continue }
+      if let ours, let theirs, ours.isEqual(to: theirs, expiryTolerance) { continue }
+      let (left, right) = (ours?.description ?? "nothing", theirs?.description ?? "nothing")
+      lines.append("\(name): \(left) | the other: \(right)")
     }
     return Array(lines.sorted().prefix(10))
   }

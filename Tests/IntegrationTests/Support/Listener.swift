@@ -9,14 +9,15 @@ final class Listener: @unchecked Sendable {
   let port: Int
   private let descriptor: Int32
 
-  init() throws {
+  init(queueLength: Int32 = 64) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = loopbackAddress(port: 0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let descriptor = descriptor
     let status = withUnsafeMutablePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) | listen(descriptor, 64) | getsockname(descriptor, $0, &length)
+        bind(descriptor, $0, length) | listen(descriptor, queueLength)
+          | getsockname(descriptor, $0, &length)
       }
     }
     port = Int(UInt16(bigEndian: address.sin_port))
@@ -37,4 +38,17 @@ final class Listener: @unchecked Sendable {
   func stop() {
     shutdown(descriptor, Int32(SHUT_RDWR))
   }
+}
+
+/// Begins to connect and does not wait for the outcome.
+func startConnecting(port: Int) -> Int32 {
+  let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+  let descriptor = socket(AF_INET, type, 0)
+  var address = loopbackAddress(port: port)
+  _ = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
+  }
+  return descriptor
 }

@@ -4,7 +4,7 @@
 import Glibc
 
 /// The servers that scripts/servers provides, oldest first.
-enum ServerKind: String, CaseIterable, CustomStringConvertible {
+enum ServerKind: String, CaseIterable, CustomStringConvertible, Comparable {
   case redis62 = "redis-6.2/redis-server"
   case redis70 = "redis-7.0/redis-server"
   case valkey81 = "valkey-8.1/valkey-server"
@@ -22,6 +22,13 @@ enum ServerKind: String, CaseIterable, CustomStringConvertible {
     case .valkey81: 11
     case .redis82: 12
     }
+  }
+
+  static func < (left: Self, right: Self) -> Bool { left.rdbVersion < right.rdbVersion }
+
+  /// Every pair of a source and a destination of the same or a newer version.
+  static let pairs: [(ServerKind, ServerKind)] = allCases.flatMap { source in
+    allCases.filter { $0 >= source }.map { (source, $0) }
   }
 
   var knowsPexpiretime: Bool { self != .redis62 }

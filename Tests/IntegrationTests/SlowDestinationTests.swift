@@ -45,7 +45,7 @@ struct SlowDestinationTests {
     tool.send(signal: SIGINT)
     let result = try Tool.finish(tool)
     #expect(result.exitCode == 5, "\(result)")
-    try expectEqual(destination, to: source, prefixes: ["bump:"])
+    try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 
   private func start(_ source: TestServer, _ destination: TestServer) throws -> Subprocess {

@@ -118,7 +118,10 @@ final class Application: Sendable {
         ["HDEL", key("hash"), "f\(number % 30)"], ["HINCRBYFLOAT", key("hash"), "x", "1.25"],
       ]
     case 10:
-      return [["ZADD", key("zset"), number % 1000, "m\(number % 70)"], ["ZPOPMIN", key("zset")]]
+      return [
+        ["ZADD", key("zset"), number % 1000, "m\(number % 70)", 5, "five", 6, "six"],
+        ["ZPOPMIN", key("zset")],
+      ]
     case 11:
       return [["SET", key("brief"), number, "PX", 20 + number % 700], ["INCR", key("brief", 1)]]
     case 12:

@@ -29,29 +29,29 @@ struct KeyState: Equatable, CustomStringConvertible {
   }
 
   var description: String {
-    "\(type) \(value.prefix(400)) \(expiresAt.map { "expires \($0)" } ?? "")"
+    "\(type) \(value) \(expiresAt.map { "expires \($0)" } ?? "")"
   }
 }
 
 struct Keyspace {
   private(set) var keys: [KeyName: KeyState] = [:]
 
-  /// Reads everything a server holds. Nothing may write to it meanwhile.
-  /// `streamsAs` is the older of the two versions compared: fields of XINFO STREAM that it does not
-  /// have are left out.
-  init(of server: TestServer, streamsAs: ServerKind? = nil) throws {
+  /// Reads everything a server holds. Nothing may write to it meanwhile; a key that expires meanwhile
+  /// is left out.
+  init(of server: TestServer, streams: StreamDetail? = nil) throws {
     let client = try server.client()
-    let detailed = (streamsAs ?? server.kind) != .redis62 && server.kind != .redis62
+    let detail = streams ?? StreamDetail(server.kind)
     for field in try client.info("keyspace").keys where field.hasPrefix("db") {
       let database = Int(field.dropFirst(2)) ?? 0
       try client("SELECT", database)
       let names = try Self.scan(client)
       let types = try client.pipeline(names.map { ["TYPE", $0] }).map(\.text)
-      let expiries = try Self.expiries(client, names, server.kind)
-      for (index, name) in names.enumerated() where types[index] != "none" {
-        let value = try Self.value(client, name, types[index], server.kind, detailed)
+      for (name, type) in zip(names, types) where type != "none" {
+        let value = try Self.value(client, name, type, server.kind, detail)
+        let expiry = try Self.expiry(client, name, server.kind)
+        guard let value, expiry != .gone else { continue }
         keys[KeyName(database: database, key: name)] = KeyState(
-          type: types[index], value: value, expiresAt: expiries[index])
+          type: type, value: value, expiresAt: expiry.milliseconds)
       }
     }
   }
@@ -78,8 +78,7 @@ struct Keyspace {
       let expiries = [ours, theirs].compactMap { $0?.expiresAt }
       if expiries.contains(where: { $0 <= now + expiryTolerance }) { continue }
       if let ours, let theirs, ours.isEqual(to: theirs, expiryTolerance) { continue }
-      let (left, right) = (ours?.description ?? "nothing", theirs?.description ?? "nothing")
-      lines.append("\(name): \(left) | the other: \(right)")
+      lines.append("\(name): \(contrast(ours?.description, theirs?.description))")
     }
     return Array(lines.sorted().prefix(10))
   }
@@ -95,26 +94,34 @@ struct Keyspace {
     return Array(names)
   }
 
-  private static func expiries(
-    _ client: TestClient, _ names: [[UInt8]], _ kind: ServerKind
-  ) throws -> [Int?] {
-    if kind.knowsPexpiretime {
-      return try client.pipeline(names.map { ["PEXPIRETIME", $0] }).map {
-        ($0.number ?? -1) >= 0 ? $0.number : nil
+  private enum Expiry: Equatable {
+    case gone, never
+    case at(Int)
+
+    /// What PEXPIRETIME and PTTL answer: −2 for a missing key, −1 for one that does not expire.
+    init(_ number: Int?) {
+      switch number {
+      case .some(-1): self = .never
+      case .some(let number) where number >= 0: self = .at(number)
+      default: self = .gone
       }
     }
-    return try names.map { try exactExpiry(client, $0) }
+
+    var milliseconds: Int? { if case .at(let time) = self { time } else { nil } }
   }
 
   /// Redis 6.2 tells only the time left. It is exact when the server's clock reads the same
   /// millisecond before and after; we ask until it does.
-  private static func exactExpiry(_ client: TestClient, _ name: [UInt8]) throws -> Int? {
+  private static func expiry(
+    _ client: TestClient, _ name: [UInt8], _ kind: ServerKind
+  ) throws -> Expiry {
+    if kind.knowsPexpiretime { return Expiry(try client("PEXPIRETIME", name).number) }
     while true {
       let replies = try client.pipeline([["MULTI"], ["TIME"], ["PTTL", name], ["TIME"], ["EXEC"]])
       let answers = replies[4].elements
-      guard let left = answers[1].number, left >= 0 else { return nil }
+      guard case .at(let left) = Expiry(answers[1].number) else { return Expiry(answers[1].number) }
       let before = milliseconds(answers[0])
-      if before == milliseconds(answers[2]) { return before + left }
+      if before == milliseconds(answers[2]) { return .at(before + left) }
     }
   }
 
@@ -123,9 +130,11 @@ struct Keyspace {
     return parts[0] * 1000 + parts[1] / 1000
   }
 
+  /// The value in comparable form; nil when the key has expired meanwhile.
   private static func value(
-    _ client: TestClient, _ name: [UInt8], _ type: String, _ kind: ServerKind, _ detailed: Bool
-  ) throws -> String {
+    _ client: TestClient, _ name: [UInt8], _ type: String, _ kind: ServerKind,
+    _ detail: StreamDetail
+  ) throws -> String? {
     switch type {
     case "zset":
       let pairs = try client("ZRANGE", name, 0, -1, "WITHSCORES").elements.compactMap(\.bytes)
@@ -134,9 +143,10 @@ struct Keyspace {
         return "\(printable(pairs[$0]))=\(score)"
       }.joined(separator: " ")
     case "stream":
-      return canonicalStream(try client("XINFO", "STREAM", name, "FULL", "COUNT", 0), detailed)
+      return canonicalStream(try client("XINFO", "STREAM", name, "FULL", "COUNT", 0), detail)
     default:
       let digest = try client("DEBUG", "DIGEST-VALUE", name).elements[0].text
+      if digest.allSatisfy({ $0 == "0" }) { return nil }
       guard type == "hash" && kind.knowsFieldExpiry else { return digest }
       return try digest + fieldExpiries(client, name)
     }
@@ -151,14 +161,29 @@ struct Keyspace {
   }
 }
 
+/// How much of a stream can be compared.
+enum StreamDetail: Comparable {
+  /// What Redis 6.2 tells.
+  case beforeSeven
+  /// And what came with 7.0, but not `entries-read`: 7.0 does not replicate it.
+  case replicated
+  /// Everything that a snapshot carries.
+  case snapshot
+
+  init(_ kind: ServerKind) {
+    self = kind == .redis62 ? .beforeSeven : .snapshot
+  }
+}
+
 /// XINFO STREAM FULL without what is not data: layout (radix-tree-…), and when a consumer was last
-/// seen, which is a clock reading of the server that is asked. `detailed` adds what came with 7.0.
-private func canonicalStream(_ reply: Reply, _ detailed: Bool) -> String {
-  let dropped: Set = [
+/// seen, which is a clock reading of the server that is asked.
+private func canonicalStream(_ reply: Reply, _ detail: StreamDetail) -> String {
+  var dropped: Set = [
     "radix-tree-keys", "radix-tree-nodes", "lag", "seen-time", "active-time",
     "recorded-first-entry-id",
   ]
-  let sinceSeven: Set = ["max-deleted-entry-id", "entries-added", "entries-read"]
+  if detail < .snapshot { dropped.insert("entries-read") }
+  if detail < .replicated { dropped.formUnion(["max-deleted-entry-id", "entries-added"]) }
   func render(_ reply: Reply) -> String {
     guard case .array(let elements) = reply else {
       return reply.bytes.map(printable) ?? "nil"
@@ -169,13 +194,23 @@ private func canonicalStream(_ reply: Reply, _ detailed: Bool) -> String {
       return "{"
         + stride(from: 0, to: elements.count - 1, by: 2).compactMap {
           let field = elements[$0].text
-          if dropped.contains(field) || (!detailed && sinceSeven.contains(field)) { return nil }
+          if dropped.contains(field) { return nil }
           return "\(field):\(render(elements[$0 + 1]))"
         }.joined(separator: " ") + "}"
     }
     return "[" + elements.map(render).joined(separator: " ") + "]"
   }
   return render(reply)
+}
+
+/// Two descriptions from shortly before the place where they part.
+private func contrast(_ left: String?, _ right: String?) -> String {
+  guard let left, let right else {
+    return (left ?? "nothing").prefix(100) + " | the other: " + (right ?? "nothing").prefix(100)
+  }
+  let start = max(0, zip(left, right).prefix { $0 == $1 }.count - 30)
+  return "… " + left.dropFirst(start).prefix(100) + " | the other: … "
+    + right.dropFirst(start).prefix(100)
 }
 
 /// Bytes as a person can read them.

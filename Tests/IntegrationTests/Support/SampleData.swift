@@ -134,13 +134,10 @@ enum SampleData {
   private static func text(_ count: Int) -> String { String(repeating: "t", count: count) }
 
   /// Bytes that do not compress, the same ones every time.
-  private static func noise(_ count: Int) -> [UInt8] {
-    var state: UInt64 = 88_172_645_463_325_252
-    return (0..<count).map { _ in
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return UInt8(truncatingIfNeeded: state)
-    }
-  }
+  private static func noise(_ count: Int) -> [UInt8] { Array(noiseBytes.prefix(count)) }
+
+  private static let noiseBytes: [UInt8] = {
+    var random = SeededRandom(seed: 1)
+    return (0..<300_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+  }()
 }

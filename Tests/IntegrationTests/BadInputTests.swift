@@ -210,14 +210,15 @@ struct BadInputTests {
   }
 }
 
-/// One line on standard error with all these words, whatever their case, and that exit code.
+/// Exactly one line of complaint, with all these words whatever their case, and that exit code.
 func expectLine(
   _ result: ToolResult, code: Int32, saying words: [String],
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   #expect(result.exitCode == code, "\(result)", sourceLocation: sourceLocation)
-  #expect(result.errorLines.count == 1, "\(result)", sourceLocation: sourceLocation)
-  let line = result.errorLines.last?.lowercased() ?? ""
+  let complaints = result.errorLines.filter { $0.hasPrefix("migr8sync: ") }
+  #expect(complaints.count == 1, "\(result)", sourceLocation: sourceLocation)
+  let line = complaints.last?.lowercased() ?? ""
   for word in words {
     #expect(line.contains(word.lowercased()), "\(result)", sourceLocation: sourceLocation)
   }

@@ -101,14 +101,15 @@ struct CommandRouter: Sendable {
     case .ping:
       return .consumed
     case .replconf:
-      let asks = arguments.count > 1 && bytes.extracting(arguments[1]).isWord("getack")
-      return asks ? .acknowledge : .consumed
+      guard arguments.count > 1, bytes.extracting(arguments[1]).isWord("getack") else {
+        return .consumed
+      }
+      return .acknowledge
     case .select:
       guard arguments.count == 2, let selected = databaseNumber(bytes, arguments, 1) else {
         return stopMalformed(name, offset)
       }
-      database = selected
-      databaseMatches = filter.matches(database: selected)
+      select(selected)
       return .consumed
     case .multi:
       if isInTransaction { return stopTransaction(name, offset, "one is open already") }
@@ -119,6 +120,11 @@ struct CommandRouter: Sendable {
       isInTransaction = false
       return control == .exec ? .commit : .abort
     }
+  }
+
+  private mutating func select(_ selected: Int) {
+    database = selected
+    databaseMatches = filter.matches(database: selected)
   }
 
   private func stopTransaction(

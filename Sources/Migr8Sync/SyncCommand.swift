@@ -8,6 +8,9 @@ struct SyncCommand {
   /// How often the display is offered new numbers, in milliseconds.
   static let reportIntervalMilliseconds: Int64 = 200
 
+  /// How long a run that is to stop may wait for a destination that does not answer.
+  static let stopPatienceMilliseconds: Int64 = 10_000
+
   let options: SyncOptions
   private let signals = StopSignals()
   private var reporter: Reporter
@@ -148,6 +151,7 @@ struct SyncCommand {
     let thread = NamedThread("replay") {
       result.fulfil(Result { () throws(ReplayError) in try body() })
     }
+    var stopSeen: Int64?
     while true {
       if let result = result.wait(milliseconds: Self.reportIntervalMilliseconds) {
         thread.join()
@@ -156,6 +160,14 @@ struct SyncCommand {
         return result
       }
       reporter.report(replay.progressSnapshot())
+      guard replay.isStopRequested else { continue }
+      let now = Clock.monotonicMilliseconds()
+      if let seen = stopSeen {
+        if now - seen > Self.stopPatienceMilliseconds { replay.progress.fail(.interrupted) }
+      } else {
+        stopSeen = now
+        reporter.note("stopping: what is under way is finished first (again: stop at once)")
+      }
     }
   }
 

@@ -9,9 +9,8 @@ extension CommandRouter {
   func routeKeys(
     _ shape: CommandShape, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64
   ) -> RoutingDecision {
-    let name = bytes.extracting(arguments[0])
     guard let keys = KeyPositions.find(shape, in: bytes, arguments: arguments) else {
-      return stopMalformed(name, offset)
+      return stopMalformed(bytes, arguments, offset)
     }
     if case .crossDatabase(let command) = shape.kind {
       return route(command, bytes, arguments, offset)
@@ -20,7 +19,7 @@ extension CommandRouter {
     if filter.matchesEveryKey, skippedKeys.isEmpty { return .forward(database: database) }
     if keys.count == 0 {
       return stop(
-        .undeclaredKeys, name, offset,
+        .undeclaredKeys, bytes, arguments, offset,
         "the script declares no keys, so what it touches cannot be told; start again without a"
           + " filter, or with scripts that declare their keys")
     }
@@ -29,7 +28,7 @@ extension CommandRouter {
     case .all:
       if shape.kind == .movable(.sort), keys.count > 1, sortReadsOutside(bytes, arguments) {
         return stop(
-          .crossesFilter, name, keys: list(keys, bytes, arguments), offset,
+          .crossesFilter, bytes, arguments, keys: list(keys, bytes, arguments), offset,
           "its BY or GET patterns read keys outside the filter; "
             + Self.advice)
       }
@@ -41,7 +40,7 @@ extension CommandRouter {
     case .splittablePairs: return subset(keys, bytes, arguments, valuesPerKey: 1)
     default:
       return stop(
-        .crossesFilter, name, keys: list(keys, bytes, arguments), offset,
+        .crossesFilter, bytes, arguments, keys: list(keys, bytes, arguments), offset,
         "it touches keys on both sides of the filter and cannot be split; " + Self.advice)
     }
   }
@@ -53,7 +52,8 @@ extension CommandRouter {
     _ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
   ) -> Bool {
     let key = bytes.extracting(arguments[index])
-    return filter.matches(key: key) && !skippedKeys.contains(key, database: database)
+    if !filter.matches(key: key) { return false }
+    return !skippedKeys.contains(key, database: database)
   }
 
   private func share(
@@ -122,12 +122,11 @@ extension CommandRouter {
     _ command: CommandShape.CrossDatabase, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
     _ offset: UInt64
   ) -> RoutingDecision {
-    let name = bytes.extracting(arguments[0])
     var target = database
     var isTargetNamed = false
     if command == .move {
       guard let named = databaseNumber(bytes, arguments, 2) else {
-        return stopMalformed(name, offset)
+        return stopMalformed(bytes, arguments, offset)
       }
       target = named
       isTargetNamed = true
@@ -136,7 +135,7 @@ extension CommandRouter {
       while index < arguments.count {
         if bytes.extracting(arguments[index]).isWord("db") {
           guard let named = databaseNumber(bytes, arguments, index + 1) else {
-            return stopMalformed(name, offset)
+            return stopMalformed(bytes, arguments, offset)
           }
           target = named
           isTargetNamed = true
@@ -163,12 +162,12 @@ extension CommandRouter {
     let shown = (1...destination).map { quoted($0, bytes, arguments) }.joined(separator: " ")
     if readsKey && writesKey {
       return stop(
-        .crossesDatabases, name, keys: shown, offset,
+        .crossesDatabases, bytes, arguments, keys: shown, offset,
         "it connects db \(database) with db \(target), of which one is selected; select both with"
           + " --db, or stop the application from sending it, and start again")
     }
     return stop(
-      .crossesFilter, name, keys: shown, offset,
+      .crossesFilter, bytes, arguments, keys: shown, offset,
       "it touches keys on both sides of the filter and cannot be split; " + Self.advice)
   }
 

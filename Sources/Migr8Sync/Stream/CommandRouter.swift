@@ -42,7 +42,8 @@ struct CommandRouter: Sendable {
 
   /// Decides about the next command of the stream.
   ///
-  /// Forwarding whole and dropping allocate nothing. After `.stop` the router is of no more use.
+  /// Forwarding whole and dropping allocate nothing. `.stop` leaves the
+  /// state as it was before the command.
   ///
   /// - Parameters:
   ///   - bytes: a buffer that holds the command.
@@ -53,11 +54,10 @@ struct CommandRouter: Sendable {
   ) -> RoutingDecision {
     // `*0` is a filler that servers accept.
     if arguments.isEmpty { return .consumed }
-    let name = bytes.extracting(arguments[0])
-    guard let shape = table.shape(named: name) else {
+    guard let shape = table.shape(named: bytes.extracting(arguments[0])) else {
       if !databaseMatches { return .drop(.otherDatabase) }
       return stop(
-        .unknownCommand, name, startOffset,
+        .unknownCommand, bytes, arguments, startOffset,
         "this command is not known, so its keys cannot be found; stop the application from sending"
           + " it, or use a newer migr8sync")
     }
@@ -75,17 +75,20 @@ struct CommandRouter: Sendable {
   var isDatabaseSelected: Bool { databaseMatches }
 
   func stop(
-    _ code: RoutingError.Code, _ name: Span<UInt8>, keys: String = "", _ offset: UInt64,
-    _ reason: String
+    _ code: RoutingError.Code, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
+    keys: String = "", _ offset: UInt64, _ reason: String
   ) -> RoutingDecision {
     .stop(
       RoutingError(
-        code, name: name, keys: keys, database: database, offset: offset, reason: reason))
+        code, name: bytes.extracting(arguments[0]), keys: keys, database: database, offset: offset,
+        reason: reason))
   }
 
-  func stopMalformed(_ name: Span<UInt8>, _ offset: UInt64) -> RoutingDecision {
+  func stopMalformed(_ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64)
+    -> RoutingDecision
+  {
     stop(
-      .malformed, name, offset,
+      .malformed, bytes, arguments, offset,
       "its arguments do not make sense, so the stream is damaged or the source is of a kind not"
         + " known; start again from a new snapshot")
   }
@@ -96,42 +99,38 @@ struct CommandRouter: Sendable {
     _ control: CommandShape.Control, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
     _ offset: UInt64
   ) -> RoutingDecision {
-    let name = bytes.extracting(arguments[0])
     switch control {
     case .ping:
       return .consumed
     case .replconf:
-      guard arguments.count > 1, bytes.extracting(arguments[1]).isWord("getack") else {
-        return .consumed
+      // `if`, not `&&`: a span inside an autoclosure crashes the optimizer of Swift 6.3.
+      if arguments.count > 1, bytes.extracting(arguments[1]).isWord("getack") {
+        return .acknowledge
       }
-      return .acknowledge
+      return .consumed
     case .select:
       guard arguments.count == 2, let selected = databaseNumber(bytes, arguments, 1) else {
-        return stopMalformed(name, offset)
+        return stopMalformed(bytes, arguments, offset)
       }
-      select(selected)
+      database = selected
+      databaseMatches = filter.matches(database: selected)
       return .consumed
     case .multi:
-      if isInTransaction { return stopTransaction(name, offset, "one is open already") }
+      if isInTransaction { return stopTransaction(bytes, arguments, offset, "one is open already") }
       isInTransaction = true
       return .begin
     case .exec, .discard:
-      if !isInTransaction { return stopTransaction(name, offset, "none is open") }
+      if !isInTransaction { return stopTransaction(bytes, arguments, offset, "none is open") }
       isInTransaction = false
       return control == .exec ? .commit : .abort
     }
   }
 
-  private mutating func select(_ selected: Int) {
-    database = selected
-    databaseMatches = filter.matches(database: selected)
-  }
-
   private func stopTransaction(
-    _ name: Span<UInt8>, _ offset: UInt64, _ problem: String
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64, _ problem: String
   ) -> RoutingDecision {
     stop(
-      .transaction, name, offset,
+      .transaction, bytes, arguments, offset,
       "out of turn, as to transactions \(problem); the stream is damaged: start again from a new"
         + " snapshot")
   }
@@ -152,7 +151,6 @@ struct CommandRouter: Sendable {
     _ keyless: CommandShape.Keyless, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
     _ offset: UInt64
   ) -> RoutingDecision {
-    let name = bytes.extracting(arguments[0])
     let isWhole = mirrorsEverything && destinationIsOurs
     switch keyless {
     case .message:
@@ -168,14 +166,14 @@ struct CommandRouter: Sendable {
     case .swapDatabases:
       guard let one = databaseNumber(bytes, arguments, 1),
         let other = databaseNumber(bytes, arguments, 2)
-      else { return stopMalformed(name, offset) }
+      else { return stopMalformed(bytes, arguments, offset) }
       if !filter.matches(database: one), !filter.matches(database: other) {
         return .drop(.otherDatabase)
       }
     }
     if isWhole { return .forward(database: database) }
     return stop(
-      .wholeDatabase, name, offset,
+      .wholeDatabase, bytes, arguments, offset,
       mirrorsEverything
         ? "the destination holds data that is not this run's, which it would touch; clear the"
           + " destination and start again from a new snapshot"

@@ -44,6 +44,11 @@ struct CommandOption: Sendable {
   /// The name with its dashes.
   var longName: String { "--" + name.rawValue }
 
+  /// The shortest way to write it: `-p PREFIX`.
+  var shortForm: String {
+    (short.map { "-\($0)" } ?? longName) + (value.map { " " + $0 } ?? "")
+  }
+
   /// The head of its line in the help: `-p, --prefix PREFIX`.
   var synopsis: String {
     let letter = short.map { "-\($0), " } ?? "    "

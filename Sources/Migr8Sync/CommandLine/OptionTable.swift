@@ -108,7 +108,7 @@ extension Command {
     ])
 
   private static let resources = OptionGroup(
-    title: "Memory, disk and time (sizes: 512kb 64mb 1gb, a kb is 1024 bytes; times: 500ms 10s 2m)",
+    title: "Memory, disk and time (such as 512kb 64mb 1gb, a kb is 1024 bytes; 500ms 10s 2m)",
     options: [
       CommandOption(
         name: .queueMemory, value: "SIZE", standard: "64mb",

@@ -56,7 +56,7 @@ struct ScannedArguments: Sendable {
   func required(_ name: CommandOption.Name) throws(UsageError) -> String {
     if let value = value(name) { return value }
     let option = command.option(name)
-    throw UsageError("\(option.longName) is missing; add \(option.synopsis)")
+    throw UsageError("\(option.longName) is missing; add \(option.shortForm)")
   }
 
   /// Cuts `--name=value` in two; anything else is a name as a whole.
@@ -82,8 +82,7 @@ struct ScannedArguments: Sendable {
       if let nearest { return UsageError("unknown option; did you mean \(nearest)?") }
       let option = command.options.first { $0.short == word.dropFirst().first }
       guard let option else { return UsageError("unknown option") }
-      let form = option.value.map { "-\(word.dropFirst().prefix(1)) \($0)" } ?? option.longName
-      return UsageError("unknown option; did you mean '\(form)', with a space behind the letter?")
+      return UsageError("unknown option; did you mean '\(option.shortForm)', each word by itself?")
     }
     let nearest = Suggestion.nearest(to: name, among: names)
     let question = nearest.map { "; did you mean \($0)?" } ?? ""

@@ -31,7 +31,7 @@ enum DisplayLines {
 
   /// The lines for a terminal that is `columns` wide.
   static func lines(
-    _ snapshot: ProgressSnapshot, rates: Rates, columns: Int
+    _ snapshot: ProgressSnapshot, rates: Rates?, columns: Int
   ) -> [DisplayLine] {
     let text = ProgressText(snapshot: snapshot, rates: rates)
     var lines = [head(text, columns: columns)]
@@ -40,6 +40,7 @@ enum DisplayLines {
     case .snapshot:
       lines.append(detail("keys", text.keys))
       lines.append(detail("bytes", text.bytes))
+      lines.append(detail("rate", text.snapshotRate))
       if snapshot.lagBytes > 0 { lines.append(detail("lag", text.lag)) }
       lines.append(detail("queue", text.queue))
     case .catchingUp, .following, .finished:
@@ -63,7 +64,8 @@ enum DisplayLines {
       return DisplayLine(title: title, body: time)
     }
     let head = String(repeating: " ", count: max(0, 5 - percent.count)) + percent
-    let room = columns - title.count - head.count - time.count - 4
+    // The last column stays free; ' [' and '] ' are four more.
+    let room = columns - 1 - title.count - head.count - time.count - 4
     guard room >= barColumnsMin else { return DisplayLine(title: title, body: "\(head) \(time)") }
     let bar = bar(fraction, columns: min(room, barColumnsMax))
     return DisplayLine(title: title, body: "\(head) [\(bar)] \(time)")

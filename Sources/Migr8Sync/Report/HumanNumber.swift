@@ -48,8 +48,8 @@ enum HumanNumber {
     "\(bytes(whole(perSecond)))/s"
   }
 
-  /// The nearest number there is, whatever the value.
-  private static func whole(_ value: Double) -> UInt64 {
+  /// The nearest whole number there is, whatever the value.
+  static func whole(_ value: Double) -> UInt64 {
     UInt64(exactly: value.rounded()) ?? (value > 0 ? UInt64.max : 0)
   }
 

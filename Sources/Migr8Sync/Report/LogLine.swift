@@ -6,7 +6,7 @@ import Glibc
 enum LogLine {
   /// Where a run stands.
   static func progress(
-    _ snapshot: ProgressSnapshot, rates: Rates, format: LogFormat, wallMilliseconds: Int64
+    _ snapshot: ProgressSnapshot, rates: Rates?, format: LogFormat, wallMilliseconds: Int64
   ) -> String {
     switch format {
     case .json:
@@ -14,9 +14,11 @@ enum LogLine {
       object.add("time", timestamp(wallMilliseconds))
       object.add("event", "progress")
       snapshot.add(to: &object)
-      object.add("keys_per_second", UInt64(rates.keysPerSecond))
-      object.add("commands_per_second", UInt64(rates.commandsPerSecond))
-      if let remaining = rates.remainingMilliseconds { object.add("remaining_ms", remaining) }
+      if let rates {
+        object.add("keys_per_second", HumanNumber.whole(rates.keysPerSecond))
+        object.add("commands_per_second", HumanNumber.whole(rates.commandsPerSecond))
+      }
+      if let remaining = rates?.remainingMilliseconds { object.add("remaining_ms", remaining) }
       return object.text
     case .text:
       let words = sentence(ProgressText(snapshot: snapshot, rates: rates))
@@ -71,6 +73,7 @@ enum LogLine {
     case .snapshot:
       if let percent = text.percent { parts.append(percent) }
       parts += ["keys \(text.keys)", "bytes \(text.bytes)"]
+      if text.rates != nil { parts.append("rate \(text.snapshotRate)") }
       if snapshot.lagBytes > 0 { parts.append("lag \(text.lag)") }
     case .catchingUp, .following:
       parts += ["lag \(text.lag)", "commands \(text.commands)"]

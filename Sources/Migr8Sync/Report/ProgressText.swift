@@ -4,7 +4,8 @@
 /// What one snapshot and the current speed have to say, piece by piece.
 struct ProgressText {
   let snapshot: ProgressSnapshot
-  let rates: Rates
+  /// `nil` while it is too early to tell.
+  let rates: Rates?
 
   /// `46 %`, while the snapshot is read and its size is known.
   var percent: String? {
@@ -14,7 +15,7 @@ struct ProgressText {
 
   /// `ETA 12 s`, where it can be told.
   var remaining: String? {
-    rates.remainingMilliseconds.map { "ETA \(HumanNumber.duration(milliseconds: $0))" }
+    rates?.remainingMilliseconds.map { "ETA \(HumanNumber.duration(milliseconds: $0))" }
   }
 
   /// How long this phase has taken.
@@ -23,34 +24,40 @@ struct ProgressText {
     return HumanNumber.duration(milliseconds: time)
   }
 
-  /// The keys of the snapshot, with the speed while it is read.
+  /// The keys of the snapshot.
   var keys: String {
     let read = HumanNumber.count(snapshot.keysRead)
-    let expected = snapshot.keysExpected.map { " of \(HumanNumber.count($0))" } ?? ""
-    var text =
-      "\(read)\(expected) read, \(HumanNumber.count(snapshot.keysMatched)) matched, "
+    let expected = snapshot.keysExpected.map { " of \(HumanNumber.short($0))" } ?? ""
+    let skipped = snapshot.keysSkipped
+    return "\(read)\(expected) read, \(HumanNumber.count(snapshot.keysMatched)) matched, "
       + "\(HumanNumber.count(snapshot.keysWritten)) written"
-    if snapshot.keysSkipped > 0 { text += ", \(HumanNumber.count(snapshot.keysSkipped)) skipped" }
-    if snapshot.phase == .snapshot {
-      text += ", \(HumanNumber.rate(rates.keysPerSecond, of: "keys"))"
-    }
-    return text
+      + (skipped > 0 ? ", \(HumanNumber.count(skipped)) skipped" : "")
   }
 
   /// The bytes of the snapshot.
   var bytes: String {
     let expected = snapshot.snapshotBytesExpected.map { " of \(HumanNumber.bytes($0))" } ?? ""
     return "\(HumanNumber.bytes(snapshot.snapshotBytesRead))\(expected) read, "
-      + "\(HumanNumber.byteRate(rates.snapshotBytesPerSecond)), "
       + "\(HumanNumber.bytes(snapshot.bytesWritten)) written"
+  }
+
+  /// How fast the snapshot is read.
+  var snapshotRate: String {
+    guard let rates else { return "not known yet" }
+    return HumanNumber.rate(rates.keysPerSecond, of: "keys") + ", "
+      + HumanNumber.byteRate(rates.snapshotBytesPerSecond)
   }
 
   /// The commands of the stream.
   var commands: String {
-    "\(HumanNumber.count(snapshot.commandsRead)) read, "
-      + "\(HumanNumber.count(snapshot.commandsForwarded)) forwarded, "
-      + HumanNumber.rate(rates.commandsPerSecond, of: "commands") + ", "
-      + HumanNumber.byteRate(rates.streamBytesPerSecond)
+    var text =
+      "\(HumanNumber.count(snapshot.commandsRead)) read, "
+      + "\(HumanNumber.count(snapshot.commandsForwarded)) forwarded"
+    if let rates {
+      text += ", \(HumanNumber.rate(rates.commandsPerSecond, of: "commands"))"
+      text += ", \(HumanNumber.byteRate(rates.streamBytesPerSecond))"
+    }
+    return text
   }
 
   /// How far the destination is behind.

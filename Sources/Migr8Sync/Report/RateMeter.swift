@@ -22,8 +22,9 @@ struct RateMeter: Sendable {
 
   private var samples: [ProgressSnapshot] = []
 
-  /// Takes the next snapshot and says how fast things go. A new phase starts afresh.
-  mutating func add(_ snapshot: ProgressSnapshot) -> Rates {
+  /// Takes the next snapshot and says how fast things go; `nil` while it is too early to tell. A
+  /// new phase starts afresh.
+  mutating func add(_ snapshot: ProgressSnapshot) -> Rates? {
     if samples.last?.phase != snapshot.phase { samples.removeAll() }
     let start = snapshot.elapsedMilliseconds - Self.windowMilliseconds
     samples.removeAll { $0.elapsedMilliseconds < start }
@@ -32,9 +33,9 @@ struct RateMeter: Sendable {
   }
 
   /// The speed between two snapshots of a phase.
-  static func rates(from first: ProgressSnapshot, to last: ProgressSnapshot) -> Rates {
+  static func rates(from first: ProgressSnapshot, to last: ProgressSnapshot) -> Rates? {
     let milliseconds = last.elapsedMilliseconds - first.elapsedMilliseconds
-    guard milliseconds >= stretchMillisecondsMin else { return Rates() }
+    guard milliseconds >= stretchMillisecondsMin else { return nil }
     func perSecond(_ path: KeyPath<ProgressSnapshot, UInt64>) -> Double {
       let (one, other) = (first[keyPath: path], last[keyPath: path])
       return other > one ? Double(other - one) * 1000 / Double(milliseconds) : 0

@@ -74,13 +74,10 @@ struct Reporter {
   /// Writes an event or a warning that stays; the display moves on below it.
   mutating func note(_ line: String) {
     guard writesNotes else { return }
-    guard form == .display, !lastLines.isEmpty else {
-      let line = LogLine.note(
-        line, format: format, wallMilliseconds: surroundings.wallMilliseconds())
-      return surroundings.write(line + "\n")
-    }
-    let scrolling = [LogLine.harmless(line)]
-    surroundings.write(display.frame(lastLines, scrolling: scrolling, size: surroundings.size()))
+    let line = LogLine.note(
+      line, format: format, wallMilliseconds: surroundings.wallMilliseconds())
+    guard form == .display, !lastLines.isEmpty else { return surroundings.write(line + "\n") }
+    surroundings.write(display.frame(lastLines, scrolling: [line], size: surroundings.size()))
   }
 
   /// Removes the display; what is written next stands where it was.

@@ -34,7 +34,7 @@ struct SlowDestinationTests {
           [["SET", "bump:\($0)", value], ["INCR", "bump:n"], ["RPUSH", "bump:l", $0]]
         })
       written += 20
-      #expect(try client.info("replication")["connected_slaves"] == "1")
+      try #require(try client.info("replication")["connected_slaves"] == "1")
       usleep(10_000)
     }
   }

@@ -32,6 +32,13 @@ struct KeyFilter: Sendable {
     return false
   }
 
+  /// Whether every key that begins with these bytes is in, as far as the prefixes can tell.
+  func matchesEveryKey(startingWith beginning: Span<UInt8>) -> Bool {
+    if matchesEveryKey { return true }
+    for prefix in prefixes where Self.hasPrefix(beginning, prefix.span) { return true }
+    return false
+  }
+
   /// Whether a database is in.
   func matches(database: Int) -> Bool {
     databases?.contains(database) ?? true

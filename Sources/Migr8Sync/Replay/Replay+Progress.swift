@@ -51,8 +51,7 @@ extension Replay {
     snapshot.appliedOffset = applied
     guard received > applied, applied >= start else { return }
     snapshot.lagBytes = received - applied
-    let position = streamPosition.load(ordering: .relaxed) + (applied - start)
-    if let arrival = link.spool.receiptTime(at: position) {
+    if let arrival = link.spool.receiptTime(at: spoolPosition(of: applied)) {
       snapshot.lagMilliseconds = max(0, Clock.wallMilliseconds() - arrival)
     }
   }

@@ -35,6 +35,8 @@ final class Replay: @unchecked Sendable {
   /// The spool position of the stream's first byte, and the stream offset before it; 0 until known.
   let streamPosition = Atomic<UInt64>(0)
   let streamStart = Atomic<UInt64>(0)
+  /// The offset a GETACK waits for; 0 for none.
+  private let awaitedOffset = Atomic<UInt64>(0)
   private let isStopping = Atomic<Bool>(false)
 
   init(options: SyncOptions, findings: PreflightFindings) {
@@ -129,19 +131,55 @@ final class Replay: @unchecked Sendable {
   ) throws(ReplayError) -> ReplayOutcome {
     phases.enter(.catchingUp)
     let goal = catchUpGoal()
+    var router = CommandRouter(
+      filter: options.filter, destinationIsOurs: destinationWasEmpty, database: 0)
+    router.skippedKeys = SkippedKeys(
+      progress.allSkippedKeys(), databases: options.databases)
+    let lane = Lane(
+      url: options.destination, timeouts: options.timeouts, progress: progress,
+      offset: start.offset, onApplied: { [self] offset in applied(offset) })
     var stream = StreamReplay(
-      decoder: decoder, replay: self,
-      lane: Lane(
-        url: options.destination, timeouts: options.timeouts, progress: progress,
-        offset: start.offset, onApplied: { [link] offset in link.acknowledge(offset) }))
-    do {
-      try stream.run(goal: goal)
-    } catch {
-      stream.close()
-      throw error
+      replay: self, router: router, decoder: decoder, lane: lane,
+      rewritesTimeToLive: rewritesTimeToLive)
+    defer { stream.close() }
+    return try stream.run(goal: goal)
+  }
+
+  /// Sources before 7.0 send times to live that count from the command's arrival.
+  private var rewritesTimeToLive: Bool {
+    guard let source = findings.source, let destination = findings.destination else { return false }
+    return source.version < ServerVersion(7) && destination.version >= ServerVersion(6, 2)
+  }
+
+  /// Whether all that the destination holds came from this run.
+  private var destinationWasEmpty: Bool {
+    findings.destination?.keyCounts.isEmpty ?? false
+  }
+
+  // MARK: - Offsets
+
+  /// An answer to GETACK is due as soon as everything up to `offset` is applied.
+  func acknowledge(onceApplied offset: UInt64) {
+    awaitedOffset.store(offset, ordering: .releasing)
+    applied(progress.appliedOffset.load(ordering: .acquiring))
+  }
+
+  /// Everything up to `offset` is applied. On any thread.
+  private func applied(_ offset: UInt64) {
+    link.acknowledge(offset)
+    let awaited = awaitedOffset.load(ordering: .acquiring)
+    guard awaited > 0, offset >= awaited else { return }
+    if awaitedOffset.compareExchange(
+      expected: awaited, desired: 0, ordering: .acquiringAndReleasing
+    ).exchanged {
+      link.acknowledgeNow()
     }
-    stream.close()
-    return isStopRequested ? .interrupted : .converged
+  }
+
+  /// Where in the spool the stream's byte behind `offset` was.
+  func spoolPosition(of offset: UInt64) -> UInt64 {
+    let start = streamStart.load(ordering: .relaxed)
+    return streamPosition.load(ordering: .relaxed) + (offset > start ? offset - start : 0)
   }
 
   /// The offset at which the destination has caught up: where the source stands now. When it cannot

@@ -36,9 +36,7 @@ enum Printable {
     case UInt8(ascii: "\""): return "\\\""
     case UInt8(ascii: "\\"): return "\\\\"
     case 0x20...0x7E: return String(UnicodeScalar(byte))
-    default:
-      let digits = String(byte, radix: 16)
-      return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
+    default: return "\\x" + hexadecimal(byte)
     }
   }
 }

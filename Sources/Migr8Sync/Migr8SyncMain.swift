@@ -14,10 +14,10 @@ enum Migr8SyncMain {
       environment: { name in getenv(name).map { String(cString: $0) } })
     switch invocation {
     case .help(let text), .version(let text):
-      Output.standard(text)
+      StandardOutput.write(text)
       return .converged
     case .usageError(let line):
-      Output.error(line)
+      StandardError.write(line + "\n")
       return .usage
     case .sync(let options):
       var command = SyncCommand(options: options)

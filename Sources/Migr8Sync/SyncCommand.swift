@@ -15,8 +15,7 @@ struct SyncCommand {
   init(options: SyncOptions) {
     self.options = options
     reporter = Reporter(
-      isTerminal: isatty(STDERR_FILENO) == 1, logFormat: options.logFormat,
-      isQuiet: options.isQuiet, showsProgress: options.showsProgress)
+      logFormat: options.logFormat, isQuiet: options.isQuiet, showsProgress: options.showsProgress)
   }
 
   /// Runs to the end and says how the process should exit.
@@ -41,7 +40,9 @@ struct SyncCommand {
   private mutating func settleExistingKeys(
     _ findings: PreflightFindings
   ) throws(PreflightError) {
-    guard !options.isDryRun, options.clearsDestination || options.onConflict == .fail else { return }
+    guard !options.isDryRun, options.clearsDestination || options.onConflict == .fail else {
+      return
+    }
     let existing = try count(findings)
     guard existing.count > 0 else { return }
     guard options.clearsDestination else {
@@ -68,9 +69,9 @@ struct SyncCommand {
             + " \(options.destination.endpoint) and there is no terminal to confirm it on (add --yes)"
         ))
     }
-    Output.error(
+    StandardError.write(
       "This removes \(HumanNumber.count(existing.count)) keys from \(options.destination.endpoint),"
-        + " such as \(Self.list(existing)).\nType the number of keys to go on: ", newline: false)
+        + " such as \(Self.list(existing)).\nType the number of keys to go on: ")
     guard let answer = readLine(), answer.filter({ $0 != "," && $0 != " " }) == "\(existing.count)"
     else { throw .refused(PreflightRefusal("not confirmed: nothing was removed or written")) }
   }
@@ -117,10 +118,12 @@ struct SyncCommand {
   private mutating func follow(_ replay: Replay) -> ExitCode {
     let result = watch(replay) { () throws(ReplayError) in try replay.run() }
     let code = exitCode(result)
-    Output.error(
-      options.logFormat == .json
-        ? Summary.json(replay.progressSnapshot(), outcome: code)
-        : Summary.text(replay.progressSnapshot(), outcome: code))
+    if !options.isQuiet {
+      let final = replay.progressSnapshot()
+      StandardError.write(
+        options.logFormat == .json
+          ? Summary.json(final, outcome: code) + "\n" : Summary.text(final, outcome: code))
+    }
     return code
   }
 
@@ -132,7 +135,7 @@ struct SyncCommand {
     }
     let code = exitCode(result)
     if let report = counted.wait(milliseconds: 0) {
-      Output.standard(options.logFormat == .json ? report.json() : report.text())
+      StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
     }
     return code
   }
@@ -161,7 +164,7 @@ struct SyncCommand {
     case .success(.converged): return .converged
     case .success(.interrupted): return .interrupted
     case .failure(let error):
-      Output.error("migr8sync: \(error)")
+      StandardError.write("migr8sync: \(error)\n")
       return .failed
     }
   }
@@ -170,10 +173,10 @@ struct SyncCommand {
     reporter.finish()
     switch error {
     case .refused(let refusal):
-      Output.error("migr8sync: \(refusal)")
+      StandardError.write("migr8sync: \(refusal)\n")
       return .refused
     case .failed(let failure):
-      Output.error("migr8sync: \(failure)")
+      StandardError.write("migr8sync: \(failure)\n")
       return .failed
     }
   }

@@ -20,7 +20,7 @@ final class Batch: @unchecked Sendable {
   var commandCount = 0
   /// How many of them write a snapshot key.
   var keyCount = 0
-  /// The destination db of its snapshot keys.
+  /// The source's db that its snapshot keys come from.
   var database = 0
   /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
   var boundaryOffset: UInt64 = 0

@@ -11,21 +11,23 @@ struct LoaderPool: ~Copyable {
   private let pipelines: [Pipeline]
   private let threads: [NamedThread]
   private let progress: ReplayProgress
+  private let databases: DatabaseMap
   private var batch: Batch?
 
   /// Starts `count` loaders.
   init(
     count: Int, url: RedisURL, timeouts: Timeouts, conflicts: ConflictPolicy,
-    progress: ReplayProgress
+    databases: DatabaseMap, progress: ReplayProgress
   ) {
     self.progress = progress
+    self.databases = databases
     pipelines = (0..<count).map { _ in
       Pipeline(url: url, timeouts: timeouts, progress: progress, role: .loader(conflicts))
     }
     threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
   }
 
-  /// The batch that takes the next key for destination db `database`.
+  /// The batch that takes the next key of the source's db `database`.
   mutating func batch(database: Int) throws(ReplayError) -> Batch {
     if let batch {
       if batch.database == database { return batch }
@@ -34,7 +36,7 @@ struct LoaderPool: ~Copyable {
     let fresh = progress.emptyBatch()
     fresh.database = database
     fresh.bytes.append("*2\r\n$6\r\nSELECT\r\n")
-    fresh.bytes.appendBulk(decimal: Int64(database))
+    fresh.bytes.appendBulk(decimal: Int64(databases.destination(of: database)))
     fresh.commandCount = 1
     batch = fresh
     return fresh

@@ -10,18 +10,16 @@ struct LoaderSink: SnapshotSink, ~Copyable {
 
   private var loaders: LoaderPool
   private let encoder: EntryEncoder
-  private let databases: DatabaseMap
   private let movesFunctions: Bool
   private let counters: SnapshotCounters
   private var parts = ByteBuffer()
 
   init(
-    loaders: consuming LoaderPool, encoder: EntryEncoder, databases: DatabaseMap,
-    movesFunctions: Bool, counters: SnapshotCounters
+    loaders: consuming LoaderPool, encoder: EntryEncoder, movesFunctions: Bool,
+    counters: SnapshotCounters
   ) {
     self.loaders = loaders
     self.encoder = encoder
-    self.databases = databases
     self.movesFunctions = movesFunctions
     self.counters = counters
   }
@@ -29,7 +27,7 @@ struct LoaderSink: SnapshotSink, ~Copyable {
   mutating func entry(
     _ entry: RDBEntry, key: Span<UInt8>, value: Span<UInt8>
   ) throws(ReplayError) {
-    let batch = try loaders.batch(database: databases.destination(of: entry.database))
+    let batch = try loaders.batch(database: entry.database)
     try encoder.append(entry, key: key, value: value, to: &batch.bytes)
     try loaders.commitKey(batch)
   }
@@ -45,7 +43,7 @@ struct LoaderSink: SnapshotSink, ~Copyable {
     }
     parts.append(bytes)
     guard isLast else { return }
-    let batch = try loaders.batch(database: databases.destination(of: entry.database))
+    let batch = try loaders.batch(database: entry.database)
     try parts.withBytes { bytes throws(ReplayError) in
       try encoder.append(
         entry, key: key, value: Span(_unsafeBytes: bytes), to: &batch.bytes)

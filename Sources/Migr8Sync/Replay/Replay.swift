@@ -90,18 +90,13 @@ final class Replay: @unchecked Sendable {
     var sink = LoaderSink(
       loaders: LoaderPool(
         count: options.workers ?? LoaderPool.defaultCount, url: options.destination,
-        timeouts: options.timeouts, conflicts: options.onConflict, progress: progress),
+        timeouts: options.timeouts, conflicts: options.onConflict, databases: options.databases,
+        progress: progress),
       encoder: EntryEncoder(
         conflicts: options.onConflict, setTakesExpiry: version >= ServerVersion(6, 2)),
-      databases: options.databases,
       movesFunctions: options.filter.matchesEverything && version >= ServerVersion(7),
       counters: snapshotCounters)
-    var reader = SnapshotReplay(
-      spool: link.spool, filter: options.filter, start: start, counters: snapshotCounters
-    ) { [self] () throws(ReplayError) in
-      try progress.throwFailure()
-      if isStopRequested { throw .interrupted }
-    }
+    var reader = snapshotReader(start)
     defer { sink.close() }
     let decoder = try load(&reader, into: &sink)
     streamPosition.store(
@@ -110,6 +105,32 @@ final class Replay: @unchecked Sendable {
     progress.appliedOffset.store(start.offset, ordering: .releasing)
     link.acknowledge(start.offset)
     return decoder
+  }
+
+  /// Reads the whole snapshot and writes nothing.
+  func dryRun() throws(ReplayError) -> DryRunReport {
+    let linkThread = link.start()
+    defer {
+      link.stop()
+      linkThread.join()
+      phases.enter(.finished)
+    }
+    let start = try ReplayError.wrap { () throws(LinkError) in try awaitSnapshot() }
+    phases.enter(.snapshot)
+    var sink = DryRunSink()
+    var reader = snapshotReader(start)
+    _ = try reader.run(into: &sink)
+    sink.report.keysRead = snapshotCounters.keysRead.load(ordering: .relaxed)
+    return sink.report
+  }
+
+  private func snapshotReader(_ start: SnapshotStart) -> SnapshotReplay {
+    SnapshotReplay(
+      spool: link.spool, filter: options.filter, start: start, counters: snapshotCounters
+    ) { [self] () throws(ReplayError) in
+      try progress.throwFailure()
+      if isStopRequested { throw .interrupted }
+    }
   }
 
   private func load(
@@ -133,8 +154,7 @@ final class Replay: @unchecked Sendable {
     let goal = catchUpGoal()
     var router = CommandRouter(
       filter: options.filter, destinationIsOurs: destinationWasEmpty, database: 0)
-    router.skippedKeys = SkippedKeys(
-      progress.allSkippedKeys(), databases: options.databases)
+    router.skippedKeys = progress.skippedKeys
     let lane = Lane(
       url: options.destination, timeouts: options.timeouts, progress: progress,
       offset: start.offset, onApplied: { [self] offset in applied(offset) })

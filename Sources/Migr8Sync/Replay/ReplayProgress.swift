@@ -23,7 +23,7 @@ final class ReplayProgress: @unchecked Sendable {
 
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
-  private var skippedKeys: Set<[UInt8]> = []
+  private var skipped = SkippedKeys()
 
   /// Records the first failure and wakes whoever waits.
   func fail(_ error: ReplayError) {
@@ -57,17 +57,12 @@ final class ReplayProgress: @unchecked Sendable {
 
   /// Remembers a key that stays as the destination has it.
   func rememberSkipped(_ key: [UInt8], database: Int) {
-    monitor.withLock { _ = skippedKeys.insert(Self.tag(database) + key) }
+    monitor.withLock { skipped.insert(key, database: database) }
     keysSkipped.add(1, ordering: .relaxed)
   }
 
-  /// The keys that were skipped, each behind the tag of its destination db.
-  func allSkippedKeys() -> Set<[UInt8]> {
-    monitor.withLock { skippedKeys }
-  }
-
-  /// The bytes that stand for a db in front of a skipped key.
-  static func tag(_ database: Int) -> [UInt8] {
-    withUnsafeBytes(of: Int32(truncatingIfNeeded: database).littleEndian) { Array($0) }
+  /// The keys that were skipped.
+  var skippedKeys: SkippedKeys {
+    monitor.withLock { skipped }
   }
 }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Where matching snapshot entries go. Called in file order, on the replay thread.
 protocol SnapshotSink: ~Copyable {
-  /// Whether values are wanted at all; without them only `skim` is called.
+  /// A key with its whole value.
   mutating func entry(
     _ entry: RDBEntry, key: Span<UInt8>, value: Span<UInt8>
   ) throws(ReplayError)

@@ -91,7 +91,8 @@ struct Preflight: Sendable {
         "source and destination are the same server, \(self.destination.endpoint): what is written"
           + " would come back as a change (name two servers)")
     }
-    if let id = source.replicationID, id == destination.replicationID, id.contains(where: { $0 != "0" })
+    if let id = source.replicationID, id == destination.replicationID,
+      id.contains(where: { $0 != "0" })
     {
       throw refuse(
         "source and destination replicate each other: what is written to"
@@ -108,7 +109,8 @@ struct Preflight: Sendable {
     }
     if facts.isReadOnlyReplica {
       throw refuse(
-        "\(name) is read-only, it is a replica of \(facts.masterAddress) (name its master as --dest)")
+        "\(name) is read-only, it is a replica of \(facts.masterAddress) (name its master as --dest)"
+      )
     }
     if facts.isCluster {
       throw refuse("\(name) is a cluster node, which is not supported yet")

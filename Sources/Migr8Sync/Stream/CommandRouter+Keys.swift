@@ -17,7 +17,7 @@ extension CommandRouter {
       return route(command, bytes, arguments, offset)
     }
     if !isDatabaseSelected { return .drop(.otherDatabase) }
-    if filter.matchesEveryKey { return .forward(database: database) }
+    if filter.matchesEveryKey, skippedKeys.isEmpty { return .forward(database: database) }
     if keys.count == 0 {
       return stop(
         .undeclaredKeys, name, offset,
@@ -52,7 +52,8 @@ extension CommandRouter {
   private func matches(
     _ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
   ) -> Bool {
-    filter.matches(key: bytes.extracting(arguments[index]))
+    let key = bytes.extracting(arguments[index])
+    return filter.matches(key: key) && !skippedKeys.contains(key, database: database)
   }
 
   private func share(
@@ -191,7 +192,7 @@ extension CommandRouter {
   private func quoted(
     _ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
   ) -> String {
-    PrintableBytes.quoted(bytes.extracting(arguments[index]))
+    Printable.key(bytes.extracting(arguments[index]))
   }
 
   /// The first keys of each side: `selected "a" "b", not selected "c" and 2 more`.

@@ -20,6 +20,9 @@ struct CommandRouter: Sendable {
   /// Whether a MULTI is open.
   private(set) var isInTransaction = false
 
+  /// Matching keys that the destination keeps as it has them.
+  var skippedKeys = SkippedKeys()
+
   private let table = CommandTable.builtIn
   private var databaseMatches: Bool
 

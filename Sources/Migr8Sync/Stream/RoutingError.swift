@@ -29,7 +29,6 @@ struct RoutingError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// How many keys of each side a line shows.
   static let keysShownMax = 3
-  private static let nameBytesShownMax = 32
 
   /// - Parameters:
   ///   - name: the command's name as the source sent it.
@@ -41,7 +40,7 @@ struct RoutingError: Error, Sendable, Equatable, CustomStringConvertible {
   ) {
     self.code = code
     self.offset = offset
-    let shown = PrintableBytes.plain(name, limit: Self.nameBytesShownMax)
+    let shown = Printable.key(name)
     let subject = keys.isEmpty ? shown : "\(shown) \(keys)"
     description = "\(subject) (db \(database), offset \(offset)): \(reason)"
   }

@@ -37,7 +37,7 @@ struct BadInputTests {
     let fillers = (0..<4).map { _ in startConnecting(port: listener.port) }
     defer { for filler in fillers { close(filler) } }
     try expectFailure(
-      "redis://127.0.0.1:\(listener.port)", server.url, ["--connect-timeout", "1"], code: 1,
+      "redis://127.0.0.1:\(listener.port)", server.url, ["--connect-timeout", "1s"], code: 1,
       saying: ["127.0.0.1:\(listener.port)", "no answer"])
   }
 
@@ -52,7 +52,7 @@ struct BadInputTests {
     let server = try TestServer()
     let silence = try Impostor(answering: nil)
     try expectFailure(
-      silence.url, server.url, ["--io-timeout", "1"], code: 1,
+      silence.url, server.url, ["--io-timeout", "1s"], code: 1,
       saying: ["\(silence.port)", "no answer"])
   }
 
@@ -216,7 +216,7 @@ func expectLine(
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   #expect(result.exitCode == code, "\(result)", sourceLocation: sourceLocation)
-  let complaints = result.errorLines.filter { $0.hasPrefix("migr8sync: ") }
+  let complaints = result.errorLines.filter { $0.hasPrefix("migr8sync") }
   #expect(complaints.count == 1, "\(result)", sourceLocation: sourceLocation)
   let line = complaints.last?.lowercased() ?? ""
   for word in words {

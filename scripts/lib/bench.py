@@ -198,7 +198,7 @@ def arguments():
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
     parser.add_argument("--workers", help="passed on to migr8sync")
-    parser.add_argument("--batch", help="passed on to migr8sync")
+    parser.add_argument("--queue-memory", help="passed on to migr8sync")
     parser.add_argument("--only", default="native,pipe,full,split",
                         help="which to measure, by comma: native, pipe, full, split")
     parser.add_argument("--json", metavar="FILE", help="also write every figure of every run there")
@@ -208,9 +208,9 @@ def arguments():
         if name not in MEASURES:
             parser.error("--only knows %s, not '%s'" % (", ".join(MEASURES), name))
     options.extra = []
-    for name in ("workers", "batch"):
-        if getattr(options, name):
-            options.extra += ["--" + name, getattr(options, name)]
+    for name, value in (("workers", options.workers), ("queue-memory", options.queue_memory)):
+        if value:
+            options.extra += ["--" + name, value]
     return options
 
 

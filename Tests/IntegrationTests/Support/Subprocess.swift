@@ -87,6 +87,19 @@ final class Subprocess: @unchecked Sendable {
     return false
   }
 
+  /// The most memory it has had at once, in bytes. Only while it runs.
+  func peakMemoryBytes() throws -> Int {
+    let file = fopen("/proc/\(processIdentifier)/status", "r")
+    guard let file else { throw TestFailure("the process has no status any more") }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let words = String(cString: line).split(whereSeparator: \.isWhitespace)
+      if words.first == "VmHWM:", let kilobytes = Int(words[1]) { return kilobytes * 1024 }
+    }
+    throw TestFailure("the process has no VmHWM")
+  }
+
   func send(signal: Int32) {
     if isRunning { Glibc.kill(processIdentifier, signal) }
   }

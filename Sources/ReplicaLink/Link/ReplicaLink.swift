@@ -230,7 +230,8 @@ public final class ReplicaLink: @unchecked Sendable {
       if case .bytes = transfer { continue }
       if now - lastReceipt >= timeouts.ioMilliseconds { throw silence(socket) }
       wait(
-        socket, reads: hasRoom, writes: !acknowledgement.isEmpty, milliseconds: nextAcknowledge - now)
+        socket, reads: hasRoom, writes: !acknowledgement.isEmpty,
+        milliseconds: nextAcknowledge - now)
     }
   }
 
@@ -267,7 +268,8 @@ public final class ReplicaLink: @unchecked Sendable {
     LinkError(
       .closed, "following \(socket.peer)",
       "the source closed the link after \(spool.status.receivedBytes) bytes",
-      advice: "its log says why: a failed snapshot, client-output-buffer-limit, a restart, CLIENT KILL")
+      advice:
+        "its log says why: a failed snapshot, client-output-buffer-limit, a restart, CLIENT KILL")
   }
 
   private func silence(_ socket: borrowing Socket) -> LinkError {

@@ -144,7 +144,8 @@ enum RESPNumber {
       value = value &* 10 &+ UInt64(digit)
       position += 1
     }
-    return isNegative ? (value <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- value) : nil)
+    return isNegative
+      ? (value <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- value) : nil)
       : Int64(exactly: value)
   }
 }

@@ -70,7 +70,8 @@ final class SpoolSegment {
       guard count > 0 else {
         throw LinkError(
           .localResource, "reading back from the spool",
-          count == 0 ? "a segment is shorter than what was written"
+          count == 0
+            ? "a segment is shorter than what was written"
             : String(cString: strerror(errno)).lowercased())
       }
       done += count

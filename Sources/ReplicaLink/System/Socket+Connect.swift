@@ -14,7 +14,8 @@ extension Socket {
   ) throws(LinkError) -> Socket {
     switch endpoint {
     case .unix(let path): return try connectUnix(path: path, timeoutMilliseconds)
-    case .tcp(let host, let port): return try connectTCP(host: host, port: port, timeoutMilliseconds)
+    case .tcp(let host, let port):
+      return try connectTCP(host: host, port: port, timeoutMilliseconds)
     }
   }
 
@@ -79,7 +80,8 @@ extension Socket {
     _ timeoutMilliseconds: Int64
   ) throws(LinkError) -> Socket {
     let action = "connecting to \(peer)"
-    let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    let flags =
+      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
       | Int32(SOCK_CLOEXEC.rawValue)
     let descriptor = socket(family, flags, 0)
     guard descriptor >= 0 else {

@@ -22,10 +22,15 @@ public struct CommandDecoder: ~Copyable, Sendable {
   public static let commandBytesMax = 2 << 30
   /// The most arguments one command may have, a server's own limit for its masters.
   public static let argumentCountMax = Int(Int32.max)
+  /// A window larger than this is given back once the command that needed it is done, in bytes.
+  static let keptBytesMax = 4 << 20
+  private static let windowBytes = 1 << 18
   /// Digits and line end of the longest header.
   private static let headerBytesMax = 32
 
   private var window: ByteBuffer
+  /// Fillers of the current command that have left the window already, in bytes.
+  private var droppedFillers = 0
   /// Where in the window the current command, its fillers included, begins.
   private var commandStart = 0
   /// Where its `*` stands.
@@ -44,29 +49,52 @@ public struct CommandDecoder: ~Copyable, Sendable {
 
   /// Makes a decoder for the bytes that follow `offset`.
   ///
-  /// - Parameter offset: as in `+FULLRESYNC <id> <offset>`: the last byte before the first.
+  /// - Parameter offset: as in `+FULLRESYNC <id> <offset>`: the last byte before the first. At most
+  ///   `Int64.max`, as at the servers; no stream is long enough to overflow from there.
   public init(offset: UInt64) {
-    window = ByteBuffer(capacity: 1 << 18)
+    precondition(offset <= UInt64(Int64.max), "a stream offset beyond what servers count to")
+    window = ByteBuffer(capacity: Self.windowBytes)
     startOffset = offset
     endOffset = offset
   }
 
   /// Bytes in the window behind the last command reported: the beginning of the next one.
-  public var pendingBytes: Int { window.count - (isReady ? scan : commandStart) }
+  public var pendingBytes: Int {
+    isReady ? window.count - scan : droppedFillers + window.count - commandStart
+  }
+
+  /// The memory of the window, in bytes.
+  var windowBytes: Int { window.allocatedBytes }
 
   /// Gives `body` writable room of at least `minimum` bytes; it returns how many it filled.
   public mutating func fill<E: Error>(
     minimum: Int, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
   ) throws(E) -> Int {
     finishCommand()
+    dropFillers()
     // What is done with leaves when it is more than what stays, so each byte moves once or twice.
     if commandStart > 0 && commandStart >= window.count - commandStart {
       window.removeFirst(commandStart)
       headerStart -= commandStart
       scan -= commandStart
       commandStart = 0
+      if windowBytes > Self.keptBytesMax && window.count <= Self.windowBytes { shrinkWindow() }
     }
     return try window.fill(minimum: minimum, body)
+  }
+
+  /// Lets fillers go that no command has followed yet: a source may send them for ever.
+  private mutating func dropFillers() {
+    guard expectedArguments < 0 else { return }
+    droppedFillers += scan - commandStart
+    commandStart = scan
+    headerStart = scan
+  }
+
+  private mutating func shrinkWindow() {
+    var smaller = ByteBuffer(capacity: Self.windowBytes)
+    window.withBytes { smaller.append($0) }
+    window = smaller
   }
 
   /// Appends bytes that are in memory already.
@@ -92,7 +120,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
       }
       if arguments.count == expectedArguments {
         isReady = true
-        endOffset = startOffset + UInt64(scan - commandStart)
+        endOffset = startOffset + UInt64(droppedFillers + scan - commandStart)
         return .command
       }
       guard try readArgument(window) else { return .needsInput }
@@ -114,6 +142,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
     guard isReady else { return }
     isReady = false
     startOffset = endOffset
+    droppedFillers = 0
     commandStart = scan
     expectedArguments = -1
     pendingBulk = -1
@@ -192,7 +221,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
   }
 
   private func violation(_ reason: String, at position: Int) -> LinkError {
-    let offset = startOffset + UInt64(position - commandStart) + 1
+    let offset = startOffset + UInt64(droppedFillers + position - commandStart) + 1
     return LinkError(
       .protocolViolation, "reading the replication stream", "\(reason), at offset \(offset)")
   }

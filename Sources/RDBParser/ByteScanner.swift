@@ -74,6 +74,13 @@ struct ByteScanner {
     return base + at
   }
 
+  /// Lends `length` bytes at `at` to `body`; the caller has checked that they are before `end`.
+  @inline(__always)
+  func span<R>(_ at: Int, _ length: Int, _ body: (Span<UInt8>) -> R) -> R {
+    assert(at >= 0 && length >= 0 && at + length <= end)
+    return body(Span(_unsafeBytes: UnsafeRawBufferPointer(start: base + at, count: length)))
+  }
+
   /// The byte at `at`, which the caller has checked to be before `end`.
   @inline(__always)
   func byte(_ at: Int) -> UInt8 {

@@ -3,25 +3,25 @@
 extension Grammar {
   static let table: [(RDBType, [Shape])] = [
     (.string, [.string(.stringValue)]),
-    (.list, [.repeated(.elementCount, [.string(.listItem)])]),
-    (.set, [.repeated(.elementCount, [.string(.setMember)])]),
-    (.sortedSet, [.repeated(.elementCount, [.string(.sortedSetMember), .textScore])]),
-    (.hash, [.repeated(.elementCount, [.string(.hashField), .string(.hashValue)])]),
-    (.sortedSet2, [.repeated(.elementCount, [.string(.sortedSetMember), .fixed(8, .score)])]),
+    (.list, [.repeated([.string(.listItem)])]),
+    (.set, [.repeated([.string(.setMember)])]),
+    (.sortedSet, [.repeated([.string(.sortedSetMember), .textScore])]),
+    (.hash, [.repeated([.string(.hashField), .string(.hashValue)])]),
+    (.sortedSet2, [.repeated([.string(.sortedSetMember), .fixed(8, .score)])]),
     (.module, [.length(.moduleID), .moduleData]),
     (.hashZipmap, [.string(.hashZipmap)]),
     (.listZiplist, [.string(.listZiplist)]),
     (.setIntset, [.string(.setIntset)]),
     (.sortedSetZiplist, [.string(.sortedSetZiplist)]),
     (.hashZiplist, [.string(.hashZiplist)]),
-    (.quicklist, [.repeated(.none, [.string(.listZiplist)])]),
+    (.quicklist, [.repeated([.string(.listZiplist)])]),
     (.hashListpack, [.string(.hashListpack)]),
     (.sortedSetListpack, [.string(.sortedSetListpack)]),
-    (.quicklist2, [.repeated(.none, [.length(.nodeContainer), .string(.listNode)])]),
+    (.quicklist2, [.repeated([.length(.nodeContainer), .string(.listNode)])]),
     (.setListpack, [.string(.setListpack)]),
     (
       .hashTTLPreRelease,
-      [.repeated(.elementCount, [.length(.fieldExpiry), .string(.hashField), .string(.hashValue)])]
+      [.repeated([.length(.fieldExpiry), .string(.hashField), .string(.hashValue)])]
     ),
     (.hashListpackTTLPreRelease, [.string(.hashListpackTTL)]),
     (
@@ -29,7 +29,6 @@ extension Grammar {
       [
         .fixed(8, .fieldExpiryBase),
         .repeated(
-          .elementCount,
           [.length(.fieldExpiryRelative), .string(.hashField), .string(.hashValue)]),
       ]
     ),
@@ -38,7 +37,7 @@ extension Grammar {
       .valkeyHash2,
       [
         .repeated(
-          .elementCount, [.string(.hashField), .string(.hashValue), .fixed(8, .fieldExpirySigned)])
+          [.string(.hashField), .string(.hashValueBeforeExpiry), .fixed(8, .fieldExpirySigned)])
       ]
     ),
     (.stream, stream(form: 1)),
@@ -51,7 +50,7 @@ extension Grammar {
   /// The five forms of a stream, each adding to the one before.
   private static func stream(form: Int) -> [Shape] {
     var shapes: [Shape] = [
-      .repeated(.none, [.string(.streamNodeID), .string(.streamNode)]),
+      .repeated([.string(.streamNodeID), .string(.streamNode)]),
       .length(.streamLength),
       .length(.streamLastMilliseconds), .length(.streamLastSequence),
     ]
@@ -62,7 +61,8 @@ extension Grammar {
         .length(.streamEntriesAdded),
       ]
     }
-    shapes.append(.repeated(.groupCount, group(form: form)))
+    shapes.append(.mark(.streamInfo))
+    shapes.append(.repeated(group(form: form)))
     if form >= 4 { shapes += producers }
     return shapes
   }
@@ -72,15 +72,16 @@ extension Grammar {
       .string(.groupName), .length(.groupLastMilliseconds), .length(.groupLastSequence),
     ]
     if form >= 2 { shapes.append(.length(.groupEntriesRead)) }
+    shapes.append(.mark(.groupInfo))
     shapes.append(
       .repeated(
-        .pendingCount,
         [.fixed(16, .pendingID), .fixed(8, .pendingTime), .length(.pendingDeliveries)]))
     var consumer: [Shape] = [.string(.consumerName), .fixed(8, .consumerSeenTime)]
     if form >= 3 { consumer.append(.fixed(8, .consumerActiveTime)) }
-    consumer.append(.repeated(.consumerPendingCount, [.fixed(16, .consumerPendingID)]))
-    shapes.append(.repeated(.consumerCount, consumer))
-    if form >= 5 { shapes.append(.repeated(.returnedCount, [.fixed(16, .returnedID)])) }
+    consumer.append(.mark(.consumerInfo))
+    consumer.append(.repeated([.fixed(16, .consumerPendingID)]))
+    shapes.append(.repeated(consumer))
+    if form >= 5 { shapes.append(.repeated([.fixed(16, .returnedID)])) }
     shapes.append(.mark(.groupEnd))
     return shapes
   }
@@ -89,8 +90,7 @@ extension Grammar {
   private static let producers: [Shape] = [
     .length(.none), .length(.none),
     .repeated(
-      .none,
-      [.string(.none), .repeated(.none, [.string(.none), .length(.none), .length(.none)])]),
+      [.string(.none), .repeated([.string(.none), .length(.none), .length(.none)])]),
     .length(.none), .length(.none),
   ]
 }

@@ -3,6 +3,7 @@
 
 /// What a step of a value means. The walker only measures; readers of elements act on it.
 enum ElementKind: UInt8, Sendable {
+  /// Of no interest to readers of elements.
   case none
   case stringValue
   case listItem
@@ -11,11 +12,19 @@ enum ElementKind: UInt8, Sendable {
   case score
   case hashField
   case hashValue
+  /// As `hashValue`, but the field's expiry is still to come.
+  case hashValueBeforeExpiry
+  /// Absolute milliseconds, 0 for none.
   case fieldExpiry
+  /// One more than milliseconds behind the base, 0 for none.
   case fieldExpiryRelative
+  /// Absolute milliseconds, -1 for none.
   case fieldExpirySigned
   case fieldExpiryBase
-  case elementCount
+  /// How the list node that follows is packed.
+  case nodeContainer
+  case listNode
+  // Packed values.
   case listZiplist
   case hashZipmap
   case setIntset
@@ -25,8 +34,7 @@ enum ElementKind: UInt8, Sendable {
   case sortedSetListpack
   case setListpack
   case hashListpackTTL
-  case nodeContainer
-  case listNode
+  // Streams.
   case streamNodeID
   case streamNode
   case streamLength
@@ -37,26 +45,25 @@ enum ElementKind: UInt8, Sendable {
   case streamDeletedMilliseconds
   case streamDeletedSequence
   case streamEntriesAdded
-  case groupCount
+  case streamInfo
   case groupName
   case groupLastMilliseconds
   case groupLastSequence
   case groupEntriesRead
-  case pendingCount
+  case groupInfo
   case pendingID
   case pendingTime
   case pendingDeliveries
-  case consumerCount
   case consumerName
   case consumerSeenTime
   case consumerActiveTime
-  case consumerPendingCount
+  case consumerInfo
   case consumerPendingID
-  case returnedCount
   case returnedID
+  case groupEnd
+  // Modules.
   case moduleID
   case moduleData
-  case groupEnd
 }
 
 /// How a step reads its bytes.
@@ -98,7 +105,7 @@ indirect enum Shape: Sendable {
   case length(ElementKind)
   case fixed(Int, ElementKind)
   case textScore
-  case repeated(ElementKind, [Shape])
+  case repeated([Shape])
   case moduleData
   case optionalString
   case mark(ElementKind)
@@ -131,9 +138,9 @@ struct Grammar: Sendable {
       }
     }
     moduleAuxiliaryStart = compile([.moduleData])
-    keyMetadataStart = compile([.repeated(.none, [.fixed(4, .none), .moduleData])])
+    keyMetadataStart = compile([.repeated([.fixed(4, .none), .moduleData])])
     slotImportStart = compile([
-      .string(.none), .repeated(.none, [.length(.none), .length(.none)]),
+      .string(.none), .repeated([.length(.none), .length(.none)]),
     ])
     functionPreReleaseStart = compile([
       .string(.none), .string(.none), .optionalString, .string(.none),
@@ -165,12 +172,12 @@ struct Grammar: Sendable {
       case .moduleData: emit(.moduleData, .moduleData)
       case .optionalString: emit(.optionalString, .none)
       case .mark(let kind): emit(.mark, kind)
-      case .repeated(let kind, let body):
-        emit(.count, kind)
+      case .repeated(let body):
+        emit(.count, .none)
         let loop = steps.count
-        emit(.loop, kind)
+        emit(.loop, .none)
         append(body)
-        emit(.again, kind, loop + 1)
+        emit(.again, .none, loop + 1)
         steps[loop].argument = UInt16(steps.count)
       }
     }

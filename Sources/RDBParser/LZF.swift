@@ -5,6 +5,8 @@
 public enum LZF {
   /// No valid input can grow by more than this factor: 3 bytes of input give at most 264.
   public static let expansionMax = 88
+  /// How far back a reference can reach.
+  static let distanceMax = 8192
 
   /// Whether `compressed` bytes could decode to `original` bytes at all. Check before allocating.
   public static func isPlausible(compressed: UInt64, original: UInt64) -> Bool {
@@ -31,37 +33,55 @@ public enum LZF {
     guard let source = input.baseAddress, let target = output.baseAddress else {
       return input.isEmpty && output.isEmpty
     }
-    let inputEnd = input.count
-    let outputEnd = output.count
-    var read = 0
-    var written = 0
+    var progress = LZFProgress()
+    let isSound = run(source, input.count, target, output.count, &progress)
+    return isSound && progress.read == input.count && progress.written == output.count
+  }
+
+  /// Decodes instructions until the input has no whole one left or the next does not fit into the
+  /// output. Both may be windows of something larger: references reach back through what stands
+  /// before `written` in the target.
+  ///
+  /// - Returns: false when a reference reaches back too far.
+  static func run(
+    _ source: UnsafeRawPointer, _ inputEnd: Int, _ target: UnsafeMutableRawPointer,
+    _ outputEnd: Int, _ progress: inout LZFProgress
+  ) -> Bool {
+    var read = progress.read
+    var written = progress.written
+    var isFull = false
+    defer { progress = LZFProgress(read: read, written: written, isFull: isFull) }
     while read < inputEnd {
       let control = Int(source.load(fromByteOffset: read, as: UInt8.self))
-      read += 1
       if control < 32 {
         let length = control + 1
-        guard length <= inputEnd - read && length <= outputEnd - written else { return false }
-        (target + written).copyMemory(from: source + read, byteCount: length)
-        read += length
+        guard length < inputEnd - read else { return true }
+        guard length <= outputEnd - written else {
+          isFull = true
+          return true
+        }
+        (target + written).copyMemory(from: source + read + 1, byteCount: length)
+        read += length + 1
         written += length
         continue
       }
       var length = control >> 5
-      if length == 7 {
-        guard read < inputEnd else { return false }
-        length += Int(source.load(fromByteOffset: read, as: UInt8.self))
-        read += 1
-      }
+      let operands = length == 7 ? 2 : 1
+      guard operands < inputEnd - read else { return true }
+      if operands == 2 { length += Int(source.load(fromByteOffset: read + 1, as: UInt8.self)) }
       length += 2
-      guard read < inputEnd else { return false }
-      let low = Int(source.load(fromByteOffset: read, as: UInt8.self))
+      guard length <= outputEnd - written else {
+        isFull = true
+        return true
+      }
+      let low = Int(source.load(fromByteOffset: read + operands, as: UInt8.self))
       let distance = ((control & 31) << 8 | low) + 1
-      read += 1
-      guard distance <= written && length <= outputEnd - written else { return false }
+      guard distance <= written else { return false }
       copyBack(target, at: written, distance: distance, length: length)
+      read += operands + 1
       written += length
     }
-    return written == outputEnd
+    return true
   }
 
   /// Copies `length` bytes from `distance` back. Source and target may overlap, in which case the
@@ -79,4 +99,12 @@ public enum LZF {
       target.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
     }
   }
+}
+
+/// How far a decompression has come, as offsets into its input and output.
+struct LZFProgress {
+  var read = 0
+  var written = 0
+  /// Whether it stopped because the next instruction's output does not fit.
+  var isFull = false
 }

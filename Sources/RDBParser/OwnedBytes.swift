@@ -55,6 +55,14 @@ struct OwnedBytes: ~Copyable {
   @inline(__always)
   mutating func removeAll() { count = 0 }
 
+  /// Drops all but the last `length` bytes.
+  mutating func removeAll(butLast length: Int) {
+    guard count > length else { return }
+    UnsafeMutableRawBufferPointer(start: base, count: length)
+      .copyMemory(from: UnsafeRawBufferPointer(start: base + (count - length), count: length))
+    count = length
+  }
+
   /// Appends `length` bytes of memory the caller has checked.
   @inline(__always)
   mutating func append(_ source: UnsafeRawPointer, _ length: Int) {
@@ -119,14 +127,5 @@ struct OwnedBytes: ~Copyable {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the contents")
     let buffer = UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
     return try body(Span(_unsafeBytes: buffer))
-  }
-
-  func bytes(_ range: Range<Int>) -> [UInt8] {
-    span(range) { span in
-      [UInt8](unsafeUninitializedCapacity: span.count) { target, count in
-        for index in span.indices { target[index] = span[index] }
-        count = span.count
-      }
-    }
   }
 }

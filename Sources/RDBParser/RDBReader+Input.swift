@@ -17,6 +17,7 @@ extension RDBReader {
       consumed -= moved
       retained -= moved
       summed -= moved
+      decoder.inputMoved(by: moved)
       lentValue = (lentValue.lowerBound - moved)..<(lentValue.upperBound - moved)
     }
     return try window.append(minimum: max(minimum, 1), body)

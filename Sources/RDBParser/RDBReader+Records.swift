@@ -91,6 +91,7 @@ extension RDBReader {
     pending.idleSeconds = nil
     pending.frequency = nil
     walker.begin(start)
+    valueStart = start
     phase = .value
     return .entry(entry)
   }

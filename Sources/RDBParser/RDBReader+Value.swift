@@ -43,6 +43,11 @@ extension RDBReader {
   /// - Returns: whether the end of the value or opcode payload is reached.
   @inline(__always)
   mutating func passOver() throws(RDBError) -> Bool {
+    // Element reading has a walker of its own, which may stand in the middle of the value.
+    if phase == .elements {
+      walker = decoder.walker
+      phase = .chunks
+    }
     let isDone = try walk()
     retained = consumed
     return isDone
@@ -58,17 +63,6 @@ extension RDBReader {
     consumed = scanner.position
     if result == .done { return true }
     if result == .short { return false }
-    throw walkFailed(result)
-  }
-
-  private mutating func walkFailed(_ result: WalkResult) -> RDBError {
-    let code: RDBError.Code =
-      switch result {
-      case .badEncoding: .malformedString
-      case .badCompression: .malformedCompression
-      case .badModuleData: .malformedModuleData
-      default: .malformedLength
-      }
-    return failed(code, at: consumed)
+    throw failed(result.code, at: consumed)
   }
 }

@@ -1,6 +1,6 @@
 // The pull reader for RDB files: give it bytes, ask it for events. This file holds its state and the
 // loop; RDBReader+Input.swift takes bytes in, +Records.swift reads what stands between values,
-// +Value.swift delimits values, +Access.swift lends bytes out.
+// +Value.swift delimits values, +Elements.swift takes them apart, +Access.swift lends bytes out.
 //
 //     window:  ..... retained ====== consumed ------------ count
 //              gone  lent to the     read     not yet read
@@ -34,6 +34,8 @@ public struct RDBReader: ~Copyable {
     case value
     /// In a value that is handed out in chunks.
     case chunks
+    /// In a value that is handed out element by element.
+    case elements
     /// Behind a value that has been handed out.
     case valueRead
     case trailer
@@ -59,6 +61,11 @@ public struct RDBReader: ~Copyable {
   var phase = Phase.header
   var failure: RDBError?
   var walker = ValueWalker()
+  var decoder: ElementDecoder
+  /// What `readWholeValue` has gathered so far.
+  var gathered = RDBValueGatherer()
+  /// Where the present value's grammar begins.
+  var valueStart = 0
   var header = RDBHeader(family: .redis, version: 0)
   var trailer: RDBTrailer?
   var entry = RDBEntry(database: 0, type: .string, keyLength: 0, offset: 0, valueOffset: 0)
@@ -76,6 +83,8 @@ public struct RDBReader: ~Copyable {
   /// Makes a reader that waits for the first byte of a file.
   public init(options: RDBReaderOptions = .init()) {
     self.options = options
+    decoder = ElementDecoder(
+      lengthMax: options.elementLengthMax, inlineLimit: options.inlineValueLimit)
     steps = Grammar.shared.steps
   }
 
@@ -99,7 +108,7 @@ public struct RDBReader: ~Copyable {
       case .valueRead:
         phase = .record
         retained = consumed
-      case .value, .chunks, .opcodePayload:
+      case .value, .chunks, .elements, .opcodePayload:
         guard try passOver() else { return try wantsInput() }
         phase = .record
       case .header:
@@ -131,7 +140,7 @@ public struct RDBReader: ~Copyable {
   func located(_ code: RDBError.Code, at place: Int, detail: String = "") -> RDBError {
     var error = RDBError(code, offset: windowOffset + UInt64(place), detail: detail)
     switch phase {
-    case .value, .chunks, .valueRead:
+    case .value, .chunks, .elements, .valueRead:
       error.key = key.span(0..<key.count) { RDBError.printable($0) }
       error.type = entry.type
     case .opcodePayload:

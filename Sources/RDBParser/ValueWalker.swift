@@ -56,12 +56,17 @@ struct ValueWalker {
     }
   }
 
-  /// Whether the value has been walked to its end.
-  func isAtEnd(_ steps: Span<GrammarStep>) -> Bool { payload == 0 && steps[next].form == .done }
+  /// The step that comes next, for readers of elements; its bytes have not been looked at.
+  @inline(__always)
+  func upcoming(_ steps: Span<GrammarStep>) -> GrammarStep { steps[next] }
+
+  /// Goes on behind a string that a reader of elements has taken with its payload.
+  @inline(__always)
+  mutating func passString() { next += 1 }
 
   /// Passes over what there is of the present payload; false when more of it is to come.
   @inline(__always)
-  private mutating func passPayload(_ scanner: inout ByteScanner) -> Bool {
+  mutating func passPayload(_ scanner: inout ByteScanner) -> Bool {
     let available = UInt64(scanner.available)
     if payload > available {
       payload -= available

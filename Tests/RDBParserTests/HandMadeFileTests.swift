@@ -55,7 +55,9 @@ struct HandMadeValue: CustomTestStringConvertible, Sendable {
     },
     .init("sorted set", 3) {
       $0.length(4)
-      for (member, score): (String, [UInt8]) in [("a", [4, 0x31, 0x2E, 0x32, 0x35]), ("b", [253]), ("c", [254])] {
+      for (member, score): (String, [UInt8]) in [
+        ("a", [4, 0x31, 0x2E, 0x32, 0x35]), ("b", [253]), ("c", [254]),
+      ] {
         $0.string(member)
         $0.raw(score)
       }

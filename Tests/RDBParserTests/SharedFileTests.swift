@@ -7,6 +7,8 @@ import Testing
 struct SharedFileTests {
   /// Above this size cuts are sampled: every cut is quadratic.
   static let exhaustiveSizeMax = 1500
+  /// Files whose framing is sound and whose packed values are not.
+  static let damagedInside: Set = ["rdb/corrupt_ziplist.rdb"]
 
   @Test(arguments: Fixtures.sharedFiles)
   func portionsDoNotChangeWhatIsRead(name: String) throws {
@@ -19,6 +21,22 @@ struct SharedFileTests {
     let passed = RDBTest.record(file, values: .skipped)
     #expect(passed.events.map(\.event) == whole.events.map(\.event))
     #expect(RDBTest.record(file, portions: [5], values: .skipped) == passed)
+  }
+
+  @Test(arguments: Fixtures.sharedFiles)
+  func portionsDoNotChangeWhatIsDecoded(name: String) throws {
+    let file = try Fixtures.bytes(name)
+    let whole = RDBTest.record(file, values: .decoded)
+    #expect(
+      (whole.error != nil) == Self.damagedInside.contains(name), "\(whole.error?.description ?? "")"
+    )
+    for portion in [1, 3, 64, 4096] {
+      #expect(RDBTest.record(file, portions: [portion], values: .decoded) == whole)
+    }
+    var options = RDBReaderOptions()
+    options.inlineValueLimit = 16
+    let chunked = RDBTest.record(file, portions: [5], values: .decoded, options: options)
+    #expect(chunked.entries.map(\.decoded) == whole.entries.map(\.decoded))
   }
 
   @Test(arguments: Fixtures.sharedFiles)

@@ -8,6 +8,7 @@ struct Recorded: Equatable, CustomStringConvertible {
   var key: [UInt8] = []
   var value: [UInt8] = []
   var isWhole = true
+  var decoded: RDBValue?
 
   var entry: RDBEntry? {
     if case .entry(let entry) = event { return entry }
@@ -31,7 +32,7 @@ struct Recording: Equatable {
 }
 
 /// What is done with the value of each entry.
-enum ValueReading { case read, skipped }
+enum ValueReading { case read, skipped, decoded }
 
 enum RDBTest {
   static func bytes(_ span: Span<UInt8>) -> [UInt8] {
@@ -62,8 +63,16 @@ enum RDBTest {
         case .entry:
           recorded.key = reader.withKey { bytes($0) }
           recording.events.append(recorded)
-          if values == .read {
-            try readValue(&reader, &feed, into: &recording)
+          switch values {
+          case .read: try readValue(&reader, &feed, into: &recording)
+          case .skipped: break
+          case .decoded:
+            while true {
+              let value = try reader.readWholeValue()
+              recording.events[recording.events.count - 1].decoded = value
+              if value != nil { break }
+              feed.give(&reader)
+            }
           }
           continue
         case .auxiliary:

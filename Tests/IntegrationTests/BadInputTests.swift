@@ -53,7 +53,7 @@ struct BadInputTests {
     let silence = try Impostor(answering: nil)
     try expectFailure(
       silence.url, server.url, ["--io-timeout", "1s"], code: 1,
-      saying: ["\(silence.port)", "no answer"])
+      saying: ["\(silence.port)", "within 1000 ms"])
   }
 
   @Test func aServerInProtectedMode() throws {
@@ -126,7 +126,11 @@ struct BadInputTests {
     _ = try filled.client().pipeline((0..<5000).map { ["SET", "bump:\($0)", $0] })
     try filled.client()("SAVE")
     let loading = try TestServer(
-      .redis70, ["--dir", filled.folder, "--key-load-delay", "5000"], untilReady: false)
+      .redis70,
+      [
+        "--dir", filled.folder, "--key-load-delay", "5000",
+        "--loading-process-events-interval-bytes", "1024",
+      ], untilReady: false)
     let destination = try TestServer()
     try expectFailure(loading.url, destination.url, code: 4, saying: ["loading"])
   }

@@ -94,7 +94,9 @@ final class Subprocess: @unchecked Sendable {
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, Int32(line.count), file) != nil {
-      let words = String(cString: line).split(whereSeparator: \.isWhitespace)
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let words = text.split(whereSeparator: \.isWhitespace)
       if words.first == "VmHWM:", let kilobytes = Int(words[1]) { return kilobytes * 1024 }
     }
     throw TestFailure("the process has no VmHWM")

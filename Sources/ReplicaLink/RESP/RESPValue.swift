@@ -52,6 +52,9 @@ enum RESPReader {
   /// The longest bulk string a server may send, the servers' own default limit.
   static let bulkBytesMax = 512 << 20
 
+  /// The longest list a server may send; far beyond what any question of this program is answered.
+  static let elementsMax = 1 << 24
+
   enum Failure: Error {
     case needsInput
     case malformed(String)
@@ -76,6 +79,7 @@ enum RESPReader {
       guard depth < depthMax else { throw .malformed("lists nested too deep") }
       let count = try readNumber(bytes, &position)
       if count < 0 { return .null }
+      guard count <= elementsMax else { throw .malformed("a list of \(count) elements") }
       var elements: [RESPValue] = []
       for _ in 0..<count { elements.append(try read(bytes, &position, depth: depth + 1)) }
       return .array(elements)
@@ -92,6 +96,9 @@ enum RESPReader {
     guard length <= bulkBytesMax else { throw .malformed("a string of \(length) bytes") }
     let end = position + Int(length)
     guard end + 2 <= bytes.count else { throw .needsInput }
+    guard bytes[end] == 13 && bytes[end + 1] == 10 else {
+      throw .malformed("a string longer than its length says")
+    }
     let value = Array(bytes[position..<end])
     position = end + 2
     return .bulk(value)
@@ -119,6 +126,9 @@ enum RESPReader {
         return line
       }
       end += 1
+      guard end - position <= ReplyScanner.lineBytesMax else {
+        throw .malformed("a line without an end")
+      }
     }
     throw .needsInput
   }

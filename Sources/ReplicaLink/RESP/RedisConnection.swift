@@ -29,6 +29,9 @@ extension Credentials {
 
 /// A blocking client connection for one thread at a time.
 public struct RedisConnection: ~Copyable, Sendable {
+  /// A reply longer than this breaks the protocol: one string of the greatest length, and its frame.
+  static let replyBytesMax = RESPReader.bulkBytesMax + (1 << 20)
+
   private let socket: Socket
   private let ioMilliseconds: Int64
   private var output = ByteBuffer()
@@ -89,6 +92,11 @@ public struct RedisConnection: ~Copyable, Sendable {
     try flush(deadline)
     while true {
       if let reply = try parse() { return reply }
+      guard input.count - inputPosition <= Self.replyBytesMax else {
+        throw LinkError(
+          .protocolViolation, "talking to \(socket.peer)",
+          "a reply is longer than \(Self.replyBytesMax) bytes")
+      }
       guard socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline) else {
         throw LinkError(
           .timedOut, "waiting for a reply of \(socket.peer)",

@@ -6,8 +6,7 @@ import Synchronization
 
 /// A replica's connection to its source, on a thread of its own.
 ///
-/// After `PSYNC` it sends nothing but `REPLCONF ACK`: once a second, when asked to, and when a marked
-/// snapshot seems to have ended, since a source then waits for the first one.
+/// After `PSYNC` it sends nothing but `REPLCONF ACK`, when `AcknowledgeSchedule` says so.
 ///
 /// `@unchecked Sendable`: mutable state is either atomic, or guarded by `monitor`, or touched by the
 /// link thread alone (all of `drain` and below).
@@ -23,8 +22,6 @@ public final class ReplicaLink: @unchecked Sendable {
     /// Over, with the reason.
     case ended(LinkError)
   }
-
-  static let acknowledgeIntervalMilliseconds: Int64 = 1_000
 
   /// Where the received bytes are: first the snapshot's, then the stream's.
   public let spool: Spool
@@ -198,40 +195,32 @@ public final class ReplicaLink: @unchecked Sendable {
   }
 
   private func drain(_ socket: borrowing Socket, _ start: SnapshotStart) throws(LinkError) {
-    var watcher: MarkWatcher?
-    if case .mark(let mark) = start.framing { watcher = MarkWatcher(mark: mark) }
-    var acknowledgement = ByteBuffer(capacity: 128)
-    var nextAcknowledge = Clock.monotonicMilliseconds() + Self.acknowledgeIntervalMilliseconds
     var lastReceipt = Clock.monotonicMilliseconds()
+    var schedule = AcknowledgeSchedule(framing: start.framing, now: lastReceipt)
+    var acknowledgement = ByteBuffer(capacity: 128)
     while true {
       try throwIfStopping()
-      var mayHaveEnded = false
       var transfer = Socket.Transfer.wouldBlock
       let hasRoom = try spool.produce { room throws(LinkError) -> Int in
         transfer = try socket.receive(into: room)
         guard case .bytes(let count) = transfer else { return 0 }
-        if watcher != nil {
-          let bytes = UnsafeRawBufferPointer(rebasing: room[..<count])
-          mayHaveEnded = watcher?.receive(bytes) ?? false
-        }
+        schedule.received(
+          UnsafeRawBufferPointer(rebasing: room[..<count]), now: Clock.monotonicMilliseconds())
         return count
       }
       if transfer == .endOfStream { throw lostLink(socket) }
       let now = Clock.monotonicMilliseconds()
       if transfer != .wouldBlock || !hasRoom { lastReceipt = now }
       let isAsked = wantsAcknowledge.exchange(false, ordering: .acquiring)
-      // An offset above the start means the stream is being applied: the snapshot is over.
-      if watcher != nil && appliedOffset.load(ordering: .relaxed) > start.offset { watcher = nil }
-      if isAsked || mayHaveEnded || now >= nextAcknowledge {
-        if acknowledgement.isEmpty { encodeAcknowledgement(&acknowledgement) }
-        nextAcknowledge = now + Self.acknowledgeIntervalMilliseconds
+      if schedule.take(isAsked: isAsked, now: now), acknowledgement.isEmpty {
+        encodeAcknowledgement(&acknowledgement)
       }
       try flush(&acknowledgement, socket)
       if case .bytes = transfer { continue }
       if now - lastReceipt >= timeouts.ioMilliseconds { throw silence(socket) }
       wait(
         socket, reads: hasRoom, writes: !acknowledgement.isEmpty,
-        milliseconds: nextAcknowledge - now)
+        milliseconds: schedule.millisecondsLeft(now: now))
     }
   }
 

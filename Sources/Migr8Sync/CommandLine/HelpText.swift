@@ -34,7 +34,7 @@ enum HelpText {
     }
     lines += [
       "", "Options",
-      "  -h, --help     Print this and end; 'migr8sync COMMAND --help' is about a command.",
+      "  -h, --help     Print this and end; 'migr8sync COMMAND --help' for a command.",
       "      --version  Print the version and end.",
     ]
     return lines.joined(separator: "\n") + "\n"

@@ -83,6 +83,7 @@ import Testing
   @Test(arguments: [
     (["snyc"], "unknown command 'snyc'; did you mean 'sync'?"),
     (["help", "sink"], "unknown command 'sink'"), (["redis://:pw@h"], "unknown command (see"),
+    (["--verison"], "unknown option; did you mean --version?"),
     (["-s", "redis://h"], "the command comes first: migr8sync sync [options]"),
   ])
   func anUnknownCommandIsAnswered(words: [String], expected: String) {

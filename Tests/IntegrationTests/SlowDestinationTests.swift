@@ -6,36 +6,32 @@ import Testing
 
 @Suite("A slow destination", .ownThread)
 struct SlowDestinationTests {
-  /// A source that drops a replica which does not read (4 MB queued) or does not ACK (5 s).
+  /// A source with 60 MB that drops a replica which does not read (32 MB queued) or does not ACK (5 s).
   private func impatientSource() throws -> TestServer {
     let source = try TestServer(
       .redis70,
-      ["--client-output-buffer-limit", "replica 4mb 4mb 1", "--repl-timeout", "5"])
+      ["--client-output-buffer-limit", "replica 32mb 32mb 1", "--repl-timeout", "5"])
     let client = try source.client()
-    let value = [UInt8](repeating: 0, count: 20_000).enumerated().map {
-      UInt8(truncatingIfNeeded: $0.offset)
-    }
     for batch in 0..<30 {
       _ = try client.pipeline(
-        (0..<100).map { ["SET", "bump:large:\(batch):\($0)", value + Array("\($0)".utf8)] })
+        (0..<100).map { ["SET", "bump:large:\(batch):\($0)", SampleData.noise(20_000 + $0)] })
     }
     return source
   }
 
-  /// Writes more than the source would keep for a replica that does not read.
+  /// Writes 60 MB, more than the source and the sockets would keep for a replica that does not read,
+  /// and takes at least so long.
   private func writeMuch(_ source: TestServer, seconds: Double) throws {
     let client = try source.client()
-    let value = [UInt8](repeating: 7, count: 10_000)
-    let end = monotonicSeconds() + seconds
-    var written = 0
-    while monotonicSeconds() < end || written < 2000 {
+    let value = SampleData.noise(20_000)
+    let rounds = 300
+    for _ in 0..<rounds {
       _ = try client.pipeline(
-        (0..<20).flatMap {
+        (0..<10).flatMap {
           [["SET", "bump:\($0)", value], ["INCR", "bump:n"], ["RPUSH", "bump:l", $0]]
         })
-      written += 20
       try #require(try client.info("replication")["connected_slaves"] == "1")
-      usleep(10_000)
+      usleep(UInt32(seconds * 1e6) / UInt32(rounds))
     }
   }
 

@@ -134,7 +134,7 @@ enum SampleData {
   private static func text(_ count: Int) -> String { String(repeating: "t", count: count) }
 
   /// Bytes that do not compress, the same ones every time.
-  private static func noise(_ count: Int) -> [UInt8] { Array(noiseBytes.prefix(count)) }
+  static func noise(_ count: Int) -> [UInt8] { Array(noiseBytes.prefix(count)) }
 
   private static let noiseBytes: [UInt8] = {
     var random = SeededRandom(seed: 1)

@@ -100,12 +100,12 @@ struct SyncCommand {
     }
   }
 
-  /// The destination dbs that this run may write to and that hold anything.
-  private func destinationDatabases(_ findings: PreflightFindings) -> [Int] {
+  /// The destination dbs that this run may write to and that hold anything; nil for all.
+  private func destinationDatabases(_ findings: PreflightFindings) -> [Int]? {
     let targets = options.filter.databases.map { selected in
       Set(selected.map { options.databases.destination(of: $0) })
     }
-    guard let facts = findings.destination else { return (targets ?? [0]).sorted() }
+    guard let facts = findings.destination else { return targets?.sorted() }
     return facts.keyCounts.keys.filter { targets?.contains($0) ?? true }.sorted()
   }
 

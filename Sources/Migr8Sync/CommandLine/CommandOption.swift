@@ -44,6 +44,11 @@ struct CommandOption: Sendable {
   /// The name with its dashes.
   var longName: String { "--" + name.rawValue }
 
+  /// Whether `word`, with its dashes, is one of the option's names.
+  func isCalled(_ word: String) -> Bool {
+    word == longName || short.map { word == "-\($0)" } ?? false
+  }
+
   /// The shortest way to write it: `-p PREFIX`.
   var shortForm: String {
     (short.map { "-\($0)" } ?? longName) + (value.map { " " + $0 } ?? "")

@@ -32,11 +32,7 @@ enum HelpText {
     for command in Command.all {
       lines.append("  \(padded(command.name, to: width))  \(command.summary)")
     }
-    lines += [
-      "", "Options",
-      "  -h, --help     Print this and end; 'migr8sync COMMAND --help' is about a command.",
-      "      --version  Print the version and end.",
-    ]
+    lines += Self.lines(of: .program)
     return lines.joined(separator: "\n") + "\n"
   }()
 
@@ -49,14 +45,15 @@ enum HelpText {
       lines.append("  \(example.purpose)")
       lines += example.lines.map { "    \($0)" }
     }
-    for group in command.groups {
-      lines += ["", group.title]
-      for option in group.options { lines += self.lines(of: option) }
-    }
+    for group in command.groups { lines += self.lines(of: group) }
     lines += ["", "A long option takes its value as '--name VALUE' or '--name=VALUE'."]
     lines += ["", "Exit codes"]
     for (code, meaning) in command.exitCodes { lines.append("  \(code.rawValue)  \(meaning)") }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func lines(of group: OptionGroup) -> [String] {
+    ["", group.title] + group.options.flatMap { lines(of: $0) }
   }
 
   private static func lines(of option: CommandOption) -> [String] {

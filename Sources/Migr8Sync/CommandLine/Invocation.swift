@@ -18,16 +18,15 @@ enum Invocation: Sendable {
   ///   - environment: Looks a variable up.
   static func parse(arguments: [String], environment: (String) -> String?) -> Invocation {
     guard let first = arguments.first else { return .help(HelpText.program) }
-    switch first {
-    case "--help", "-h": return .help(HelpText.program)
-    case "--version": return .version(HelpText.version)
-    case "help":
+    if first == "help" {
       guard arguments.count > 1 else { return .help(HelpText.program) }
       guard let command = Command.all.first(where: { $0.name == arguments[1] }) else {
         return unknownCommand(arguments[1])
       }
       return .help(HelpText.text(of: command))
-    default: break
+    }
+    if let option = OptionGroup.program.options.first(where: { $0.isCalled(first) }) {
+      return option.name == .version ? .version(HelpText.version) : .help(HelpText.program)
     }
     guard let command = Command.all.first(where: { $0.name == first }) else {
       return unknownCommand(first)
@@ -46,15 +45,19 @@ enum Invocation: Sendable {
   }
 
   private static func unknownCommand(_ word: String) -> Invocation {
-    let names = Command.all.map(\.name)
-    if word.hasPrefix("-") {
-      return .usageError(
-        "migr8sync: the command comes first: migr8sync \(names.joined(separator: "|")) [options] "
-          + "(see 'migr8sync --help')")
+    let commands = Command.all.map(\.name)
+    let help = "(see 'migr8sync --help')"
+    guard word.hasPrefix("-") else {
+      let nearest = Suggestion.nearest(to: word, among: commands)
+      let question = nearest.map { "; did you mean '\($0)'?" } ?? ""
+      return .usageError("migr8sync: unknown command\(UsageError.quoted(word))\(question) \(help)")
     }
-    let question =
-      Suggestion.nearest(to: word, among: names).map { "; did you mean '\($0)'?" } ?? ""
+    let options = OptionGroup.program.options.map(\.longName)
+    if let nearest = Suggestion.nearest(to: word, among: options) {
+      return .usageError("migr8sync: unknown option; did you mean \(nearest)? \(help)")
+    }
+    let choice = commands.joined(separator: "|")
     return .usageError(
-      "migr8sync: unknown command\(UsageError.quoted(word))\(question) (see 'migr8sync --help')")
+      "migr8sync: the command comes first: migr8sync \(choice) [options] \(help)")
   }
 }

@@ -1,6 +1,18 @@
 // The table of options: every command of the program with all that it takes. To add an option,
 // add a line here and read it where the command's options are built.
 
+extension OptionGroup {
+  /// What the program takes in place of a command.
+  static let program = OptionGroup(
+    title: "Options",
+    options: [
+      CommandOption(
+        name: .help, short: "h",
+        help: "Print this and end; 'migr8sync COMMAND --help' is about a command."),
+      CommandOption(name: .version, help: "Print the version and end."),
+    ])
+}
+
 extension Command {
   /// Every command that exists, in the order of the help.
   static let all: [Command] = [sync]

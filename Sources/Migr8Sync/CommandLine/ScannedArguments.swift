@@ -100,10 +100,3 @@ extension UsageError {
     return isName && word.utf8.count <= 24 ? " '\(word)'" : ""
   }
 }
-
-extension CommandOption {
-  /// Whether `word`, with its dashes, is one of the option's names.
-  fileprivate func isCalled(_ word: String) -> Bool {
-    word == longName || short.map { word == "-\($0)" } ?? false
-  }
-}

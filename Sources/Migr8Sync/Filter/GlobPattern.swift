@@ -48,6 +48,11 @@ struct GlobPattern: Sendable {
   /// Whether the pattern is a bare `*`.
   var matchesEveryKey: Bool { source == [UInt8(ascii: "*")] }
 
+  /// The bytes that every matching key begins with.
+  var literalStart: [UInt8] {
+    tokens.prefix { $0 < Self.anyByte }.map { UInt8(truncatingIfNeeded: $0) }
+  }
+
   /// Whether the whole key matches. Allocates nothing; at most key length times pattern length
   /// steps, since only the last star is ever widened.
   func matches(_ key: Span<UInt8>) -> Bool {

@@ -16,6 +16,7 @@ struct Lane: ~Copyable {
   private let pipeline: Pipeline
   private let thread: NamedThread
   private let progress: ReplayProgress
+  private let targets: DestinationDatabases
   private var batch: Batch?
   private var selectedDatabase = -1
   private var transaction = Transaction.none
@@ -24,10 +25,11 @@ struct Lane: ~Copyable {
 
   /// Starts the lane for the stream behind `offset`.
   init(
-    url: RedisURL, timeouts: Timeouts, progress: ReplayProgress, offset: UInt64,
-    onApplied: @escaping @Sendable (UInt64) -> Void
+    url: RedisURL, timeouts: Timeouts, targets: DestinationDatabases, progress: ReplayProgress,
+    offset: UInt64, onApplied: @escaping @Sendable (UInt64) -> Void
   ) {
     self.progress = progress
+    self.targets = targets
     boundary = offset
     pipeline = Pipeline(
       url: url, timeouts: timeouts, progress: progress, role: .lane(onApplied: onApplied))
@@ -41,6 +43,7 @@ struct Lane: ~Copyable {
   mutating func forward(
     _ command: UnsafeRawBufferPointer, database: Int, offset: UInt64
   ) throws(ReplayError) {
+    if selectedDatabase != database { try targets.confirm(database) }
     let batch = self.batch ?? progress.emptyBatch()
     self.batch = batch
     if transaction == .pending {

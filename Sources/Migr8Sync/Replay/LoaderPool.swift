@@ -12,15 +12,17 @@ struct LoaderPool: ~Copyable {
   private let threads: [NamedThread]
   private let progress: ReplayProgress
   private let databases: DatabaseMap
+  private let targets: DestinationDatabases
   private var batch: Batch?
 
   /// Starts `count` loaders.
   init(
     count: Int, url: RedisURL, timeouts: Timeouts, conflicts: ConflictPolicy,
-    databases: DatabaseMap, progress: ReplayProgress
+    databases: DatabaseMap, targets: DestinationDatabases, progress: ReplayProgress
   ) {
     self.progress = progress
     self.databases = databases
+    self.targets = targets
     pipelines = (0..<count).map { _ in
       Pipeline(url: url, timeouts: timeouts, progress: progress, role: .loader(conflicts))
     }
@@ -33,10 +35,12 @@ struct LoaderPool: ~Copyable {
       if batch.database == database { return batch }
       try dispatch()
     }
+    let target = databases.destination(of: database)
+    try targets.confirm(target)
     let fresh = progress.emptyBatch()
     fresh.database = database
     fresh.bytes.append("*2\r\n$6\r\nSELECT\r\n")
-    fresh.bytes.appendBulk(decimal: Int64(databases.destination(of: database)))
+    fresh.bytes.appendBulk(decimal: Int64(target))
     fresh.commandCount = 1
     batch = fresh
     return fresh

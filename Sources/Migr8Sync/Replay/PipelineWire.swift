@@ -86,19 +86,25 @@ struct PipelineWire: ~Copyable {
         throw ReplayError(error)
       }
       guard let reply else { break }
-      try judge(reply, try awaitedBatch())
+      try judge(reply, try awaitedBatch(reply))
       answered += 1
       if answered == batches[0].commandCount { finishFirstBatch() }
     }
     replies.removeFirst(position)
   }
 
-  /// The batch the next reply belongs to: it must have been sent, to its end for the last reply.
-  private func awaitedBatch() throws(ReplayError) -> Batch {
-    guard let batch = batches.first,
+  /// The batch a reply belongs to: it must have been sent, to its end for the last reply.
+  private func awaitedBatch(_ reply: ScannedReply) throws(ReplayError) -> Batch {
+    if let batch = batches.first,
       sendIndex > 0 || (sendPosition > 0 && answered + 1 < batch.commandCount)
-    else { throw ReplayError("writing to \(socket.peer): the destination answers unasked") }
-    return batch
+    {
+      return batch
+    }
+    // Servers speak unasked when they refuse a connection: too many clients, protected mode.
+    if case .error(let line) = reply {
+      throw ReplayError(ServerRefusal.error(line, action: "connecting to \(socket.peer)"))
+    }
+    throw ReplayError("writing to \(socket.peer): the destination answers unasked")
   }
 
   private mutating func finishFirstBatch() {

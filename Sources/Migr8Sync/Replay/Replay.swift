@@ -37,11 +37,14 @@ final class Replay: @unchecked Sendable {
   let streamStart = Atomic<UInt64>(0)
   /// The offset a GETACK waits for; 0 for none.
   private let awaitedOffset = Atomic<UInt64>(0)
+  /// The replay thread's alone.
+  private let targets: DestinationDatabases
   private let isStopping = Atomic<Bool>(false)
 
   init(options: SyncOptions, findings: PreflightFindings) {
     self.options = options
     self.findings = findings
+    targets = DestinationDatabases(url: options.destination, timeouts: options.timeouts)
     link = ReplicaLink(
       source: options.source, timeouts: options.timeouts,
       spoolLimits: SpoolLimits(
@@ -91,7 +94,7 @@ final class Replay: @unchecked Sendable {
       loaders: LoaderPool(
         count: options.workers ?? LoaderPool.defaultCount, url: options.destination,
         timeouts: options.timeouts, conflicts: options.onConflict, databases: options.databases,
-        progress: progress),
+        targets: targets, progress: progress),
       encoder: EntryEncoder(
         conflicts: options.onConflict, setTakesExpiry: version >= ServerVersion(6, 2)),
       movesFunctions: options.filter.matchesEverything && version >= ServerVersion(7),
@@ -156,7 +159,7 @@ final class Replay: @unchecked Sendable {
       filter: options.filter, destinationIsOurs: destinationWasEmpty, database: 0)
     router.skippedKeys = progress.skippedKeys
     let lane = Lane(
-      url: options.destination, timeouts: options.timeouts, progress: progress,
+      url: options.destination, timeouts: options.timeouts, targets: targets, progress: progress,
       offset: start.offset, onApplied: { [self] offset in applied(offset) })
     var stream = StreamReplay(
       replay: self, router: router, decoder: decoder, lane: lane,

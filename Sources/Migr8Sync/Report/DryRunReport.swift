@@ -80,23 +80,23 @@ struct DryRunReport: Sendable {
             + "--on-conflict replace|skip or --clear-dest.")
     }
     if total.keys > 0 {
-      lines += table("By type", types.map { ($0.name, $0.tally) })
+      lines += table("type", types.map { ($0.name, $0.tally) })
       let databases = byDatabase.sorted { $0.key < $1.key }
-      lines += table("By db", databases.map { ("db \($0.key)", $0.value) })
-      lines += ["", "Biggest keys"]
+      lines += table("db", databases.map { (String($0.key), $0.value) })
+      lines.append("")
       let rows = biggest.map { big in
-        [HumanNumber.bytes(big.bytes), big.type, "db \(big.database)", Printable.key(big.key)]
+        [HumanNumber.bytes(big.bytes), big.type, String(big.database), Printable.key(big.key)]
       }
-      lines += TextTable.lines(rows, right: [0])
+      lines += TextTable.lines([["bytes", "type", "db", "the biggest keys"]] + rows, right: [0])
     }
     return lines.joined(separator: "\n") + "\n"
   }
 
   private func table(_ title: String, _ tallies: [(String, Tally)]) -> [String] {
     let rows = tallies.map { name, tally in
-      [name, "\(HumanNumber.count(tally.keys)) keys", HumanNumber.bytes(tally.bytes)]
+      [name, HumanNumber.count(tally.keys), HumanNumber.bytes(tally.bytes)]
     }
-    return ["", title] + TextTable.lines(rows, right: [1, 2])
+    return [""] + TextTable.lines([[title, "keys", "bytes"]] + rows, right: [1, 2])
   }
 
   // MARK: For a program

@@ -62,10 +62,11 @@ enum HumanNumber {
       unit += 1
     }
     let whole = value / divisor
-    let rest = Double(value % divisor) / Double(divisor)
     if whole >= 100 || divisor == 1 { return "\(whole)\(units[unit])" }
-    if whole >= 10 { return "\(whole).\(Int(rest * 10))\(units[unit])" }
-    let hundredths = Int(rest * 100)
+    // The rest is less than the divisor, so this is less than 100.
+    let product = (value % divisor).multipliedFullWidth(by: 100)
+    let hundredths = divisor.dividingFullWidth(product).quotient
+    if whole >= 10 { return "\(whole).\(hundredths / 10)\(units[unit])" }
     return "\(whole).\(hundredths < 10 ? "0" : "")\(hundredths)\(units[unit])"
   }
 }

@@ -34,8 +34,8 @@ struct Reporter {
   /// Makes a reporter.
   ///
   /// - Parameters:
-  ///   - isTerminal: Whether stderr can be drawn on; JSON goes by the line even so.
-  ///   - format: The form of a line.
+  ///   - isTerminal: Whether stderr can be drawn on; JSON goes by the line even there.
+  ///   - logFormat: The form of a line.
   ///   - isQuiet: Whether nothing at all is written, notes neither.
   ///   - showsProgress: Whether snapshots are shown; notes are written in any case.
   init(

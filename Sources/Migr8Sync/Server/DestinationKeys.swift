@@ -7,6 +7,8 @@ import ReplicaLink
 struct DestinationKeys: ~Copyable {
   /// Keys looked at by one SCAN: a millisecond or so of the server's time.
   static let scanCount = 1_000
+  /// Where the search for dbs ends when the server may not be asked how many it has.
+  static let databasesMax = 1_024
   /// How many examples a refusal shows.
   static let examplesMax = 3
 
@@ -19,10 +21,10 @@ struct DestinationKeys: ~Copyable {
 
   private var connection: RedisConnection
   private let filter: KeyFilter
-  private let databases: [Int]
+  private let databases: [Int]?
 
-  /// - Parameter databases: the destination dbs to look at.
-  init(_ connection: consuming RedisConnection, filter: KeyFilter, databases: [Int]) {
+  /// - Parameter databases: the destination dbs to look at; nil for all it has.
+  init(_ connection: consuming RedisConnection, filter: KeyFilter, databases: [Int]?) {
     self.connection = connection
     self.filter = filter
     self.databases = databases
@@ -55,8 +57,13 @@ struct DestinationKeys: ~Copyable {
   private mutating func walk(
     _ body: (inout RedisConnection, Int, [[UInt8]]) throws(ReplayError) -> Void
   ) throws(ReplayError) {
-    for database in databases {
-      _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
+    for database in databases ?? Array(0..<Self.databasesMax) {
+      do throws(ReplayError) {
+        _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
+      } catch {
+        if databases == nil && database > 0 { return }
+        throw error
+      }
       var cursor = Array("0".utf8)
       repeat {
         var command = [Array("SCAN".utf8), cursor]

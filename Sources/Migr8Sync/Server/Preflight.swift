@@ -125,7 +125,9 @@ struct Preflight: Sendable {
   private func probeWriting(
     _ connection: inout RedisConnection, _ filter: KeyFilter
   ) throws(PreflightError) {
-    let key = (filter.prefixes.first ?? []) + Array("migr8sync:probe".utf8)
+    // Below the filter's own beginning, so that a user confined to those keys passes.
+    let start = filter.prefixes.first ?? filter.globs.first?.literalStart ?? []
+    let key = start + Array("migr8sync:probe".utf8)
     let command = [Array("RESTORE".utf8), key, Array("0".utf8), []]
     let reply: RESPValue
     do {

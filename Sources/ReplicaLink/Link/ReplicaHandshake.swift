@@ -82,8 +82,7 @@ public struct ReplicaHandshake: Sendable {
       return isError ? refuse(text, "logging in to \(peer)") : announce()
     case .announce:
       // Only what would stop PSYNC too is fatal here; an unknown option is not.
-      let word = text.prefix { $0 != " " }
-      if isError && ["NOAUTH", "NOPERM", "LOADING", "DENIED"].contains(word) {
+      if isError && Self.isFatal(text) {
         return refuse(text, "announcing a replica to \(peer)")
       }
       state = .requestSync
@@ -104,12 +103,19 @@ public struct ReplicaHandshake: Sendable {
     return .send(encoded(["REPLCONF", "capa", "eof", "capa", "psync2"].map { Array($0.utf8) }))
   }
 
+  private static func isFatal(_ text: String) -> Bool {
+    let word = text.prefix { $0 != " " }
+    return ["NOAUTH", "NOPERM", "LOADING", "DENIED"].contains(word)
+      || text.contains("max number of clients")
+  }
+
   private mutating func acceptSync(_ text: String) -> Action {
     let words = text.split(separator: " ")
-    guard words.count == 3, words[0] == "FULLRESYNC", words[1].utf8.count == 40,
-      let offset = UInt64(words[2])
+    guard words.count == 3, words[0] == "FULLRESYNC", Self.isReplicationID(words[1]),
+      let offset = Self.number(words[2])
     else {
-      return fail(.protocolViolation, "the answer to PSYNC makes no sense: \(text.prefix(80))")
+      return fail(
+        .protocolViolation, "the answer to PSYNC makes no sense: \(Self.excerpt(text))")
     }
     state = .awaitSnapshot(replicationID: String(words[1]), offset: offset)
     return .accepted
@@ -121,14 +127,28 @@ public struct ReplicaHandshake: Sendable {
     let framing: SnapshotStart.Framing
     if line.hasPrefix("$EOF:") && line.utf8.count == 45 {
       framing = .mark(Array(line.utf8.dropFirst(5)))
-    } else if line.hasPrefix("$"), let length = UInt64(line.dropFirst()) {
+    } else if line.hasPrefix("$"), let length = Self.number(line.dropFirst()) {
       framing = .length(length)
     } else {
-      return fail(.protocolViolation, "no snapshot begins with: \(line.prefix(80))")
+      return fail(.protocolViolation, "no snapshot begins with: \(Self.excerpt(line))")
     }
     state = .done
     return .snapshot(
       SnapshotStart(replicationID: replicationID, offset: offset, framing: framing))
+  }
+
+  /// Offsets and lengths are signed at the servers, so their greatest value is that of Int64.
+  private static func number(_ digits: Substring) -> UInt64? {
+    guard digits.utf8.allSatisfy({ 48...57 ~= $0 }), let value = Int64(digits) else { return nil }
+    return UInt64(value)
+  }
+
+  private static func isReplicationID(_ text: Substring) -> Bool {
+    text.utf8.count == 40 && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+  }
+
+  private static func excerpt(_ text: String) -> String {
+    ServerRefusal.printable(String(text.prefix(80)))
   }
 
   private func refuse(_ text: String, _ action: String) -> Action {

@@ -35,7 +35,7 @@ public enum ServerRefusal {
         advice: "wait for the link, or name its master as the source")
     default:
       if line.contains("invalid password") || line.contains("AUTH <password> called without")
-        || line.contains("without any password configured")
+        || line.contains("without any password configured") || line.contains("no password is set")
       {
         return LinkError(
           .authentication, action, lowercasedFirst(line.dropFirst(word == "ERR" ? 4 : 0)),
@@ -51,10 +51,12 @@ public enum ServerRefusal {
   }
 
   /// One line of at most 300 characters, whatever the peer sent.
-  private static func printable(_ text: String) -> String {
+  static func printable(_ text: String) -> String {
+    // Control characters of both ranges could move the operator's cursor or colour his terminal.
     String(
       text.prefix(300).map { character in
-        character.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? character : "?"
+        character.unicodeScalars.allSatisfy { !(0..<32 ~= $0.value || 127..<160 ~= $0.value) }
+          ? character : "?"
       })
   }
 }

@@ -1,0 +1,33 @@
+// Which dbs the destination has. A SELECT that fails inside a pipeline would leave the commands
+// behind it in the wrong db, so each db is tried once on a connection of its own before it is used.
+
+import ReplicaLink
+
+/// Remembers the dbs that can be selected. Used by the replay thread alone.
+final class DestinationDatabases {
+  private let url: RedisURL
+  private let timeouts: Timeouts
+  private var confirmed: Set<Int> = []
+
+  init(url: RedisURL, timeouts: Timeouts) {
+    self.url = url
+    self.timeouts = timeouts
+  }
+
+  /// Makes sure that destination db `database` can be selected. Asks the server the first time.
+  ///
+  /// - Throws: when it cannot; nothing was sent to it then.
+  func confirm(_ database: Int) throws(ReplayError) {
+    if confirmed.contains(database) { return }
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      var connection = try RedisConnection.open(url, timeouts: timeouts)
+      return try connection.command("SELECT", "\(database)")
+    }
+    if let line = reply.errorLine {
+      throw ReplayError(
+        "writing to \(url.endpoint): the destination cannot select db \(database): \(line)"
+          + " (raise its databases setting, or choose dbs with --db)")
+    }
+    confirmed.insert(database)
+  }
+}

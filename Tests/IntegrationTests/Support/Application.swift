@@ -79,77 +79,101 @@ final class Application: Sendable {
     }
   }
 
-  private static func someCommands(_ random: inout SeededRandom) -> [[any Word]] {
-    let prefix = Bool.random(using: &random) ? inside : outside
-    let number = Int.random(in: 0..<1_000_000, using: &random)
-    func key(_ type: String, _ offset: Int = 0) -> String {
+  /// The names that a batch of commands is about.
+  private struct Names {
+    let prefix: String
+    let number: Int
+
+    func one(_ type: String, _ offset: Int = 0) -> String {
       "\(prefix)app:\(type):\((number + offset) % keysPerType)"
     }
-    func bothKeys(_ type: String) -> [String] {
+
+    /// The same name under either prefix: a command with both crosses the filter.
+    func both(_ type: String) -> [String] {
       [inside, outside].map { "\($0)app:\(type):\(number % keysPerType)" }
     }
-    switch Int.random(in: 0..<17, using: &random) {
-    case 0: return [["INCR", key("n")], ["INCRBY", key("n"), number], ["DECR", key("n", 1)]]
+  }
+
+  private static func someCommands(_ random: inout SeededRandom) -> [[any Word]] {
+    let names = Names(
+      prefix: Bool.random(using: &random) ? inside : outside,
+      number: Int.random(in: 0..<1_000_000, using: &random))
+    switch Int.random(in: 0..<4, using: &random) {
+    case 0: return strings(names, Int.random(in: 0..<6, using: &random))
+    case 1: return collections(names, Int.random(in: 0..<6, using: &random))
+    case 2: return streamsAndHashes(names, Int.random(in: 0..<4, using: &random))
+    default: return acrossKeys(names, Int.random(in: 0..<5, using: &random))
+    }
+  }
+
+  private static func strings(_ names: Names, _ choice: Int) -> [[any Word]] {
+    let (n, number) = (names.one("n"), names.number)
+    return switch choice {
+    case 0: [["INCR", n], ["INCRBY", n, number], ["DECR", names.one("n", 1)]]
     case 1:
-      return [["INCRBYFLOAT", key("float"), "0.5"], ["APPEND", key("text"), "x\r\n\(number)"]]
+      [
+        ["INCRBYFLOAT", names.one("float"), "0.5"],
+        ["APPEND", names.one("text"), "x\r\n\(number)"],
+      ]
     case 2:
-      return [
-        ["LPUSH", key("list"), number, "b"], ["RPUSH", key("list"), ""], ["LPOP", key("list")],
+      [
+        ["SET", names.one("brief"), number, "PX", 20 + number % 700],
+        ["INCR", names.one("brief", 1)],
       ]
     case 3:
-      return [
-        ["LTRIM", key("list"), 0, 50], ["LMOVE", key("list"), key("list", 1), "LEFT", "RIGHT"],
+      [
+        ["EXPIRE", n, 100_000 + number], ["PERSIST", names.one("n", 2)],
+        ["GETEX", n, "EX", 90_000],
       ]
-    case 4: return [["SADD", key("set"), number % 100, "m\(number % 50)"], ["SPOP", key("set")]]
-    case 5: return [["SPOP", key("set"), 3], ["SMOVE", key("set"), key("set", 1), number % 100]]
-    case 6:
-      return [
-        ["XADD", key("stream"), "MAXLEN", "~", 60, "*", "f", number], readGroup(key("stream")),
-      ]
-    case 7:
-      return [
-        ["XADD", key("stream"), "*", "f", "v", "g", number],
-        ["XTRIM", key("stream"), "MAXLEN", 40],
-      ]
-    case 8:
-      return [["HSET", key("hash"), "f\(number % 30)", number], ["HINCRBY", key("hash"), "n", 2]]
-    case 9:
-      return [
-        ["HDEL", key("hash"), "f\(number % 30)"], ["HINCRBYFLOAT", key("hash"), "x", "1.25"],
-      ]
-    case 10:
-      return [
-        ["ZADD", key("zset"), number % 1000, "m\(number % 70)", 5, "five", 6, "six"],
-        ["ZPOPMIN", key("zset")],
-      ]
-    case 11:
-      return [["SET", key("brief"), number, "PX", 20 + number % 700], ["INCR", key("brief", 1)]]
-    case 12:
-      return [
-        ["EXPIRE", key("n"), 100_000 + number], ["PERSIST", key("n", 2)],
-        ["GETEX", key("n"), "EX", 90_000],
-      ]
-    case 13:
-      return [
-        ["DEL"] + bothKeys("text"), ["UNLINK"] + bothKeys("float"),
-        ["RENAME", key("zset"), key("zset", 1)],
-      ]
-    case 14:
-      return [
-        ["MSET"] + bothKeys("text").flatMap { [$0, "\(number)"] },
-        ["COPY", key("hash"), key("hash", 3), "REPLACE"],
-      ]
-    case 15: return transaction(bothKeys("n"), key("list"), number)
+    case 4:
+      [["PFADD", names.one("hll"), number], ["SETBIT", names.one("bits"), number % 4000, 1]]
     default:
-      return [
-        [
-          "EVAL", "redis.call('INCR', KEYS[1]) return redis.call('SETRANGE', KEYS[2], 3, ARGV[1])",
-          2, key("n"), key("text"), number,
-        ],
-        ["PFADD", key("hll"), number], ["SETBIT", key("bits"), number % 4000, 1],
+      [
+        ["SETRANGE", names.one("text"), number % 50, "\(number)"],
+        ["GETDEL", names.one("float", 2)],
       ]
     }
   }
+
+  private static func collections(_ names: Names, _ choice: Int) -> [[any Word]] {
+    let (list, set, zset, number) = (
+      names.one("list"), names.one("set"), names.one("zset"), names.number
+    )
+    return switch choice {
+    case 0: [["LPUSH", list, number, "b"], ["RPUSH", list, ""], ["LPOP", list]]
+    case 1: [["LTRIM", list, 0, 50], ["LMOVE", list, names.one("list", 1), "LEFT", "RIGHT"]]
+    case 2: [["SADD", set, number % 100, "m\(number % 50)"], ["SPOP", set]]
+    case 3: [["SPOP", set, 3], ["SMOVE", set, names.one("set", 1), number % 100]]
+    case 4:
+      [["ZADD", zset, number % 1000, "m\(number % 70)", 5, "five", 6, "six"], ["ZPOPMIN", zset]]
+    default: [["ZINCRBY", zset, "0.25", "five"], ["RENAME", zset, names.one("zset", 1)]]
+    }
+  }
+
+  private static func streamsAndHashes(_ names: Names, _ choice: Int) -> [[any Word]] {
+    let (stream, hash, number) = (names.one("stream"), names.one("hash"), names.number)
+    return switch choice {
+    case 0: [["XADD", stream, "MAXLEN", "~", 60, "*", "f", number], readGroup(stream)]
+    case 1: [["XADD", stream, "*", "f", "v", "g", number], ["XTRIM", stream, "MAXLEN", 40]]
+    case 2: [["HSET", hash, "f\(number % 30)", number], ["HINCRBY", hash, "n", 2]]
+    default: [["HDEL", hash, "f\(number % 30)"], ["HINCRBYFLOAT", hash, "x", "1.25"]]
+    }
+  }
+
+  /// Commands that are split at the filter, kept atomic, or read one key and write another.
+  private static func acrossKeys(_ names: Names, _ choice: Int) -> [[any Word]] {
+    let number = names.number
+    return switch choice {
+    case 0: [["DEL"] + names.both("text"), ["UNLINK"] + names.both("float")]
+    case 1: [["MSET"] + names.both("text").flatMap { [$0, "\(number)"] }]
+    case 2: [["COPY", names.one("hash"), names.one("hash", 3), "REPLACE"]]
+    case 3: transaction(names.both("n"), names.one("list"), number)
+    default: [["EVAL", script, 2, names.one("n"), names.one("text"), number]]
+    }
+  }
+
+  private static let script =
+    "redis.call('INCR', KEYS[1]) return redis.call('SETRANGE', KEYS[2], 3, ARGV[1])"
 
   private static func readGroup(_ key: String) -> [any Word] {
     ["XREADGROUP", "GROUP", "group", "one", "COUNT", 2, "STREAMS", key, ">"]

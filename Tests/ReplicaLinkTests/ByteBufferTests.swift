@@ -58,7 +58,7 @@ struct ByteBufferTests {
     var random = SeededRandom("byte buffer")
     var buffer = ByteBuffer(capacity: 1)
     var model: [UInt8] = []
-    for _ in 0..<3_000 {
+    for _ in 0..<500 {
       if random.chance(3) {
         let count = random.below(model.count + 1)
         buffer.removeFirst(count)
@@ -68,7 +68,7 @@ struct ByteBufferTests {
         bytes.withUnsafeBytes { buffer.append($0) }
         model += bytes
       }
-      #expect(buffer.bytes == model)
+      if buffer.bytes != model { Issue.record("the buffer differs from the model") }
     }
   }
 

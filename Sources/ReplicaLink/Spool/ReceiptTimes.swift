@@ -17,6 +17,11 @@ struct ReceiptTimes: Sendable {
 
   private var entries: ContiguousArray<Entry> = []
   private var first = 0
+  /// Everything before this position is forgotten.
+  private var start: UInt64 = 0
+
+  /// How many times are kept.
+  var entryCount: Int { entries.count - first }
 
   /// Notes that everything before `end` has arrived by now.
   mutating func note(end: UInt64, wallMilliseconds now: Int64) {
@@ -32,6 +37,7 @@ struct ReceiptTimes: Sendable {
 
   /// When the byte at `position` arrived; nil when it has not, or was forgotten.
   func wallMilliseconds(at position: UInt64) -> Int64? {
+    guard position >= start else { return nil }
     var low = first
     var high = entries.count
     while low < high {
@@ -43,7 +49,10 @@ struct ReceiptTimes: Sendable {
 
   /// Drops what lies wholly before `position`.
   mutating func forget(before position: UInt64) {
-    while first < entries.count && entries[first].end <= position { first += 1 }
+    while first < entries.count && entries[first].end <= position {
+      start = entries[first].end
+      first += 1
+    }
     if first > 1024 && first * 2 > entries.count {
       entries.removeFirst(first)
       first = 0

@@ -26,6 +26,8 @@ public final class Spool: @unchecked Sendable {
   private var spareChunks: ContiguousArray<SpoolChunk> = []
   private var chunkCount = 0
   private var segments: ContiguousArray<SpoolSegment> = []
+  /// What the segments take of the disk: their consumed parts too, until they go as a whole.
+  private var occupiedDiskBytes: UInt64 = 0
   private var isProducerInSegment = false
   private var isProducerWaiting = false
   private var state = SpoolStatus()
@@ -55,18 +57,19 @@ public final class Spool: @unchecked Sendable {
     _ body: (UnsafeMutableRawBufferPointer) throws(LinkError) -> Int
   ) throws(LinkError) -> Bool {
     if staging.committed > 0 && !flushStaging() { return false }
-    if let chunk = monitor.withLock({ tailChunk() }) {
+    switch monitor.withLock({ findRoom() }) {
+    case .chunk(let chunk):
       let count = try body(chunk.room)
       monitor.withLock {
         chunk.committed += count
         state.memoryBytes += UInt64(count)
         commit(count)
       }
-      return true
+    case .staging:
+      staging.committed = try body(staging.room)
+      if staging.committed > 0 { _ = flushStaging() }
+    case nil: return false
     }
-    guard canUseDisk() else { return false }
-    staging.committed = try body(staging.room)
-    if staging.committed > 0 { _ = flushStaging() }
     return true
   }
 
@@ -142,6 +145,11 @@ public final class Spool: @unchecked Sendable {
 
   // MARK: - Under the lock
 
+  private enum Room {
+    case chunk(SpoolChunk)
+    case staging
+  }
+
   private enum Source {
     case chunk(SpoolChunk, Int)
     case segment(SpoolSegment, Int)
@@ -166,6 +174,18 @@ public final class Spool: @unchecked Sendable {
       _ = monitor.wait(untilMilliseconds: deadline)
       isConsumerWaiting = false
     }
+  }
+
+  /// Where the next bytes may go; nil when the spool is full. Looking and saying "full" are one step
+  /// under the lock, else the consumer could empty the spool in between and never ring.
+  private func findRoom() -> Room? {
+    dropDrainedSegments()
+    if let chunk = tailChunk() { return .chunk(chunk) }
+    if occupiedDiskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes { return .staging }
+    refuse(
+      limits.diskBytes == 0
+        ? "the queue is full and may not use the disk" : "the queue has reached --spool-max")
+    return nil
   }
 
   /// The chunk that takes the next bytes; nil when they have to go to disk.
@@ -201,7 +221,8 @@ public final class Spool: @unchecked Sendable {
     chunk.committed = 0
     chunk.consumed = 0
     spareChunks.append(chunk)
-    wakeProducer()
+    // While segments hold younger bytes, a free chunk is no room yet.
+    if segments.isEmpty { wakeProducer() }
   }
 
   private func release(_ segment: SpoolSegment, _ count: Int) {
@@ -216,6 +237,7 @@ public final class Spool: @unchecked Sendable {
     while let first = segments.first, first.consumed == first.committed,
       segments.count > 1 || !isProducerInSegment
     {
+      occupiedDiskBytes -= UInt64(first.committed)
       segments.removeFirst()
       wakeProducer()
     }
@@ -228,17 +250,6 @@ public final class Spool: @unchecked Sendable {
   }
 
   // MARK: - Disk
-
-  /// Whether the limits allow another stagingful on disk; says "full" where not.
-  private func canUseDisk() -> Bool {
-    monitor.withLock {
-      if state.diskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes { return true }
-      refuse(
-        limits.diskBytes == 0
-          ? "the queue is full and may not use the disk" : "the queue has reached --spool-max")
-      return false
-    }
-  }
 
   private func refuse(_ reason: String) {
     state.fullReason = reason
@@ -256,6 +267,7 @@ public final class Spool: @unchecked Sendable {
       try segment.append(bytes, at: segment.committed)
       monitor.withLock {
         segment.committed += bytes.count
+        occupiedDiskBytes += UInt64(bytes.count)
         state.diskBytes += UInt64(bytes.count)
         commit(bytes.count)
       }
@@ -263,7 +275,8 @@ public final class Spool: @unchecked Sendable {
       return true
     } catch {
       monitor.withLock { refuse("\(error)") }
-      return false
+      // The consumer may have emptied the segments while the disk was trying.
+      return moveStagingToChunks()
     }
   }
 

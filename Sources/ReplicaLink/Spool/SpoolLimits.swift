@@ -4,7 +4,8 @@
 public struct SpoolLimits: Sendable {
   /// Memory for bytes not yet consumed, in bytes. At least two chunks are always used.
   public var memoryBytes: Int
-  /// Disk for bytes that do not fit into that memory, in bytes; 0 keeps off the disk.
+  /// Disk for bytes that do not fit into that memory, in bytes; 0 keeps off the disk. Files are
+  /// counted whole until their last byte is consumed.
   public var diskBytes: UInt64
   /// Where disk segments go. They are unlinked at once, so nothing survives the process.
   public var directory: String

@@ -1,0 +1,141 @@
+// What the tests of the spool share: bytes that tell their position, a private folder, and a look
+// at this process's open files.
+
+import Foundation
+
+@testable import ReplicaLink
+
+/// The bytes that belong at each position: a reader that lost or doubled anything sees it at once.
+enum PositionBytes {
+  /// A prime, so that no block of the spool is a multiple of it.
+  private static let period = 1_000_003
+  private static let pattern: [UInt8] = {
+    var random = SeededRandom(seed: 1)
+    let once = random.bytes(period)
+    return once + once
+  }()
+
+  static func fill(_ room: UnsafeMutableRawBufferPointer, at position: UInt64) {
+    with(room.count, at: position) { room.copyMemory(from: $0) }
+  }
+
+  static func areIn(_ bytes: UnsafeRawBufferPointer, at position: UInt64) -> Bool {
+    guard let start = bytes.baseAddress else { return true }
+    return with(bytes.count, at: position) { memcmp(start, $0.baseAddress!, bytes.count) == 0 }
+  }
+
+  private static func with<R>(
+    _ count: Int, at position: UInt64, _ body: (UnsafeRawBufferPointer) -> R
+  ) -> R {
+    precondition(count <= period)
+    let start = Int(position % UInt64(period))
+    return pattern.withUnsafeBytes {
+      body(UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+    }
+  }
+}
+
+/// A spool with the model of what should come out.
+struct SpoolProbe {
+  let spool: Spool
+  let bell: WakePipe
+  var produced: UInt64 = 0
+  var consumed: UInt64 = 0
+
+  init(memoryBytes: Int, diskBytes: UInt64, directory: String) {
+    bell = WakePipe()
+    spool = Spool(
+      limits: SpoolLimits(memoryBytes: memoryBytes, diskBytes: diskBytes, directory: directory),
+      roomBell: bell)
+  }
+
+  /// Puts in up to `count` bytes; false when refused.
+  mutating func produce(_ count: Int) throws -> Bool {
+    let position = produced
+    var filled = 0
+    let hasRoom = try spool.produce { room throws(LinkError) -> Int in
+      filled = min(count, room.count)
+      PositionBytes.fill(UnsafeMutableRawBufferPointer(rebasing: room[..<filled]), at: position)
+      return filled
+    }
+    produced += UInt64(filled)
+    return hasRoom
+  }
+
+  /// Puts bytes in until the spool refuses more; how many it took.
+  mutating func fillUp() throws -> UInt64 {
+    let before = produced
+    while try produce(SpoolChunk.byteCount) {}
+    return produced - before
+  }
+
+  /// Takes out up to `count` bytes without waiting; whether they were right, nil for none.
+  mutating func consume(_ count: Int, waitMilliseconds: Int64 = 0) throws -> Bool? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let deadline = Clock.monotonicMilliseconds() + waitMilliseconds
+    let read = try bytes.withUnsafeMutableBytes { room in
+      try spool.consume(into: room, untilMilliseconds: deadline)
+    }
+    guard case .bytes(let size) = read else { return nil }
+    defer { consumed += UInt64(size) }
+    let isRight = bytes.withUnsafeBytes {
+      PositionBytes.areIn(UnsafeRawBufferPointer(rebasing: $0[..<size]), at: consumed)
+    }
+    return size > 0 && isRight
+  }
+
+  /// Takes out everything there is, what the producer still holds too; whether it was all right.
+  mutating func drain() throws -> Bool {
+    repeat {
+      while let isRight = try consume(100_000) {
+        if !isRight { return false }
+      }
+    } while try produce(0) && consumed < produced
+    return consumed == produced
+  }
+
+  /// Whether the bell is ringing.
+  var isRinging: Bool {
+    var request = pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) == 1
+  }
+}
+
+/// A folder that is removed with the value's owner.
+final class TemporaryFolder: Sendable {
+  let path: String
+
+  init() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "migr8sync-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    path = folder.path
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  var fileNames: [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+  }
+
+  /// The descriptors of this process whose files are, or were, in the folder.
+  var openDescriptors: [Int32] {
+    OpenFiles.all().filter { $0.target.hasPrefix(path) }.map(\.descriptor)
+  }
+}
+
+/// The open files of this process.
+enum OpenFiles {
+  static func all() -> [(descriptor: Int32, target: String)] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return names.compactMap { name in
+      guard let descriptor = Int32(name),
+        let target = try? FileManager.default.destinationOfSymbolicLink(
+          atPath: "/proc/self/fd/\(name)")
+      else { return nil }
+      return (descriptor, target)
+    }
+  }
+}

@@ -26,12 +26,14 @@ public final class ReplicaLink: @unchecked Sendable {
   /// Where the received bytes are: first the snapshot's, then the stream's.
   public let spool: Spool
 
-  private let source: RedisURL
-  private let timeouts: Timeouts
+  let source: RedisURL
+  let timeouts: Timeouts
   private let monitor = Monitor()
   private var phase = Phase.connecting
+  /// Rung for the link thread while it drains: room in the spool, an ACK wanted, a stop.
   private let bell: WakePipe
-  private let isStopping = Atomic<Bool>(false)
+  /// Rung once, by `stop()`, and never silenced: whatever waits beside it ends.
+  let stopBell = WakePipe()
   private let wantsAcknowledge = Atomic<Bool>(false)
   private let appliedOffset = Atomic<UInt64>(0)
 
@@ -50,7 +52,7 @@ public final class ReplicaLink: @unchecked Sendable {
 
   /// Ends the link soon: the spool is closed with `.stopped`.
   public func stop() {
-    isStopping.store(true, ordering: .releasing)
+    stopBell.ring()
     bell.ring()
   }
 
@@ -91,7 +93,8 @@ public final class ReplicaLink: @unchecked Sendable {
   private func run() {
     do {
       let socket = try Socket.connect(
-        to: source.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds)
+        to: source.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds,
+        interrupt: stopBell)
       let start = try shakeHands(socket)
       enter(.receiving(start))
       try drain(socket, start)
@@ -101,96 +104,10 @@ public final class ReplicaLink: @unchecked Sendable {
     }
   }
 
-  private func enter(_ next: Phase) {
+  func enter(_ next: Phase) {
     monitor.withLock {
       phase = next
       monitor.broadcast()
-    }
-  }
-
-  private func shakeHands(_ socket: borrowing Socket) throws(LinkError) -> SnapshotStart {
-    var handshake = ReplicaHandshake(credentials: source.credentials, peer: socket.peer)
-    var action = handshake.begin()
-    while true {
-      switch action {
-      case .send(let bytes):
-        try sendAll(bytes, socket)
-      case .wait: break
-      case .accepted: enter(.waitingForSnapshot)
-      case .snapshot(let start): return start
-      case .fail(let error): throw error
-      }
-      action = handshake.receive(try readLine(socket))
-    }
-  }
-
-  /// Reads byte by byte, so that nothing behind the last line is taken from the snapshot.
-  private func readLine(_ socket: borrowing Socket) throws(LinkError) -> String {
-    var line: [UInt8] = []
-    var byte: UInt8 = 0
-    var deadline = Clock.monotonicMilliseconds() + timeouts.ioMilliseconds
-    while true {
-      let transfer = try withUnsafeMutableBytes(of: &byte) { room throws(LinkError) in
-        try socket.receive(into: room)
-      }
-      switch transfer {
-      case .bytes:
-        if byte == 10 { break }
-        line.append(byte)
-        guard line.count <= ReplicaHandshake.lineBytesMax else {
-          throw LinkError(
-            .notRedis, "attaching to \(socket.peer) as a replica", "its answer has no end",
-            advice: "check the host and the port")
-        }
-        continue
-      case .endOfStream:
-        throw LinkError(
-          .closed, "attaching to \(socket.peer) as a replica", "it closed the connection",
-          advice: "see the source's log")
-      case .wouldBlock:
-        try waitForLine(socket, &deadline)
-        continue
-      }
-      if line.last == 13 { line.removeLast() }
-      return String(decoding: line, as: UTF8.self)
-    }
-  }
-
-  private func waitForLine(
-    _ socket: borrowing Socket, _ deadline: inout Int64
-  ) throws(LinkError) {
-    var polls = [
-      pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0),
-    ]
-    let left = max(0, deadline - Clock.monotonicMilliseconds())
-    poll(&polls, 2, Int32(clamping: left))
-    if polls[1].revents != 0 { bell.silence() }
-    try throwIfStopping()
-    if Clock.monotonicMilliseconds() >= deadline {
-      throw LinkError(
-        .timedOut, "attaching to \(socket.peer) as a replica",
-        "no answer within \(timeouts.ioMilliseconds) ms",
-        advice: "is it a Redis or Valkey server, and is it alive?")
-    }
-  }
-
-  private func sendAll(_ bytes: [UInt8], _ socket: borrowing Socket) throws(LinkError) {
-    var output = ByteBuffer(capacity: bytes.count)
-    output.append(bytes.span)
-    let deadline = Clock.monotonicMilliseconds() + timeouts.ioMilliseconds
-    while true {
-      try flush(&output, socket)
-      if output.isEmpty { return }
-      guard socket.wait(for: Int32(POLLOUT), untilMilliseconds: deadline) else {
-        throw LinkError(.timedOut, "talking to \(socket.peer)", "it takes no bytes")
-      }
-    }
-  }
-
-  private func throwIfStopping() throws(LinkError) {
-    if isStopping.load(ordering: .acquiring) {
-      throw LinkError(.stopped, "following \(source.endpoint)", "stopped by request")
     }
   }
 
@@ -198,6 +115,7 @@ public final class ReplicaLink: @unchecked Sendable {
     var lastReceipt = Clock.monotonicMilliseconds()
     var schedule = AcknowledgeSchedule(framing: start.framing, now: lastReceipt)
     var acknowledgement = ByteBuffer(capacity: 128)
+    var isHeard = true
     while true {
       try throwIfStopping()
       var transfer = Socket.Transfer.wouldBlock
@@ -212,14 +130,14 @@ public final class ReplicaLink: @unchecked Sendable {
       let now = Clock.monotonicMilliseconds()
       if transfer != .wouldBlock || !hasRoom { lastReceipt = now }
       let isAsked = wantsAcknowledge.exchange(false, ordering: .acquiring)
-      if schedule.take(isAsked: isAsked, now: now), acknowledgement.isEmpty {
+      if schedule.take(isAsked: isAsked, now: now), isHeard, acknowledgement.isEmpty {
         encodeAcknowledgement(&acknowledgement)
       }
-      try flush(&acknowledgement, socket)
+      isHeard = isHeard && flush(&acknowledgement, socket)
       if case .bytes = transfer { continue }
       if now - lastReceipt >= timeouts.ioMilliseconds { throw silence(socket) }
       wait(
-        socket, reads: hasRoom, writes: !acknowledgement.isEmpty,
+        socket, reads: hasRoom, writes: isHeard && !acknowledgement.isEmpty,
         milliseconds: schedule.millisecondsLeft(now: now))
     }
   }
@@ -245,12 +163,23 @@ public final class ReplicaLink: @unchecked Sendable {
     buffer.appendBulk(decimal: Int64(clamping: appliedOffset.load(ordering: .acquiring)))
   }
 
-  private func flush(
-    _ buffer: inout ByteBuffer, _ socket: borrowing Socket
-  ) throws(LinkError) {
-    guard !buffer.isEmpty else { return }
-    let transfer = try buffer.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
-    if case .bytes(let count) = transfer { buffer.removeFirst(count) }
+  /// Sends what the socket takes now. False: the source takes nothing any more. What it sent before
+  /// is still to be read, and reading says how the link ended.
+  private func flush(_ buffer: inout ByteBuffer, _ socket: borrowing Socket) -> Bool {
+    guard !buffer.isEmpty else { return true }
+    do {
+      let transfer = try buffer.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
+      if case .bytes(let count) = transfer { buffer.removeFirst(count) }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  func throwIfStopping() throws(LinkError) {
+    if stopBell.isRinging {
+      throw LinkError(.stopped, "following \(source.endpoint)", "stopped by request")
+    }
   }
 
   private func lostLink(_ socket: borrowing Socket) -> LinkError {

@@ -3,7 +3,7 @@
 
 import Glibc
 
-/// A running thread that can be waited for once.
+/// A running thread that is waited for, or left to itself, once.
 ///
 /// `@unchecked Sendable`: the only state is the pthread handle, written before the value is shared;
 /// `join()` must be called by one thread only, which its callers guarantee by owning the thread.
@@ -29,6 +29,11 @@ public final class NamedThread: @unchecked Sendable {
   /// Waits until the thread has ended. At most once.
   public func join() {
     pthread_join(handle, nil)
+  }
+
+  /// Leaves the thread to itself: it goes when its body ends. Instead of `join()`.
+  func detach() {
+    pthread_detach(handle)
   }
 
   /// Through /proc, because the calls for it are not among those that Glibc's module offers.

@@ -7,55 +7,49 @@ extension Socket {
   ///
   /// Keepalive probes start after 30 s of silence, so a dead host is noticed on an idle link too.
   ///
-  /// - Parameter timeoutMilliseconds: for each address.
-  /// - Throws: `.unresolvable`, `.refused`, `.timedOut` or `.localResource`.
+  /// - Parameters:
+  ///   - timeoutMilliseconds: for the lookup of the host's name, and again for each address.
+  ///   - interrupt: a bell that ends the attempt when it rings.
+  /// - Throws: `.unresolvable`, `.refused`, `.timedOut`, `.localResource` or `.stopped`.
   public static func connect(
-    to endpoint: Endpoint, timeoutMilliseconds: Int64
+    to endpoint: Endpoint, timeoutMilliseconds: Int64, interrupt: WakePipe? = nil
   ) throws(LinkError) -> Socket {
+    let limits = Limits(timeoutMilliseconds: timeoutMilliseconds, interrupt: interrupt)
     switch endpoint {
-    case .unix(let path): return try connectUnix(path: path, timeoutMilliseconds)
-    case .tcp(let host, let port):
-      return try connectTCP(host: host, port: port, timeoutMilliseconds)
+    case .unix(let path): return try connectUnix(path: path, limits)
+    case .tcp(let host, let port): return try connectTCP(host: host, port: port, limits)
     }
+  }
+
+  private struct Limits {
+    let timeoutMilliseconds: Int64
+    let interrupt: WakePipe?
   }
 
   private static func connectTCP(
-    host: String, port: UInt16, _ timeoutMilliseconds: Int64
+    host: String, port: UInt16, _ limits: Limits
   ) throws(LinkError) -> Socket {
     let peer = Endpoint.tcp(host: host, port: port).description
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = Int32(AI_NUMERICSERV)
-    var list: UnsafeMutablePointer<addrinfo>?
-    let status = getaddrinfo(host, String(port), &hints, &list)
-    guard status == 0, let first = list else {
-      throw LinkError(
-        .unresolvable, "looking up \(host)", String(cString: gai_strerror(status)).lowercased(),
-        advice: "check the host name in the URL")
-    }
-    defer { freeaddrinfo(first) }
-
-    var lastError: LinkError?
-    var next: UnsafeMutablePointer<addrinfo>? = first
-    while let address = next?.pointee {
-      next = address.ai_next
+    let addresses = try HostLookup.addresses(
+      of: host, port: port, timeoutMilliseconds: limits.timeoutMilliseconds,
+      interrupt: limits.interrupt)
+    var firstError: LinkError?
+    for address in addresses {
       do {
-        let socket = try open(
-          family: address.ai_family, address: address.ai_addr, length: address.ai_addrlen,
-          peer: peer, timeoutMilliseconds)
+        let socket = try open(address, peer: peer, limits)
         socket.tuneTCP()
         return socket
       } catch {
+        if error.code == .stopped { throw error }
         // The first address that refused tells more than a later one that does not route.
-        if lastError == nil || lastError?.code == .localResource { lastError = error }
+        if firstError == nil || firstError?.code == .localResource { firstError = error }
       }
     }
-    throw lastError ?? LinkError(.unresolvable, "looking up \(host)", "it has no address")
+    throw firstError ?? LinkError(.unresolvable, "looking up \(host)", "it has no address")
   }
 
   private static func connectUnix(
-    path: String, _ timeoutMilliseconds: Int64
+    path: String, _ limits: Limits
   ) throws(LinkError) -> Socket {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -66,34 +60,34 @@ extension Socket {
         advice: "107 bytes at most")
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-    return try withUnsafePointer(to: &address) { pointer throws(LinkError) -> Socket in
-      let generic = UnsafeMutableRawPointer(mutating: pointer).assumingMemoryBound(
-        to: sockaddr.self)
-      return try open(
-        family: AF_UNIX, address: generic, length: socklen_t(MemoryLayout<sockaddr_un>.size),
-        peer: path, timeoutMilliseconds)
-    }
+    let copy = withUnsafeBytes(of: &address) { Array($0) }
+    return try open(SocketAddress(family: AF_UNIX, bytes: copy), peer: path, limits)
   }
 
   private static func open(
-    family: Int32, address: UnsafeMutablePointer<sockaddr>, length: socklen_t, peer: String,
-    _ timeoutMilliseconds: Int64
+    _ address: SocketAddress, peer: String, _ limits: Limits
   ) throws(LinkError) -> Socket {
     let action = "connecting to \(peer)"
     let flags =
-      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-      | Int32(SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(family, flags, 0)
+      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let descriptor = socket(address.family, flags, 0)
     guard descriptor >= 0 else {
       throw LinkError(.localResource, action, String(cString: strerror(errno)).lowercased())
     }
     let socket = Socket(descriptor: descriptor, peer: peer)
-    if Glibc.connect(descriptor, address, length) == 0 { return socket }
-    guard errno == EINPROGRESS || errno == EINTR else { throw refusal(action, errno) }
-    let deadline = Clock.monotonicMilliseconds() + timeoutMilliseconds
-    guard socket.wait(for: Int32(POLLOUT), untilMilliseconds: deadline) else {
+    let failure = address.bytes.withUnsafeBytes {
+      let generic = $0.baseAddress?.assumingMemoryBound(to: sockaddr.self)
+      return Glibc.connect(descriptor, generic, socklen_t($0.count)) == 0 ? 0 : errno
+    }
+    if failure == 0 { return socket }
+    guard failure == EINPROGRESS || failure == EINTR else { throw refusal(action, failure) }
+    let deadline = Clock.monotonicMilliseconds() + limits.timeoutMilliseconds
+    guard
+      try socket.wait(
+        for: Int32(POLLOUT), untilMilliseconds: deadline, interrupt: limits.interrupt)
+    else {
       throw LinkError(
-        .timedOut, action, "no answer within \(timeoutMilliseconds) ms",
+        .timedOut, action, "no answer within \(limits.timeoutMilliseconds) ms",
         advice: "check the host, the port and any firewall, or raise --connect-timeout")
     }
     var error: Int32 = 0

@@ -78,6 +78,20 @@ public struct Socket: ~Copyable, Sendable {
     }
   }
 
+  /// As `wait(for:untilMilliseconds:)`, ended early by a bell.
+  ///
+  /// - Throws: `.stopped` when `interrupt` rings; it goes on ringing.
+  func wait(
+    for events: Int32, untilMilliseconds deadline: Int64, interrupt: WakePipe?
+  ) throws(LinkError) -> Bool {
+    guard let interrupt else { return wait(for: events, untilMilliseconds: deadline) }
+    switch interrupt.wait(beside: descriptor, for: events, untilMilliseconds: deadline) {
+    case .rung: throw LinkError(.stopped, "waiting for \(peer)", "stopped by request")
+    case .ready: return true
+    case .timedOut: return false
+    }
+  }
+
   private func broken(_ action: String) -> LinkError {
     let reason = String(cString: strerror(errno)).lowercased()
     return LinkError(.closed, "\(action) \(peer)", reason)

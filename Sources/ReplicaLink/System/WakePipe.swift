@@ -43,4 +43,37 @@ public final class WakePipe: Sendable {
     while read(readDescriptor, &bytes, 8) < 0 && errno == EINTR {}
     _ = isRung.exchange(false, ordering: .acquiringAndReleasing)
   }
+
+  /// Whether somebody has rung since the last `silence()`.
+  var isRinging: Bool { isRung.load(ordering: .acquiring) }
+
+  /// What a wait came to.
+  enum Wake {
+    case rung
+    case ready
+    case timedOut
+  }
+
+  /// Waits for the bell or for `events` on `descriptor` (-1 for none), whichever comes first. The
+  /// bell goes on ringing.
+  ///
+  /// - Parameter deadline: on `Clock.monotonicMilliseconds()`.
+  func wait(
+    beside descriptor: Int32, for events: Int32, untilMilliseconds deadline: Int64
+  ) -> Wake {
+    var polls = (
+      pollfd(fd: readDescriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: descriptor, events: Int16(events), revents: 0)
+    )
+    while true {
+      let left = max(0, deadline - Clock.monotonicMilliseconds())
+      let count = withUnsafeMutableBytes(of: &polls) { bytes in
+        poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, Int32(clamping: left))
+      }
+      if count < 0 { continue }
+      if polls.0.revents != 0 { return .rung }
+      if polls.1.revents != 0 { return .ready }
+      if left <= Int64(Int32.max) { return .timedOut }
+    }
+  }
 }

@@ -1,3 +1,5 @@
+// CRC64 against the published check value and a bit-by-bit computation.
+
 import RDBParser
 import Testing
 

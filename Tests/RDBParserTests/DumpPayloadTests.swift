@@ -1,3 +1,5 @@
+// DUMP footers: versions per type, checksums as a real server accepts them.
+
 import RDBParser
 import Testing
 

@@ -1,3 +1,5 @@
+// LZF: hand-made streams, overlaps, and every kind of damage.
+
 import RDBParser
 import Testing
 

@@ -1,6 +1,27 @@
 // The entry point of the program: hands the command line to the subcommand it names.
 
+import Glibc
+
 @main
 enum Migr8SyncMain {
-  static func main() {}
+  static func main() {
+    exit(run().rawValue)
+  }
+
+  private static func run() -> ExitCode {
+    let invocation = Invocation.parse(
+      arguments: Array(CommandLine.arguments.dropFirst()),
+      environment: { name in getenv(name).map { String(cString: $0) } })
+    switch invocation {
+    case .help(let text), .version(let text):
+      StandardOutput.write(text)
+      return .converged
+    case .usageError(let line):
+      StandardError.write(line + "\n")
+      return .usage
+    case .sync(let options):
+      var command = SyncCommand(options: options)
+      return command.run()
+    }
+  }
 }

@@ -1,0 +1,96 @@
+// CommandOption: the one description of an option, from which the parser, the help, the
+// suggestions and the documentation are made. The options themselves are in OptionTable.swift.
+
+/// An option of a command.
+struct CommandOption: Sendable {
+  /// The options by the name they have after the two dashes.
+  enum Name: String, Sendable {
+    case source
+    case destination = "dest"
+    case sourcePasswordFile = "source-password-file"
+    case destinationPasswordFile = "dest-password-file"
+    case prefix
+    case match
+    case database = "db"
+    case onConflict = "on-conflict"
+    case clearDestination = "clear-dest"
+    case yes
+    case dryRun = "dry-run"
+    case once
+    case workers
+    case queueMemory = "queue-memory"
+    case spoolDirectory = "spool-dir"
+    case spoolMaximum = "spool-max"
+    case connectTimeout = "connect-timeout"
+    case ioTimeout = "io-timeout"
+    case logFormat = "log-format"
+    case quiet
+    case noProgress = "no-progress"
+    case help
+    case version
+  }
+
+  let name: Name
+  /// The letter after a single dash.
+  var short: Character?
+  /// What the help calls its value; `nil` for an option without one.
+  var value: String?
+  var isRepeatable = false
+  /// The value it has when it is not given, written as the operator would write it.
+  var standard: String?
+  /// What it does, for the help; may be longer than a line.
+  let help: String
+
+  /// The name with its dashes.
+  var longName: String { "--" + name.rawValue }
+
+  /// The shortest way to write it: `-p PREFIX`.
+  var shortForm: String {
+    (short.map { "-\($0)" } ?? longName) + (value.map { " " + $0 } ?? "")
+  }
+
+  /// The head of its line in the help: `-p, --prefix PREFIX`.
+  var synopsis: String {
+    let letter = short.map { "-\($0), " } ?? "    "
+    return letter + longName + (value.map { " " + $0 } ?? "")
+  }
+}
+
+/// Options that stand together in the help.
+struct OptionGroup: Sendable {
+  let title: String
+  let options: [CommandOption]
+}
+
+/// A command: what its help says, and the options it takes.
+struct Command: Sendable {
+  /// A command line worth copying, and what it is for.
+  struct Example: Sendable {
+    let purpose: String
+    let lines: [String]
+  }
+
+  /// The word after the program's name.
+  let name: String
+  /// What it does, for the list of commands.
+  let summary: String
+  /// What follows its name in a line on how to use it.
+  let usage: String
+  /// What it does, in a few lines.
+  let introduction: [String]
+  let examples: [Example]
+  let groups: [OptionGroup]
+  /// Its exit codes and what they mean here.
+  let exitCodes: [(code: ExitCode, meaning: String)]
+
+  /// Every option in the order of the help.
+  var options: [CommandOption] { groups.flatMap(\.options) }
+
+  /// One of its options. Asking for one that the command does not have is our own bug.
+  func option(_ name: CommandOption.Name) -> CommandOption {
+    guard let option = options.first(where: { $0.name == name }) else {
+      preconditionFailure("the command '\(self.name)' has no option \(name.rawValue)")
+    }
+    return option
+  }
+}

@@ -1,0 +1,60 @@
+// Invocation: what a command line asks for. The first thing the program makes.
+
+/// One reading of the command line.
+enum Invocation: Sendable {
+  /// Print this text on stdout and end.
+  case help(String)
+  /// Print this text on stdout and end.
+  case version(String)
+  /// Run `sync`.
+  case sync(SyncOptions)
+  /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
+  case usageError(String)
+
+  /// Reads a command line.
+  ///
+  /// - Parameters:
+  ///   - arguments: The words behind the program's own name.
+  ///   - environment: Looks a variable up.
+  static func parse(arguments: [String], environment: (String) -> String?) -> Invocation {
+    guard let first = arguments.first else { return .help(HelpText.program) }
+    switch first {
+    case "--help", "-h": return .help(HelpText.program)
+    case "--version": return .version(HelpText.version)
+    case "help":
+      guard arguments.count > 1 else { return .help(HelpText.program) }
+      guard let command = Command.all.first(where: { $0.name == arguments[1] }) else {
+        return unknownCommand(arguments[1])
+      }
+      return .help(HelpText.text(of: command))
+    default: break
+    }
+    guard let command = Command.all.first(where: { $0.name == first }) else {
+      return unknownCommand(first)
+    }
+    // No option takes a word that begins with '-' as its value, so this is never one.
+    if arguments.contains("--help") || arguments.contains("-h") {
+      return .help(HelpText.text(of: command))
+    }
+    do throws(UsageError) {
+      let scanned = try ScannedArguments(arguments.dropFirst(), of: command)
+      return .sync(try SyncOptions(scanned, environment: environment))
+    } catch {
+      return .usageError(
+        "migr8sync \(command.name): \(error.message) (see 'migr8sync \(command.name) --help')")
+    }
+  }
+
+  private static func unknownCommand(_ word: String) -> Invocation {
+    let names = Command.all.map(\.name)
+    if word.hasPrefix("-") {
+      return .usageError(
+        "migr8sync: the command comes first: migr8sync \(names.joined(separator: "|")) [options] "
+          + "(see 'migr8sync --help')")
+    }
+    let question =
+      Suggestion.nearest(to: word, among: names).map { "; did you mean '\($0)'?" } ?? ""
+    return .usageError(
+      "migr8sync: unknown command\(UsageError.quoted(word))\(question) (see 'migr8sync --help')")
+  }
+}

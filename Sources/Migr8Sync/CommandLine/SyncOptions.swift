@@ -1,0 +1,51 @@
+// SyncOptions: everything `migr8sync sync` was told, checked and with its defaults filled in.
+//
+// Made by SyncOptions+Parsing.swift; from here on nothing reads the command line again.
+
+import ReplicaLink
+
+/// What the program writes to stderr.
+enum LogFormat: String, Sendable {
+  /// For a person.
+  case text
+  /// One JSON object a line, for a program.
+  case json
+}
+
+/// The options of one `sync`.
+struct SyncOptions: Sendable {
+  /// The server to read from, with the password from wherever it was given.
+  var source: RedisURL
+  /// The server to write to, likewise.
+  var destination: RedisURL
+  /// The keys and databases to move.
+  var filter: KeyFilter
+  /// Where the databases go.
+  var databases: DatabaseMap
+  /// The number of loaders; `nil` leaves it to the program.
+  var workers: Int?
+  /// Memory for bytes that were received and not applied yet, in bytes.
+  var queueMemoryBytes: Int
+  /// Where that queue goes when it outgrows its memory.
+  var spoolDirectory: String
+  /// The most the queue may take of the disk, in bytes; 0 keeps it off the disk.
+  var spoolMaximumBytes: UInt64
+  /// What to do with a key that the destination has already.
+  var onConflict: ConflictPolicy
+  /// Whether the destination's matching keys are removed first.
+  var clearsDestination: Bool
+  /// Whether that is done without asking.
+  var assumesYes: Bool
+  /// Whether to read and report only.
+  var isDryRun: Bool
+  /// Whether to end once the snapshot is copied and the stream caught up with.
+  var once: Bool
+  /// The limits on waiting for a server.
+  var timeouts: Timeouts
+  /// The form of what goes to stderr.
+  var logFormat: LogFormat
+  /// Whether only errors are written.
+  var isQuiet: Bool
+  /// Whether the progress of the run is shown.
+  var showsProgress: Bool
+}

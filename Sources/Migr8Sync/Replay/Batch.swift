@@ -1,0 +1,79 @@
+// A batch: commands on their way to the destination over one connection, with what is needed to
+// say later which of them failed. Batches are reused; the steady state allocates nothing.
+
+import ReplicaLink
+
+/// Encoded commands and the number of replies they will have.
+///
+/// `@unchecked Sendable`: a batch has one owner at a time, first the replay thread that fills it,
+/// then, handed over under the run's monitor, the pipeline that sends it; `boundaryOffset` is only
+/// touched under that monitor once the batch was handed over.
+final class Batch: @unchecked Sendable {
+  /// A batch this large is sent without waiting for more, in bytes.
+  static let targetBytes = 128 << 10
+  /// A batch whose buffer has grown beyond this is not kept for reuse, in bytes.
+  static let keptBytesMax = 1 << 20
+
+  /// The commands.
+  var bytes = ByteBuffer(capacity: Batch.targetBytes + (8 << 10))
+  /// How many commands, and so replies.
+  var commandCount = 0
+  /// How many of them write a snapshot key.
+  var keyCount = 0
+  /// The source's db that its snapshot keys come from.
+  var database = 0
+  /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
+  var boundaryOffset: UInt64 = 0
+  /// Where each command ends in the stream, when the batch came from there.
+  var commandOffsets: ContiguousArray<UInt64> = []
+
+  var isEmpty: Bool { commandCount == 0 }
+  var isFull: Bool { bytes.count >= Self.targetBytes }
+
+  func reset() {
+    bytes.removeAll()
+    commandCount = 0
+    keyCount = 0
+    database = 0
+    boundaryOffset = 0
+    commandOffsets.removeAll(keepingCapacity: true)
+  }
+}
+
+/// Finds single commands in a batch again, in rising order, when a reply says that one failed.
+struct BatchCursor {
+  private var index = 0
+  private var position = 0
+
+  /// The first arguments of command number `target`, at most `count`; targets never go down.
+  mutating func arguments(of target: Int, in batch: Batch, first count: Int = 2) -> [[UInt8]] {
+    batch.bytes.withBytes { bytes in
+      var found: [[UInt8]] = []
+      while index <= target {
+        found.removeAll()
+        let arguments = Self.header(bytes, &position)
+        for argument in 0..<arguments {
+          let length = Self.header(bytes, &position)
+          if index == target && argument < count {
+            found.append(Array(bytes[position..<position + length]))
+          }
+          position += length + 2
+        }
+        index += 1
+      }
+      return found
+    }
+  }
+
+  /// Reads `*n` or `$n`. The bytes are this program's own, complete and well formed.
+  private static func header(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Int {
+    var value = 0
+    position += 1
+    while bytes[position] != 13 {
+      value = value * 10 + Int(bytes[position] - 48)
+      position += 1
+    }
+    position += 2
+    return value
+  }
+}

@@ -1,0 +1,84 @@
+// The loaders: pipelines that carry the snapshot. Each key appears once in it, so they need no
+// order among each other, and each batch goes to the loader that has the least under way.
+
+import ReplicaLink
+
+/// N pipelines behind one door. Used by the replay thread alone.
+struct LoaderPool: ~Copyable {
+  /// Loaders where `--workers` does not say.
+  static let defaultCount = 4
+
+  private let pipelines: [Pipeline]
+  private let threads: [NamedThread]
+  private let progress: ReplayProgress
+  private let databases: DatabaseMap
+  private var batch: Batch?
+
+  /// Starts `count` loaders.
+  init(
+    count: Int, url: RedisURL, timeouts: Timeouts, conflicts: ConflictPolicy,
+    databases: DatabaseMap, progress: ReplayProgress
+  ) {
+    self.progress = progress
+    self.databases = databases
+    pipelines = (0..<count).map { _ in
+      Pipeline(url: url, timeouts: timeouts, progress: progress, role: .loader(conflicts))
+    }
+    threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
+  }
+
+  /// The batch that takes the next key of the source's db `database`.
+  mutating func batch(database: Int) throws(ReplayError) -> Batch {
+    if let batch {
+      if batch.database == database { return batch }
+      try dispatch()
+    }
+    let fresh = progress.emptyBatch()
+    fresh.database = database
+    fresh.bytes.append("*2\r\n$6\r\nSELECT\r\n")
+    fresh.bytes.appendBulk(decimal: Int64(databases.destination(of: database)))
+    fresh.commandCount = 1
+    batch = fresh
+    return fresh
+  }
+
+  /// Notes that a key was added to the batch, and sends it when it is full.
+  mutating func commitKey(_ batch: Batch) throws(ReplayError) {
+    batch.commandCount += 1
+    batch.keyCount += 1
+    if batch.isFull { try dispatch() }
+  }
+
+  /// Sends what is in hand and waits until every loader has all its answers.
+  mutating func drain() throws(ReplayError) {
+    try dispatch()
+    for pipeline in pipelines { try pipeline.drain() }
+  }
+
+  /// Ends the loaders, whatever is under way.
+  func close() {
+    for pipeline in pipelines { pipeline.close() }
+    for thread in threads { thread.join() }
+  }
+
+  private mutating func dispatch() throws(ReplayError) {
+    guard let full = batch else { return }
+    batch = nil
+    try leastBusy().submit(full)
+  }
+
+  /// The loader with the least under way; waits while all of them are saturated.
+  private func leastBusy() throws(ReplayError) -> Pipeline {
+    try progress.monitor.withLock { () throws(ReplayError) in
+      while true {
+        try progress.throwFailureLocked()
+        var best = pipelines[0]
+        for pipeline in pipelines where pipeline.inFlightLocked < best.inFlightLocked {
+          best = pipeline
+        }
+        if !best.isSaturatedLocked { return best }
+        progress.monitor.wait()
+      }
+    }
+  }
+}

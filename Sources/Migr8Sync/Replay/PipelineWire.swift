@@ -1,0 +1,172 @@
+// The wire side of a pipeline: one thread that sends batches and counts replies, both as the socket
+// allows, and finds the command behind a reply that is an error.
+
+import Glibc
+import ReplicaLink
+
+/// Sends what a pipeline's inbox holds and checks the replies one by one. Lives on one thread.
+struct PipelineWire: ~Copyable {
+  private let pipeline: Pipeline
+  private let socket: Socket
+  /// Batches in order: those before `sendIndex` are sent, the first of them waits for replies.
+  private var batches: ContiguousArray<Batch> = []
+  private var sendIndex = 0
+  private var sendPosition = 0
+  private var replies = ByteBuffer(capacity: 1 << 16)
+  private var scanner = ReplyScanner()
+  /// Replies seen of the first batch.
+  private var answered = 0
+  private var cursor = BatchCursor()
+
+  init(_ pipeline: Pipeline, _ socket: consuming Socket) {
+    self.pipeline = pipeline
+    self.socket = socket
+  }
+
+  /// Works until the pipeline is closed.
+  mutating func run() throws(ReplayError) {
+    while pipeline.takeInbox(into: &batches) {
+      try send()
+      try receive()
+      wait()
+    }
+  }
+
+  private mutating func send() throws(ReplayError) {
+    while sendIndex < batches.count {
+      let batch = batches[sendIndex]
+      let transfer = try ReplayError.wrap { () throws(LinkError) in
+        try batch.bytes.withBytes(from: sendPosition) { bytes throws(LinkError) in
+          try socket.send(bytes)
+        }
+      }
+      guard case .bytes(let count) = transfer else { return }
+      sendPosition += count
+      guard sendPosition == batch.bytes.count else { continue }
+      sendPosition = 0
+      sendIndex += 1
+    }
+  }
+
+  private mutating func receive() throws(ReplayError) {
+    while true {
+      var transfer = Socket.Transfer.wouldBlock
+      do {
+        _ = try replies.fill(minimum: 1 << 14) { room throws(LinkError) -> Int in
+          transfer = try socket.receive(into: room)
+          if case .bytes(let count) = transfer { return count }
+          return 0
+        }
+      } catch {
+        throw ReplayError(error)
+      }
+      switch transfer {
+      case .wouldBlock: return
+      case .endOfStream:
+        throw ReplayError(
+          LinkError(
+            .closed, "writing to \(socket.peer)", "the destination closed the connection",
+            advice: "its log says why: a restart, CLIENT KILL, a limit"))
+      case .bytes:
+        pipeline.noteAnswer()
+        try checkReplies()
+      }
+    }
+  }
+
+  private mutating func checkReplies() throws(ReplayError) {
+    var position = 0
+    while position < replies.count {
+      let reply: ScannedReply?
+      do {
+        reply = try replies.withBytes { bytes throws(LinkError) in
+          try scanner.next(bytes, &position)
+        }
+      } catch {
+        throw ReplayError(error)
+      }
+      guard let reply else { break }
+      try judge(reply, try awaitedBatch())
+      answered += 1
+      if answered == batches[0].commandCount { finishFirstBatch() }
+    }
+    replies.removeFirst(position)
+  }
+
+  /// The batch the next reply belongs to: it must have been sent, to its end for the last reply.
+  private func awaitedBatch() throws(ReplayError) -> Batch {
+    guard let batch = batches.first,
+      sendIndex > 0 || (sendPosition > 0 && answered + 1 < batch.commandCount)
+    else { throw ReplayError("writing to \(socket.peer): the destination answers unasked") }
+    return batch
+  }
+
+  private mutating func finishFirstBatch() {
+    let batch = batches.removeFirst()
+    sendIndex -= 1
+    answered = 0
+    cursor = BatchCursor()
+    pipeline.complete(batch)
+  }
+
+  private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
+    switch (reply, pipeline.role) {
+    case (.success, _), (.integer, _), (.null, .lane): return
+    case (.null, .loader(let policy)):
+      try resolveConflict(policy, batch)
+    case (.error(let line), .loader(let policy)) where line.hasPrefix("BUSYKEY"):
+      try resolveConflict(policy, batch)
+    case (.error(let line), _):
+      throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
+    case (.errorInArray(let index, let line), _):
+      throw refusal(line, transactionCommand(index, batch), batch)
+    }
+  }
+
+  private mutating func resolveConflict(
+    _ policy: ConflictPolicy, _ batch: Batch
+  ) throws(ReplayError) {
+    let arguments = cursor.arguments(of: answered, in: batch)
+    guard case .skip = policy, arguments.count == 2 else {
+      throw refusal("BUSYKEY", arguments, batch)
+    }
+    pipeline.progress.rememberSkipped(arguments[1], database: batch.database)
+    batch.keyCount -= 1
+  }
+
+  /// The command at `index` of the transaction whose EXEC is being answered, when its MULTI is in
+  /// the same batch; else the EXEC.
+  private func transactionCommand(_ index: Int, _ batch: Batch) -> [[UInt8]] {
+    var begin: Int?
+    var walker = BatchCursor()
+    for command in 0..<answered
+    where walker.arguments(of: command, in: batch).first == Array("MULTI".utf8) {
+      begin = command
+    }
+    var finder = BatchCursor()
+    return finder.arguments(of: begin.map { $0 + 1 + index } ?? answered, in: batch)
+  }
+
+  private func refusal(_ line: String, _ arguments: [[UInt8]], _ batch: Batch) -> ReplayError {
+    let name = arguments.first.map { String(decoding: $0, as: UTF8.self) } ?? "a command"
+    let place =
+      answered < batch.commandOffsets.count
+      ? " (stream offset \(batch.commandOffsets[answered]))" : ""
+    return DestinationRefusal.error(
+      line, command: name, key: arguments.count > 1 ? arguments[1] : nil,
+      place: place, peer: socket.peer)
+  }
+
+  private func wait() {
+    let writes = sendIndex < batches.count
+    var polls = (
+      pollfd(
+        fd: socket.descriptor, events: Int16(writes ? POLLIN | POLLOUT : POLLIN), revents: 0),
+      pollfd(fd: pipeline.bell.readDescriptor, events: Int16(POLLIN), revents: 0)
+    )
+    withUnsafeMutableBytes(of: &polls) { bytes in
+      _ = poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, -1)
+    }
+    if polls.1.revents != 0 { pipeline.bell.silence() }
+  }
+}

@@ -1,0 +1,68 @@
+// What the pipelines of a run share: one monitor for all their queues, the first failure, and the
+// numbers that the reports are made of.
+
+import ReplicaLink
+import Synchronization
+
+/// The common ground of a run's threads.
+///
+/// `@unchecked Sendable`: everything mutable is atomic or guarded by `monitor`.
+final class ReplayProgress: @unchecked Sendable {
+  /// Guards every pipeline's queue; signalled whenever a batch is answered or something failed.
+  let monitor = Monitor()
+
+  let keysWritten = Atomic<UInt64>(0)
+  let keysSkipped = Atomic<UInt64>(0)
+  let bytesWritten = Atomic<UInt64>(0)
+  /// The stream offset up to which everything is applied at the destination.
+  let appliedOffset = Atomic<UInt64>(0)
+  /// Bytes handed to pipelines and not answered yet.
+  let bytesInFlight = Atomic<Int>(0)
+  /// When the destination last answered anything, on the monotonic clock.
+  let lastAnswerMilliseconds = Atomic<Int64>(0)
+
+  private var failure: ReplayError?
+  private var spares: ContiguousArray<Batch> = []
+  private var skipped = SkippedKeys()
+
+  /// Records the first failure and wakes whoever waits.
+  func fail(_ error: ReplayError) {
+    monitor.withLock {
+      if failure == nil { failure = error }
+      monitor.broadcast()
+    }
+  }
+
+  /// Throws the first failure. The monitor must be held.
+  func throwFailureLocked() throws(ReplayError) {
+    if let failure { throw failure }
+  }
+
+  /// Throws the first failure.
+  func throwFailure() throws(ReplayError) {
+    try monitor.withLock { () throws(ReplayError) in try throwFailureLocked() }
+  }
+
+  /// An empty batch to fill.
+  func emptyBatch() -> Batch {
+    monitor.withLock { spares.popLast() } ?? Batch()
+  }
+
+  /// Takes an answered batch back for reuse. The monitor must be held.
+  func recycleLocked(_ batch: Batch) {
+    guard batch.bytes.allocatedBytes <= Batch.keptBytesMax else { return }
+    batch.reset()
+    spares.append(batch)
+  }
+
+  /// Remembers a key that stays as the destination has it.
+  func rememberSkipped(_ key: [UInt8], database: Int) {
+    monitor.withLock { skipped.insert(key, database: database) }
+    keysSkipped.add(1, ordering: .relaxed)
+  }
+
+  /// The keys that were skipped.
+  var skippedKeys: SkippedKeys {
+    monitor.withLock { skipped }
+  }
+}

@@ -1,0 +1,89 @@
+// The keys a destination already holds: counted, shown and, when asked for, removed. Always with
+// SCAN in small steps, never with KEYS or a flush.
+
+import ReplicaLink
+
+/// Walks over the destination's keys that match a filter.
+struct DestinationKeys: ~Copyable {
+  /// Keys looked at by one SCAN: a millisecond or so of the server's time.
+  static let scanCount = 1_000
+  /// How many examples a refusal shows.
+  static let examplesMax = 3
+
+  /// What a walk found.
+  struct Findings: Sendable {
+    var count: UInt64 = 0
+    /// Some of the keys, each behind its db.
+    var examples: [(database: Int, key: [UInt8])] = []
+  }
+
+  private var connection: RedisConnection
+  private let filter: KeyFilter
+  private let databases: [Int]
+
+  /// - Parameter databases: the destination dbs to look at.
+  init(_ connection: consuming RedisConnection, filter: KeyFilter, databases: [Int]) {
+    self.connection = connection
+    self.filter = filter
+    self.databases = databases
+  }
+
+  /// Counts the matching keys.
+  mutating func count() throws(ReplayError) -> Findings {
+    var findings = Findings()
+    try walk { (_, database, keys) throws(ReplayError) in
+      findings.count += UInt64(keys.count)
+      for key in keys.prefix(Self.examplesMax - findings.examples.count) {
+        findings.examples.append((database, key))
+      }
+    }
+    return findings
+  }
+
+  /// Removes the matching keys.
+  ///
+  /// - Returns: how many were removed.
+  mutating func remove() throws(ReplayError) -> UInt64 {
+    var removed: UInt64 = 0
+    try walk { (connection, _, keys) throws(ReplayError) in
+      let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + keys).integer
+      removed += UInt64(clamping: count ?? 0)
+    }
+    return removed
+  }
+
+  private mutating func walk(
+    _ body: (inout RedisConnection, Int, [[UInt8]]) throws(ReplayError) -> Void
+  ) throws(ReplayError) {
+    for database in databases {
+      _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
+      var cursor = Array("0".utf8)
+      repeat {
+        var command = [Array("SCAN".utf8), cursor]
+        if let pattern = filter.scanPattern { command += [Array("MATCH".utf8), pattern] }
+        command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
+        guard let reply = try Self.ask(&connection, command).array, reply.count == 2,
+          case .bulk(let next) = reply[0], let found = reply[1].array
+        else { throw ReplayError("scanning \(connection.peer): the answer to SCAN makes no sense") }
+        cursor = next
+        let keys = found.compactMap { value -> [UInt8]? in
+          guard case .bulk(let key) = value, filter.matches(key: key.span) else { return nil }
+          return key
+        }
+        if !keys.isEmpty { try body(&connection, database, keys) }
+      } while cursor != Array("0".utf8)
+    }
+  }
+
+  private static func ask(
+    _ connection: inout RedisConnection, _ command: [[UInt8]]
+  ) throws(ReplayError) -> RESPValue {
+    let reply = try ReplayError.wrap { () throws(LinkError) in try connection.command(command) }
+    if let line = reply.errorLine {
+      let name = String(decoding: command[0], as: UTF8.self)
+      throw DestinationRefusal.error(
+        line, command: name, key: nil, place: "", peer: connection.peer)
+    }
+    return reply
+  }
+}

@@ -1,0 +1,90 @@
+// What a server says about itself in INFO, as far as a run depends on it.
+
+import ReplicaLink
+
+/// The version of a server, comparable.
+struct ServerVersion: Sendable, Comparable, CustomStringConvertible {
+  var major: Int
+  var minor: Int
+  var patch: Int
+
+  init(_ major: Int, _ minor: Int = 0, _ patch: Int = 0) {
+    self.major = major
+    self.minor = minor
+    self.patch = patch
+  }
+
+  /// Reads `7.0.15`; parts that are missing or no numbers count as 0.
+  init(parsing text: String) {
+    let parts = text.split(separator: ".").map { Int($0) ?? 0 }
+    self.init(
+      parts.count > 0 ? parts[0] : 0, parts.count > 1 ? parts[1] : 0,
+      parts.count > 2 ? parts[2] : 0)
+  }
+
+  static func < (one: ServerVersion, other: ServerVersion) -> Bool {
+    (one.major, one.minor, one.patch) < (other.major, other.minor, other.patch)
+  }
+
+  var description: String { "\(major).\(minor).\(patch)" }
+}
+
+/// A server's own account of itself.
+struct ServerFacts: Sendable {
+  /// Every `name:value` line of the answer.
+  private let fields: [String: String]
+
+  /// Parses the text of INFO.
+  init(info: String) {
+    var fields: [String: String] = [:]
+    for line in info.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }) {
+      guard !line.hasPrefix("#"), let colon = line.firstIndex(of: ":") else { continue }
+      fields[String(line[..<colon])] = String(line[line.index(after: colon)...])
+    }
+    self.fields = fields
+  }
+
+  /// Asks a server; nil when the user may not run INFO.
+  ///
+  /// - Throws: when the connection fails or the server refuses for another reason.
+  static func read(_ connection: inout RedisConnection) throws(LinkError) -> ServerFacts? {
+    let reply = try connection.command("INFO")
+    if let line = reply.errorLine {
+      let error = ServerRefusal.error(line, action: "asking \(connection.peer) for INFO")
+      if error.code == .permission { return nil }
+      throw error
+    }
+    return ServerFacts(info: reply.text ?? "")
+  }
+
+  /// The Redis version it is compatible with.
+  var version: ServerVersion { ServerVersion(parsing: fields["redis_version"] ?? "") }
+  /// Such as `Redis 7.0.15` or `Valkey 8.1.1`.
+  var product: String {
+    if let valkey = fields["valkey_version"] { return "Valkey \(valkey)" }
+    return "Redis \(fields["redis_version"] ?? "of unknown version")"
+  }
+  /// The identity of the running process.
+  var runID: String? { fields["run_id"] }
+  /// The identity of its replication history, shared by a master and its replicas.
+  var replicationID: String? { fields["master_replid"] }
+  /// The offset of the last byte of that history.
+  var replicationOffset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
+  var isReplica: Bool { fields["role"] == "slave" }
+  var isMasterLinkUp: Bool { fields["master_link_status"] == "up" }
+  var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }
+  var isReadOnlyReplica: Bool { isReplica && fields["slave_read_only"] != "0" }
+  var isLoading: Bool { fields["loading"] == "1" }
+  var isCluster: Bool { fields["cluster_enabled"] == "1" }
+
+  /// The number of keys in each db that has any.
+  var keyCounts: [Int: UInt64] {
+    var counts: [Int: UInt64] = [:]
+    for (name, value) in fields {
+      guard name.hasPrefix("db"), let database = Int(name.dropFirst(2)) else { continue }
+      let keys = value.split(separator: ",").first { $0.hasPrefix("keys=") }
+      counts[database] = keys.flatMap { UInt64($0.dropFirst(5)) }
+    }
+    return counts
+  }
+}

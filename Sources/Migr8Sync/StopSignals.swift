@@ -1,0 +1,38 @@
+// SIGINT and SIGTERM: the first asks the run to finish what it has begun, the second ends the
+// process at once.
+
+import Glibc
+import ReplicaLink
+import Synchronization
+
+/// Takes the process's stop signals on a thread of their own.
+final class StopSignals: Sendable {
+  private let action = Mutex<(@Sendable () -> Void)?>(nil)
+
+  /// Blocks the signals for this thread and all threads it starts from now on, and watches them.
+  /// Call it before any other thread exists.
+  func install() {
+    // A closed pipe is an error of the write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let watched = signals
+    _ = NamedThread("signals") { [self] in
+      var watched = watched
+      var number: Int32 = 0
+      sigwait(&watched, &number)
+      guard let action = action.withLock({ $0 }) else { _exit(ExitCode.interrupted.rawValue) }
+      action()
+      sigwait(&watched, &number)
+      _exit(ExitCode.interrupted.rawValue)
+    }
+  }
+
+  /// What the first signal does; without an action it ends the process.
+  func onStop(_ body: @escaping @Sendable () -> Void) {
+    action.withLock { $0 = body }
+  }
+}

@@ -1,0 +1,195 @@
+// migr8sync sync: check both ends, copy what matches, follow until stopped.
+
+import Glibc
+import ReplicaLink
+
+/// The `sync` subcommand.
+struct SyncCommand {
+  /// How often the display is offered new numbers, in milliseconds.
+  static let reportIntervalMilliseconds: Int64 = 200
+
+  /// How long a run that is to stop may wait for a destination that does not answer.
+  static let stopPatienceMilliseconds: Int64 = 10_000
+
+  let options: SyncOptions
+  private let signals = StopSignals()
+  private var reporter: Reporter
+
+  init(options: SyncOptions) {
+    self.options = options
+    reporter = Reporter(
+      logFormat: options.logFormat, isQuiet: options.isQuiet, showsProgress: options.showsProgress)
+  }
+
+  /// Runs to the end and says how the process should exit.
+  mutating func run() -> ExitCode {
+    signals.install()
+    let findings: PreflightFindings
+    do {
+      findings = try Preflight(
+        source: options.source, destination: options.destination, timeouts: options.timeouts
+      ).run(filter: options.filter, writes: !options.isDryRun)
+      try settleExistingKeys(findings)
+    } catch {
+      return end(error)
+    }
+    let replay = Replay(options: options, findings: findings)
+    signals.onStop { replay.requestStop() }
+    return options.isDryRun ? dryRun(replay) : follow(replay)
+  }
+
+  // MARK: - Existing keys
+
+  private mutating func settleExistingKeys(
+    _ findings: PreflightFindings
+  ) throws(PreflightError) {
+    guard !options.isDryRun, options.clearsDestination || options.onConflict == .fail else {
+      return
+    }
+    let existing = try count(findings)
+    guard existing.count > 0 else { return }
+    guard options.clearsDestination else {
+      throw .refused(
+        PreflightRefusal(
+          "the destination \(options.destination.endpoint) already holds"
+            + " \(HumanNumber.count(existing.count)) matching"
+            + " key\(existing.count == 1 ? "" : "s"), such as \(Self.list(existing)): nothing was"
+            + " written (choose --on-conflict replace|skip, or --clear-dest to remove them first)"))
+    }
+    try confirmClearing(existing)
+    let removed = try walk(findings) { (keys) throws(ReplayError) in try keys.remove() }
+    reporter.note("removed \(HumanNumber.count(removed)) keys from the destination")
+  }
+
+  private func confirmClearing(
+    _ existing: DestinationKeys.Findings
+  ) throws(PreflightError) {
+    if options.assumesYes { return }
+    guard isatty(STDIN_FILENO) == 1 else {
+      throw .refused(
+        PreflightRefusal(
+          "--clear-dest would remove \(HumanNumber.count(existing.count)) keys from"
+            + " \(options.destination.endpoint) and there is no terminal to confirm it on (add --yes)"
+        ))
+    }
+    StandardError.write(
+      "This removes \(HumanNumber.count(existing.count)) keys from \(options.destination.endpoint),"
+        + " such as \(Self.list(existing)).\nType the number of keys to go on: ")
+    guard let answer = readLine(), answer.filter({ $0 != "," && $0 != " " }) == "\(existing.count)"
+    else { throw .refused(PreflightRefusal("not confirmed: nothing was removed or written")) }
+  }
+
+  private func count(
+    _ findings: PreflightFindings
+  ) throws(PreflightError) -> DestinationKeys.Findings {
+    try walk(findings) { (keys) throws(ReplayError) in try keys.count() }
+  }
+
+  private func walk<R>(
+    _ findings: PreflightFindings, _ body: (inout DestinationKeys) throws(ReplayError) -> R
+  ) throws(PreflightError) -> R {
+    do throws(ReplayError) {
+      let connection = try ReplayError.wrap { () throws(LinkError) in
+        try RedisConnection.open(options.destination, timeouts: options.timeouts)
+      }
+      var keys = DestinationKeys(
+        connection, filter: options.filter, databases: destinationDatabases(findings))
+      return try body(&keys)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// The destination dbs that this run may write to and that hold anything.
+  private func destinationDatabases(_ findings: PreflightFindings) -> [Int] {
+    let targets = options.filter.databases.map { selected in
+      Set(selected.map { options.databases.destination(of: $0) })
+    }
+    guard let facts = findings.destination else { return (targets ?? [0]).sorted() }
+    return facts.keyCounts.keys.filter { targets?.contains($0) ?? true }.sorted()
+  }
+
+  private static func list(_ findings: DestinationKeys.Findings) -> String {
+    findings.examples.map { example in
+      let name = Printable.key(example.key)
+      return example.database == 0 ? name : "\(name) in db \(example.database)"
+    }.joined(separator: ", ")
+  }
+
+  // MARK: - The run
+
+  private mutating func follow(_ replay: Replay) -> ExitCode {
+    let result = watch(replay) { () throws(ReplayError) in try replay.run() }
+    let code = exitCode(result)
+    if !options.isQuiet {
+      let final = replay.progressSnapshot()
+      StandardError.write(
+        options.logFormat == .json
+          ? Summary.json(final, outcome: code) + "\n" : Summary.text(final, outcome: code))
+    }
+    return code
+  }
+
+  private mutating func dryRun(_ replay: Replay) -> ExitCode {
+    let counted = Promise<DryRunReport>()
+    let result = watch(replay) { () throws(ReplayError) in
+      counted.fulfil(try replay.dryRun())
+      return .converged
+    }
+    let code = exitCode(result)
+    if let report = counted.wait(milliseconds: 0) {
+      StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
+    }
+    return code
+  }
+
+  /// Runs `body` on the replay thread and reports until it ends.
+  private mutating func watch(
+    _ replay: Replay, _ body: @escaping @Sendable () throws(ReplayError) -> ReplayOutcome
+  ) -> Result<ReplayOutcome, ReplayError> {
+    let result = Promise<Result<ReplayOutcome, ReplayError>>()
+    let thread = NamedThread("replay") {
+      result.fulfil(Result { () throws(ReplayError) in try body() })
+    }
+    var stopSeen: Int64?
+    while true {
+      if let result = result.wait(milliseconds: Self.reportIntervalMilliseconds) {
+        thread.join()
+        reporter.report(replay.progressSnapshot())
+        reporter.finish()
+        return result
+      }
+      reporter.report(replay.progressSnapshot())
+      guard replay.isStopRequested else { continue }
+      let now = Clock.monotonicMilliseconds()
+      if let seen = stopSeen {
+        if now - seen > Self.stopPatienceMilliseconds { replay.progress.fail(.interrupted) }
+      } else {
+        stopSeen = now
+        reporter.note("stopping: what is under way is finished first (again: stop at once)")
+      }
+    }
+  }
+
+  private func exitCode(_ result: Result<ReplayOutcome, ReplayError>) -> ExitCode {
+    switch result {
+    case .success(.converged): return .converged
+    case .success(.interrupted): return .interrupted
+    case .failure(let error):
+      StandardError.write("migr8sync: \(error)\n")
+      return .failed
+    }
+  }
+
+  private mutating func end(_ error: PreflightError) -> ExitCode {
+    reporter.finish()
+    switch error {
+    case .refused(let refusal):
+      StandardError.write("migr8sync: \(refusal)\n")
+      return .refused
+    case .failed(let failure):
+      StandardError.write("migr8sync: \(failure)\n")
+      return .failed
+    }
+  }
+}

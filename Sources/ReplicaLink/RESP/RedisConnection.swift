@@ -1,0 +1,151 @@
+// A conversation with a server: one command, one reply, with deadlines. For everything that is not
+// the bulk of the work: logging in, INFO, SCAN, a question while the replay runs.
+
+import Glibc
+
+/// How long to wait for a peer.
+public struct Timeouts: Sendable {
+  /// For each address of a host, in milliseconds.
+  public var connectMilliseconds: Int64
+  /// For one reply, or for silence on a link, in milliseconds.
+  public var ioMilliseconds: Int64
+
+  /// Makes a pair of limits.
+  public init(connectMilliseconds: Int64 = 5_000, ioMilliseconds: Int64 = 60_000) {
+    self.connectMilliseconds = connectMilliseconds
+    self.ioMilliseconds = ioMilliseconds
+  }
+}
+
+extension Credentials {
+  /// The arguments of the `AUTH` command that logs in with them.
+  var authCommand: [[UInt8]] {
+    var arguments = [Array("AUTH".utf8)]
+    if let user { arguments.append(Array(user.utf8)) }
+    arguments.append(Array(password.utf8))
+    return arguments
+  }
+}
+
+/// A blocking client connection for one thread at a time.
+public struct RedisConnection: ~Copyable, Sendable {
+  private let socket: Socket
+  private let ioMilliseconds: Int64
+  private var output = ByteBuffer()
+  private var input = ByteBuffer(capacity: 1 << 16)
+  private var inputPosition = 0
+
+  /// Connects and logs in.
+  ///
+  /// - Throws: what connecting throws; `.authentication`, `.protectedMode`, `.notRedis`, `.timedOut`.
+  public static func open(
+    _ url: RedisURL, timeouts: Timeouts
+  ) throws(LinkError) -> RedisConnection {
+    let socket = try Socket.connect(
+      to: url.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds)
+    var connection = RedisConnection(socket, ioMilliseconds: timeouts.ioMilliseconds)
+    if let credentials = url.credentials {
+      let reply = try connection.command(credentials.authCommand)
+      if let line = reply.errorLine {
+        throw ServerRefusal.error(line, action: "logging in to \(connection.peer)")
+      }
+    }
+    return connection
+  }
+
+  private init(_ socket: consuming Socket, ioMilliseconds: Int64) {
+    self.socket = socket
+    self.ioMilliseconds = ioMilliseconds
+  }
+
+  /// Gives the connected, logged-in socket away, for somebody who pipelines by himself. No reply may
+  /// be outstanding.
+  public consuming func takeSocket() -> Socket {
+    socket
+  }
+
+  /// The peer, for messages.
+  public var peer: String { socket.peer }
+
+  /// Sends a command and waits for its reply. An error reply is a value here.
+  public mutating func command(_ arguments: String...) throws(LinkError) -> RESPValue {
+    try command(arguments.map { Array($0.utf8) })
+  }
+
+  /// Sends a command and waits for its reply. An error reply is a value here.
+  public mutating func command(_ arguments: [[UInt8]]) throws(LinkError) -> RESPValue {
+    output.appendCommand(arguments)
+    return try receive()
+  }
+
+  /// Puts a command into the output without sending it: the replies come from `receive()`, in order.
+  public mutating func enqueue(_ arguments: [[UInt8]]) {
+    output.appendCommand(arguments)
+  }
+
+  /// Sends what is enqueued and waits for one reply.
+  public mutating func receive() throws(LinkError) -> RESPValue {
+    let deadline = Clock.monotonicMilliseconds() + ioMilliseconds
+    try flush(deadline)
+    while true {
+      if let reply = try parse() { return reply }
+      guard socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline) else {
+        throw LinkError(
+          .timedOut, "waiting for a reply of \(socket.peer)",
+          "nothing came within \(ioMilliseconds) ms",
+          advice: "is it a Redis or Valkey server, and is it alive?")
+      }
+      if input.count == inputPosition {
+        input.removeAll()
+        inputPosition = 0
+      }
+      var transfer = Socket.Transfer.wouldBlock
+      _ = try input.fill(minimum: 1 << 14) { room throws(LinkError) -> Int in
+        transfer = try socket.receive(into: room)
+        if case .bytes(let count) = transfer { return count }
+        return 0
+      }
+      if transfer == .endOfStream {
+        throw LinkError(
+          .closed, "waiting for a reply of \(socket.peer)", "the server closed the connection")
+      }
+    }
+  }
+
+  private mutating func parse() throws(LinkError) -> RESPValue? {
+    do {
+      var position = inputPosition
+      let reply = try input.withBytes { bytes throws(RESPReader.Failure) in
+        try RESPReader.read(bytes, &position)
+      }
+      inputPosition = position
+      if let line = reply.errorLine, line.hasPrefix("DENIED") {
+        throw ServerRefusal.error(line, action: "talking to \(socket.peer)")
+      }
+      return reply
+    } catch let failure as RESPReader.Failure {
+      if case .malformed(let reason) = failure {
+        throw LinkError(
+          .notRedis, "talking to \(socket.peer)", "the answer is not Redis's protocol: \(reason)",
+          advice: "check the host and the port")
+      }
+      return nil
+    } catch let error as LinkError {
+      throw error
+    } catch {
+      return nil
+    }
+  }
+
+  private mutating func flush(_ deadline: Int64) throws(LinkError) {
+    while !output.isEmpty {
+      let transfer = try output.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
+      if case .bytes(let count) = transfer {
+        output.removeFirst(count)
+      } else if !socket.wait(for: Int32(POLLOUT), untilMilliseconds: deadline) {
+        throw LinkError(
+          .timedOut, "sending to \(socket.peer)", "it took nothing for \(ioMilliseconds) ms")
+      }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// What a server's error line means for somebody who wanted to connect: the one place that maps the
+// well-known first words to error codes and advice.
+
+/// Turns error replies into `LinkError`s.
+public enum ServerRefusal {
+  /// The error for `line`, the text of an error reply without its `-`.
+  ///
+  /// - Parameter action: what was being done, such as `logging in to 10.0.0.7:6379`.
+  public static func error(_ line: String, action: String) -> LinkError {
+    let word = line.prefix { $0 != " " }
+    switch word {
+    case "WRONGPASS":
+      return LinkError(
+        .authentication, action, "the user or password is wrong",
+        advice: "check the URL, the password file or the environment variable")
+    case "NOAUTH":
+      return LinkError(
+        .authentication, action, "the server wants a password",
+        advice: "put it into the URL, a password file or the environment variable")
+    case "NOPERM":
+      return LinkError(
+        .permission, action, lowercasedFirst(line.dropFirst(word.count + 1)),
+        advice: "grant it with ACL SETUSER, see the documentation of sync")
+    case "DENIED":
+      return LinkError(
+        .protectedMode, action, "the server runs in protected mode and answers its own host only",
+        advice: "set a password on it, or protected-mode no where the network is safe")
+    case "LOADING":
+      return LinkError(
+        .loading, action, "the server is still loading its dataset",
+        advice: "try again when INFO persistence says loading:0")
+    case "MASTERDOWN", "NOMASTERLINK":
+      return LinkError(
+        .masterLinkDown, action, "the server is a replica whose link to its master is down",
+        advice: "wait for the link, or name its master as the source")
+    default:
+      if line.contains("invalid password") || line.contains("AUTH <password> called without")
+        || line.contains("without any password configured")
+      {
+        return LinkError(
+          .authentication, action, lowercasedFirst(line.dropFirst(word == "ERR" ? 4 : 0)),
+          advice: "check the user and password in the URL")
+      }
+      return LinkError(.rejected, action, "the server answered: \(printable(line))")
+    }
+  }
+
+  private static func lowercasedFirst(_ text: Substring) -> String {
+    let line = printable(String(text))
+    return line.prefix(1).lowercased() + line.dropFirst()
+  }
+
+  /// One line of at most 300 characters, whatever the peer sent.
+  private static func printable(_ text: String) -> String {
+    String(
+      text.prefix(300).map { character in
+        character.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? character : "?"
+      })
+  }
+}

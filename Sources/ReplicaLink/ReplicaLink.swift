@@ -1,1 +1,0 @@
-// ReplicaLink: connections, RESP, the replica handshake, the stream and the spool.

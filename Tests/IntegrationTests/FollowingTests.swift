@@ -1,0 +1,105 @@
+// An application writes throughout; at the end both sides are equal. The truth is a native replica of
+// the source, which was attached all the time.
+
+import Glibc
+import Testing
+
+@Suite("Following a source that is written to", .ownThread)
+struct FollowingTests {
+  @Test(arguments: ServerKind.pairs)
+  func bothSidesAreEqualAtTheEnd(source kind: ServerKind, destination other: ServerKind) throws {
+    try follow(kind, other, prefixes: [Application.inside])
+  }
+
+  @Test(arguments: ServerKind.allCases)
+  func theWholeKeyspaceIsMirrored(kind: ServerKind) throws {
+    try follow(kind, kind, prefixes: [])
+  }
+
+  private func follow(_ kind: ServerKind, _ other: ServerKind, prefixes: [String]) throws {
+    let source = try TestServer(kind)
+    let destination = try TestServer(other)
+    try SampleData.fill(source)
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    try application.awaitCommands(2000)
+
+    let tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url] + prefixes.flatMap { ["-p", $0] })
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try application.awaitCommands(20_000)
+    try application.stop()
+    try source.awaitToolInSync(tool, besides: [native.server.port])
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+
+    try native.promote()
+    try expectEqual(destination, to: native.server, prefixes: prefixes, afterStream: true)
+    #expect(
+      try source.resynchronisations() == ["2", "0"], "the native replica and the tool, once each")
+  }
+
+  /// An acknowledged write is on the destination: WAIT at the source means what it says.
+  @Test func waitAtTheSourceMeansAppliedAtTheDestination() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("SET", "bump:first", 1)
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    for number in 0..<50 {
+      try writer("SET", "bump:waited", number)
+      #expect(try writer("WAIT", 1, 20_000).number == 1)
+      #expect(try reader("GET", "bump:waited").text == "\(number)")
+    }
+    tool.send(signal: SIGTERM)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
+  /// Nobody at the destination sees half a transaction.
+  @Test func transactionsStayAtomic() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("MSET", "bump:a", 0, "other:a", 0, "bump:b", 0)
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    for _ in 0..<100 {
+      _ = try writer.pipeline(
+        (0..<20).flatMap { _ in
+          [["MULTI"], ["INCR", "bump:a"], ["INCR", "other:a"], ["INCR", "bump:b"], ["EXEC"]]
+        })
+      let seen = try reader("MGET", "bump:a", "bump:b").elements
+      #expect(seen.count == 2 && seen[0] == seen[1])
+    }
+    try source.awaitToolInSync(tool)
+    #expect(try reader("GET", "bump:a").text == "2000")
+    #expect(try reader("EXISTS", "other:a").number == 0)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
+  /// A source of this kind of job must never see a command that locks it.
+  @Test func theSourceIsOnlyRead() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    try SampleData.fill(source)
+    let before = try Keyspace(of: source)
+    try source.client()("CONFIG", "RESETSTAT")
+    let result = try Tool.run(
+      ["sync", "--once", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    #expect(result.exitCode == 0, "\(result)")
+    let commands = try source.client().info("commandstats").keys
+      .map { String($0.dropFirst("cmdstat_".count)) }
+    let allowed: Set = [
+      "ping", "auth", "hello", "replconf", "psync", "info", "command", "command|info",
+      "command|count",
+      "config|get", "config|resetstat", "acl|whoami", "acl|dryrun", "client|setname",
+      "client|setinfo",
+      "role", "time", "command|getkeys", "command|docs", "command|list", "dbsize", "client|id",
+    ]
+    #expect(Set(commands).subtracting(allowed) == [])
+    #expect(try Keyspace(of: source).differences(from: before) == [])
+  }
+}

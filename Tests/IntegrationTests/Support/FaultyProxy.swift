@@ -1,0 +1,127 @@
+// Stands between the tool and a real source, and does one harm to the bytes that the source sends: so a
+// stream breaks in the middle of a command, or a snapshot arrives with one wrong byte.
+
+import Glibc
+import Synchronization
+
+final class FaultyProxy: Sendable {
+  /// What happens, and where: behind the first occurrence of `marker` in what the source sends on
+  /// any one connection.
+  enum Fault: Sendable {
+    /// So many bytes behind the marker every connection is closed, and no new one is accepted.
+    case cut(behind: [UInt8], bytes: Int)
+    /// The byte so far behind the marker arrives with one bit changed.
+    case flip(behind: [UInt8], bytes: Int)
+  }
+
+  let port: Int
+  private let target: Int
+  private let fault: Fault
+  private let listener: Listener
+  private let connections = Mutex<[Int32]>([])
+  private let hasStruck = Atomic<Bool>(false)
+
+  init(to server: TestServer, _ fault: Fault) throws {
+    listener = try Listener()
+    port = listener.port
+    target = server.port
+    self.fault = fault
+    pthread_detach(startThread { [self] in acceptConnections() })
+  }
+
+  var url: String { "redis://127.0.0.1:\(port)" }
+
+  /// Whether the harm is done: a test that did not get so far proves nothing.
+  var struck: Bool { hasStruck.load(ordering: .acquiring) }
+
+  /// Ends every connection and accepts no more. Call it when the test is over.
+  func stop() {
+    listener.stop()
+    connections.withLock { for connection in $0 { shutdown(connection, Int32(SHUT_RDWR)) } }
+  }
+
+  private func acceptConnections() {
+    while let near = listener.accept() {
+      guard let far = try? connectToLoopback(port: target) else {
+        close(near)
+        continue
+      }
+      connections.withLock { $0 += [near, far] }
+      pthread_detach(startThread { self.relay(from: near, to: far, damaging: false) })
+      pthread_detach(startThread { self.relay(from: far, to: near, damaging: true) })
+    }
+  }
+
+  /// Copies until either side ends. The descriptors stay open until the test process ends: closing
+  /// them here could hit a number that another thread has been given in the meantime.
+  private func relay(from input: Int32, to output: Int32, damaging: Bool) {
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var harm = Harm(fault)
+    while true {
+      let count = read(input, &chunk, chunk.count)
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 { break }
+      var bytes = Array(chunk[..<count])
+      let isDone = damaging && harm.strike(&bytes)
+      guard (try? sendAll(output, bytes)) != nil else { break }
+      if isDone {
+        hasStruck.store(true, ordering: .releasing)
+        if case .cut = fault { stop() }
+      }
+    }
+    shutdown(input, Int32(SHUT_RDWR))
+    shutdown(output, Int32(SHUT_RDWR))
+  }
+}
+
+/// Finds the place in a sequence of chunks, and does the harm there.
+private struct Harm {
+  private let fault: FaultyProxy.Fault
+  private let marker: [UInt8]
+  private let distance: Int
+  /// The end of what has passed, as long as the marker has not been seen.
+  private var tail: [UInt8] = []
+  /// Bytes until the place, once the marker has been seen; negative when it is behind us.
+  private var remaining: Int?
+
+  init(_ fault: FaultyProxy.Fault) {
+    self.fault = fault
+    switch fault {
+    case .cut(let marker, let bytes), .flip(let marker, let bytes):
+      self.marker = marker
+      distance = bytes
+    }
+  }
+
+  /// Changes `bytes` where the place is among them; true in that one case.
+  mutating func strike(_ bytes: inout [UInt8]) -> Bool {
+    if remaining == nil {
+      let seen = tail + bytes
+      guard let end = seen.endOfFirst(marker) else {
+        tail = Array(seen.suffix(marker.count - 1))
+        return false
+      }
+      remaining = end - tail.count + distance
+    }
+    guard let place = remaining, place >= 0 else { return false }
+    remaining = place - bytes.count
+    guard place < bytes.count else { return false }
+    remaining = -1
+    switch fault {
+    case .cut: bytes.removeSubrange(place...)
+    case .flip: bytes[place] ^= 0x10
+    }
+    return true
+  }
+}
+
+extension [UInt8] {
+  /// The position behind the first occurrence of `pattern`.
+  fileprivate func endOfFirst(_ pattern: [UInt8]) -> Int? {
+    guard count >= pattern.count else { return nil }
+    return (0...(count - pattern.count)).first {
+      self[$0..<($0 + pattern.count)].elementsEqual(pattern)
+    }
+    .map { $0 + pattern.count }
+  }
+}

@@ -1,0 +1,243 @@
+"""Measures migr8sync against a native replica and redis-cli --pipe; started by scripts/bench.
+
+Every measurement gets a fresh destination server. The source is one server for all of them, as a
+production source would be. What ends up in the destination is checked every time: a fast result
+that is wrong counts as a failure.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import dataset
+from resp import Server
+
+HOME = ".bench"
+SERVER = ".servers/redis-7.0/redis-server"
+CLIENT = ".servers/redis-7.0/redis-cli"
+TOOL = ".build/release/migr8sync"
+TTL_SAMPLE = 2000
+MEGABYTE = 1e6
+
+TITLES = {
+    "native": "native replica, full sync",
+    "pipe": "`redis-cli --pipe` of ready-made RESTOREs",
+    "full": "`migr8sync sync --once`, everything",
+    "split": "`migr8sync sync --once --prefix bump:`",
+}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Wrong(Exception):
+    """A run that failed, or whose result is not the source's data."""
+
+
+def start_destination():
+    return Server(os.path.abspath(SERVER), "--enable-debug-command", "local", parent=HOME)
+
+
+def measure_native(source, destination, _):
+    """REPLICAOF, until the link is up and both offsets are equal."""
+    replica, master = destination.client(), source.client()
+    begin = time.monotonic()
+    replica("REPLICAOF", "127.0.0.1", source.port)
+    while True:
+        info = replica.info("replication")
+        if info["master_link_status"] == "up":
+            if info["master_repl_offset"] == master.info("replication")["master_repl_offset"]:
+                break
+        time.sleep(0.002)
+    seconds = time.monotonic() - begin
+    replica("REPLICAOF", "NO", "ONE")
+    return {"seconds": seconds}
+
+
+def measure_pipe(_, destination, options):
+    with open(options.folder + "/restore.resp", "rb") as commands:
+        begin = time.monotonic()
+        run = subprocess.run([CLIENT, "-p", str(destination.port), "--pipe"], stdin=commands,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        seconds = time.monotonic() - begin
+    if run.returncode != 0 or b"errors: 0" not in run.stdout:
+        raise Wrong(run.stdout.decode(errors="replace")[-300:])
+    return {"seconds": seconds}
+
+
+class PeakMemory(threading.Thread):
+    """Follows VmHWM of a process. (wait4's maxrss would count this script's own pages, too.)"""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.path = "/proc/%d/status" % pid
+        self.bytes = 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                with open(self.path) as file:
+                    line = next((l for l in file if l.startswith("VmHWM")), None)
+            except OSError:
+                return
+            if line is None:  # a process that has exited has no memory left to tell of
+                return
+            self.bytes = int(line.split()[1]) * 1024
+            time.sleep(0.01)
+
+
+def measure_tool(source, destination, options, *extra):
+    command = [TOOL, "sync", "--once", "--no-progress",
+               "--source", "redis://127.0.0.1:%d" % source.port,
+               "--dest", "redis://127.0.0.1:%d" % destination.port, *extra, *options.extra]
+    with open(HOME + "/tool.log", "wb") as log:
+        begin = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            memory = PeakMemory(process.pid)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            seconds = time.monotonic() - begin
+        finally:
+            if process.returncode is None:
+                process.kill()
+    if process.returncode != 0:
+        with open(HOME + "/tool.log", errors="replace") as log:
+            raise Wrong("exit code %d\n%s" % (process.returncode, log.read()[-2000:]))
+    memory.join()
+    return {"seconds": seconds, "peak_memory_bytes": memory.bytes,
+            "tool_cpu_seconds": usage.ru_utime + usage.ru_stime}
+
+
+def measure_full(source, destination, options):
+    return measure_tool(source, destination, options)
+
+
+def measure_split(source, destination, options):
+    return measure_tool(source, destination, options, "--prefix", dataset.SPLIT_PREFIX.decode())
+
+
+def verify(source, destination, expected, rng):
+    """Counts and digest of everything, and the exact expiry of a sample (no digest has it)."""
+    there, here = destination.client(), source.client()
+    found = dataset.facts(there)
+    if found != expected:
+        raise Wrong("the destination holds %s, expected %s" % (found, expected))
+    keys = there.pipeline([("RANDOMKEY",)] * TTL_SAMPLE)
+    rng.shuffle(keys)
+    wanted = here.pipeline([("PEXPIRETIME", key) for key in keys])
+    got = there.pipeline([("PEXPIRETIME", key) for key in keys])
+    if wanted != got:
+        raise Wrong("expiry times differ: %s" % next(z for z in zip(keys, wanted, got) if z[1] != z[2]))
+
+
+MEASURES = {"native": measure_native, "pipe": measure_pipe,
+            "full": measure_full, "split": measure_split}
+
+
+def measure_all(options, facts):
+    rng = random.Random(dataset.SEED)
+    results = {name: [] for name in options.only}
+    with Server(os.path.abspath(SERVER), "--enable-debug-command", "local",
+                "--repl-diskless-sync-delay", "0", "--dir", os.path.abspath(options.folder),
+                "--dbfilename", "dump.rdb", parent=HOME) as source:
+        for run in range(options.runs):
+            for name in options.only:  # interleaved, so that a slow minute of the machine hits all
+                with start_destination() as destination:
+                    source_before = source.cpu_seconds()
+                    result = MEASURES[name](source, destination, options)
+                    result["destination_cpu_seconds"] = destination.cpu_seconds()
+                    result["source_cpu_seconds"] = source.cpu_seconds() - source_before
+                    verify(source, destination, facts["split" if name == "split" else "full"], rng)
+                say("run %d of %d: %-7s %6.2f s" % (run + 1, options.runs, name, result["seconds"]))
+                results[name].append(result)
+    return results
+
+
+def medians(runs):
+    return {field: statistics.median(run[field] for run in runs) for field in runs[0]}
+
+
+def table(summary, facts):
+    """The figures as a Markdown table."""
+    def cell(value, text):
+        return text % value if value is not None else "–"
+
+    lines = [
+        "| what | seconds | keys/s | × native | × --pipe | peak memory MB | tool CPU s | destination CPU s | source CPU s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, row in summary.items():
+        keys = facts["split" if name == "split" else "full"]["keys"]
+        memory = row.get("peak_memory_bytes")
+        ratios = [row["seconds"] / summary[base]["seconds"] if base in summary else None
+                  for base in ("native", "pipe")]
+        lines.append("| " + " | ".join([
+            TITLES[name], cell(row["seconds"], "%.2f"), cell(keys / row["seconds"], "%.0f"),
+            cell(ratios[0], "%.2f"), cell(ratios[1], "%.2f"),
+            cell(memory and memory / MEGABYTE, "%.1f"), cell(row.get("tool_cpu_seconds"), "%.2f"),
+            cell(row["destination_cpu_seconds"], "%.2f"),
+            cell(row["source_cpu_seconds"], "%.2f")]) + " |")
+    return "\n".join(lines)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Full sync and prefix split of a mixed dataset, against "
+        "a native replica and redis-cli --pipe in the same run. Every result is verified.")
+    parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
+    parser.add_argument("--workers", help="passed on to migr8sync")
+    parser.add_argument("--queue-memory", help="passed on to migr8sync")
+    parser.add_argument("--only", default="native,pipe,full,split",
+                        help="which to measure, by comma: native, pipe, full, split")
+    parser.add_argument("--json", metavar="FILE", help="also write every figure of every run there")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    for name in options.only:
+        if name not in MEASURES:
+            parser.error("--only knows %s, not '%s'" % (", ".join(MEASURES), name))
+    options.extra = []
+    for name, value in (("workers", options.workers), ("queue-memory", options.queue_memory)):
+        if value:
+            options.extra += ["--" + name, value]
+    return options
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so servers are stopped
+    os.makedirs(HOME, exist_ok=True)
+    options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
+    try:
+        results = measure_all(options, facts)
+    except Wrong as wrong:
+        say("scripts/bench: FAILED: %s" % wrong)
+        sys.exit(1)
+    summary = {name: medians(runs) for name, runs in results.items()}
+    print("%d keys, %d of them under bump:; Redis 7.0 on both sides; %d cores; median of %d\n" % (
+        facts["full"]["keys"], facts["split"]["keys"], os.cpu_count(), options.runs))
+    print(table(summary, facts))
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"keys": options.keys, "runs": results, "medians": summary, "facts": facts,
+                       "options": options.extra, "cores": os.cpu_count(),
+                       "machine": platform.machine()}, file, indent=2)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        say("scripts/bench: interrupted")
+        sys.exit(130)

@@ -16,8 +16,8 @@ extension RDBReader {
   /// Sent in order to a destination without the key they make it what the file says.
   /// - Throws: `RDBError` on damage; `.unsupportedType` for module values.
   public mutating func nextCommands() throws(RDBError) -> RDBCommandStep {
-    if phase == .value { beginCommands() }
     commands.removeOutput()
+    if phase == .value { beginCommands() }
     if commandsAreComplete {
       commandsAreComplete = false
       return .end(commands.report)

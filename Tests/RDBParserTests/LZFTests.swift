@@ -1,4 +1,4 @@
-// LZF: hand-made streams, overlaps, and every kind of damage.
+// LZF decompression: what decodes, and every way input can be damaged.
 
 import RDBParser
 import Testing

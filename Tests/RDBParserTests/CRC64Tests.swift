@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// CRC64 against the published check value and a bit-by-bit computation.
-=======
 // The checksum against its published check value and a bit-by-bit definition.
->>>>>>> rdb
 
 import RDBParser
 import Testing

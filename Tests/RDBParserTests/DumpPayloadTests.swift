@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// DUMP footers: versions per type, checksums as a real server accepts them.
-=======
 // Footers of DUMP payloads, and the headers of RDB strings.
->>>>>>> rdb
 
 import RDBParser
 import Testing

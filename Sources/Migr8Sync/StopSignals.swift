@@ -3,11 +3,13 @@
 
 import Glibc
 import ReplicaLink
-import Synchronization
 
 /// Takes the process's stop signals on a thread of their own.
-final class StopSignals: Sendable {
-  private let action = Mutex<(@Sendable () -> Void)?>(nil)
+///
+/// `@unchecked Sendable`: `action` is guarded by `monitor`.
+final class StopSignals: @unchecked Sendable {
+  private let monitor = Monitor()
+  private var action: (@Sendable () -> Void)?
 
   /// Blocks the signals for this thread and all threads it starts from now on, and watches them.
   /// Call it before any other thread exists.
@@ -24,7 +26,10 @@ final class StopSignals: Sendable {
       var watched = watched
       var number: Int32 = 0
       sigwait(&watched, &number)
-      guard let action = action.withLock({ $0 }) else { _exit(ExitCode.interrupted.rawValue) }
+      guard let action = monitor.withLock({ action }) else {
+        StandardError.write("migr8sync: interrupted before anything was moved\n")
+        _exit(ExitCode.interrupted.rawValue)
+      }
       action()
       sigwait(&watched, &number)
       _exit(ExitCode.interrupted.rawValue)
@@ -33,6 +38,6 @@ final class StopSignals: Sendable {
 
   /// What the first signal does; without an action it ends the process.
   func onStop(_ body: @escaping @Sendable () -> Void) {
-    action.withLock { $0 = body }
+    monitor.withLock { action = body }
   }
 }

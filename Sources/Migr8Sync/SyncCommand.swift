@@ -35,7 +35,7 @@ struct SyncCommand {
     }
     let replay = Replay(options: options, findings: findings)
     signals.onStop { replay.requestStop() }
-    return options.isDryRun ? dryRun(replay) : follow(replay)
+    return options.isDryRun ? dryRun(replay, findings) : follow(replay)
   }
 
   // MARK: - Existing keys
@@ -120,27 +120,21 @@ struct SyncCommand {
 
   private mutating func follow(_ replay: Replay) -> ExitCode {
     let result = watch(replay) { () throws(ReplayError) in try replay.run() }
-    let code = exitCode(result)
-    if !options.isQuiet {
-      let final = replay.progressSnapshot()
-      StandardError.write(
-        options.logFormat == .json
-          ? Summary.json(final, outcome: code) + "\n" : Summary.text(final, outcome: code))
-    }
-    return code
+    return conclude(result, replay.progressSnapshot())
   }
 
-  private mutating func dryRun(_ replay: Replay) -> ExitCode {
+  private mutating func dryRun(_ replay: Replay, _ findings: PreflightFindings) -> ExitCode {
     let counted = Promise<DryRunReport>()
     let result = watch(replay) { () throws(ReplayError) in
       counted.fulfil(try replay.dryRun())
       return .converged
     }
-    let code = exitCode(result)
-    if let report = counted.wait(milliseconds: 0) {
-      StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
+    guard var report = counted.wait(milliseconds: 0) else {
+      return conclude(result, replay.progressSnapshot())
     }
-    return code
+    report.keysAtDestination = (try? count(findings))?.count
+    StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
+    return .converged
   }
 
   /// Runs `body` on the replay thread and reports until it ends.
@@ -171,25 +165,38 @@ struct SyncCommand {
     }
   }
 
-  private func exitCode(_ result: Result<ReplayOutcome, ReplayError>) -> ExitCode {
+  // MARK: - The end
+
+  private func conclude(
+    _ result: Result<ReplayOutcome, ReplayError>, _ final: ProgressSnapshot
+  ) -> ExitCode {
     switch result {
-    case .success(.converged): return .converged
-    case .success(.interrupted): return .interrupted
-    case .failure(let error):
-      StandardError.write("migr8sync: \(error)\n")
-      return .failed
+    case .success(.converged): return conclude(.converged, nil, final)
+    case .success(.interrupted): return conclude(.interrupted, nil, final)
+    case .failure(let error) where error.isInterruption: return conclude(.interrupted, nil, final)
+    case .failure(let error): return conclude(.failed, "\(error)", final)
     }
+  }
+
+  /// Says how it ended: a failure in a line of its own, then the summary of a run that began.
+  private func conclude(
+    _ code: ExitCode, _ reason: String?, _ final: ProgressSnapshot?
+  ) -> ExitCode {
+    if options.logFormat == .json {
+      let summary = Summary.json(final ?? ProgressSnapshot(), outcome: code, reason: reason)
+      if reason != nil || !options.isQuiet { StandardError.write(summary + "\n") }
+      return code
+    }
+    if let reason { StandardError.write("migr8sync: \(reason)\n") }
+    if let final, !options.isQuiet { StandardError.write(Summary.text(final, outcome: code)) }
+    return code
   }
 
   private mutating func end(_ error: PreflightError) -> ExitCode {
     reporter.finish()
     switch error {
-    case .refused(let refusal):
-      StandardError.write("migr8sync: \(refusal)\n")
-      return .refused
-    case .failed(let failure):
-      StandardError.write("migr8sync: \(failure)\n")
-      return .failed
+    case .refused(let refusal): return conclude(.refused, "\(refusal)", nil)
+    case .failed(let failure): return conclude(.failed, "\(failure)", nil)
     }
   }
 }

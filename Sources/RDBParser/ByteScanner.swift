@@ -193,3 +193,29 @@ struct ByteScanner {
       payloadSize: compressed.value, number: number)
   }
 }
+
+/// Copies `count` bytes between memory that does not overlap. Most texts are short, and a call of
+/// the C library's copy costs more than moving them by two overlapping words.
+@inline(__always)
+func copyBytes(
+  to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer, count: Int
+) {
+  if count > 16 {
+    target.copyMemory(from: source, byteCount: count)
+  } else if count >= 8 {
+    let first = source.loadUnaligned(as: UInt64.self)
+    let last = source.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+    target.storeBytes(of: first, as: UInt64.self)
+    target.storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
+  } else if count >= 4 {
+    let first = source.loadUnaligned(as: UInt32.self)
+    let last = source.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+    target.storeBytes(of: first, as: UInt32.self)
+    target.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
+  } else {
+    for index in 0..<count {
+      let byte = source.load(fromByteOffset: index, as: UInt8.self)
+      target.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+    }
+  }
+}

@@ -56,3 +56,59 @@ public struct DumpPayload: Sendable {
     }
   }
 }
+
+/// A DUMP payload that has been checked.
+public struct DumpContents: Equatable, Sendable {
+  /// The type of the value.
+  public var type: RDBType
+  /// Where in the payload the value's bytes are; they may end before it does.
+  public var value: Range<Int>
+  /// The version in the footer.
+  public var version: UInt16
+}
+
+extension DumpPayload {
+  /// Checks a payload as RESTORE does and says where the value in it is. Module metadata in front of
+  /// the type (Redis 8.6) is passed over.
+  ///
+  /// - Throws: `RDBError` with `.malformedPayload` or `.checksumMismatch`.
+  public static func open(_ payload: Span<UInt8>) throws(RDBError) -> DumpContents {
+    let end = payload.count - footerLength
+    guard end >= 1 else {
+      throw RDBError(.malformedPayload, offset: 0, detail: "\(payload.count) bytes are too few")
+    }
+    let version = UInt16(payload[end]) | UInt16(payload[end + 1]) << 8
+    var stored: UInt64 = 0
+    for index in 0..<8 { stored |= UInt64(payload[end + 2 + index]) << UInt64(8 * index) }
+    guard stored != 0 else {
+      throw RDBError(.malformedPayload, offset: UInt64(end + 2), detail: "no checksum")
+    }
+    guard CRC64.update(0, payload.extracting(first: end + 2)) == stored else {
+      throw RDBError(.checksumMismatch, offset: UInt64(end + 2))
+    }
+    var start = 0
+    if payload[0] == RDBOpcode.keyMetadataOrSlotImport.rawValue {
+      start = try metadataEnd(payload.extracting(first: end))
+    }
+    let family: RDBFamily = version > UInt16(RDBHeader.redisVersionMax) ? .valkey : .redis
+    return DumpContents(
+      type: RDBType(rawValue: payload[start], family: family), value: (start + 1)..<end,
+      version: version)
+  }
+
+  /// Where the metadata in front of a type byte ends.
+  private static func metadataEnd(_ bytes: Span<UInt8>) throws(RDBError) -> Int {
+    let end = ByteScanner.over(bytes) { scanner -> Int? in
+      scanner.position = 1
+      var walker = ValueWalker()
+      walker.begin(Grammar.shared.keyMetadataStart)
+      let steps = Grammar.shared.steps
+      let result = walker.walk(&scanner, steps.span)
+      return result == .done && scanner.available > 0 ? scanner.position : nil
+    }
+    guard let end else {
+      throw RDBError(.malformedPayload, offset: 0, detail: "its metadata does not end")
+    }
+    return end
+  }
+}

@@ -13,7 +13,7 @@ struct StringState {
 }
 
 extension ElementDecoder {
-  /// How much decompressed text one part has at most.
+  /// How much decompressed text one part has at most; plain parts can be as long as the inline limit.
   private static let partMax = 64 << 10
 
   mutating func beginString(_ scanner: inout ByteScanner) throws(RDBError) -> RDBElement {
@@ -53,7 +53,12 @@ extension ElementDecoder {
     if stringState.isCompressed { return try nextCompressedPart(&scanner) }
     guard scanner.available > 0 else { return .needsInput }
     let start = scanner.position
-    stringState.isActive = !walker.passPayload(&scanner)
+    // Counted in 64 bits: the payload may have any length.
+    let count = Int(
+      min(walker.payload, UInt64(scanner.available), UInt64(max(Self.partMax, inlineLimit))))
+    scanner.position += count
+    walker.payload -= UInt64(count)
+    stringState.isActive = walker.payload > 0
     lent = .input(start..<scanner.position)
     return .string(length: stringState.length, isLast: !stringState.isActive)
   }

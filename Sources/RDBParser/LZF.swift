@@ -60,7 +60,7 @@ public enum LZF {
           isFull = true
           return true
         }
-        (target + written).copyMemory(from: source + read + 1, byteCount: length)
+        copyBytes(to: target + written, from: source + read + 1, count: length)
         read += length + 1
         written += length
         continue
@@ -91,7 +91,7 @@ public enum LZF {
     _ target: UnsafeMutableRawPointer, at written: Int, distance: Int, length: Int
   ) {
     if distance >= length {
-      (target + written).copyMemory(from: target + (written - distance), byteCount: length)
+      copyBytes(to: target + written, from: target + (written - distance), count: length)
       return
     }
     for index in written..<(written + length) {

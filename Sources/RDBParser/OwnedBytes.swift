@@ -67,7 +67,7 @@ struct OwnedBytes: ~Copyable {
   @inline(__always)
   mutating func append(_ source: UnsafeRawPointer, _ length: Int) {
     if count + length > capacity { reserve(count + length) }
-    (base + count).copyMemory(from: source, byteCount: length)
+    copyBytes(to: base + count, from: source, count: length)
     count += length
   }
 
@@ -77,6 +77,8 @@ struct OwnedBytes: ~Copyable {
       append(source, buffer.count)
     }
   }
+
+  mutating func append(_ other: borrowing OwnedBytes) { append(other.base, other.count) }
 
   mutating func append(_ byte: UInt8) {
     if count == capacity { reserve(count + 1) }
@@ -100,15 +102,19 @@ struct OwnedBytes: ~Copyable {
 
   /// Appends the decimal text of `value`, the form an integer-encoded RDB string stands for.
   mutating func appendDecimal(_ value: Int64) {
+    if value < 0 { append(UInt8(ascii: "-")) }
+    appendDecimal(value.magnitude)
+  }
+
+  mutating func appendDecimal(_ value: UInt64) {
     var digits: InlineArray<20, UInt8> = .init(repeating: 0)
     var start = 20
-    var magnitude = value.magnitude
+    var rest = value
     repeat {
       start -= 1
-      digits[start] = UInt8(truncatingIfNeeded: magnitude % 10) + UInt8(ascii: "0")
-      magnitude /= 10
-    } while magnitude > 0
-    if value < 0 { append(UInt8(ascii: "-")) }
+      digits[start] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
+      rest /= 10
+    } while rest > 0
     for index in start..<20 { append(digits[index]) }
   }
 

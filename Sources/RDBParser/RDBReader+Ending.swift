@@ -35,7 +35,7 @@ extension RDBReader {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  private mutating func ended(_ trailer: RDBTrailer) -> RDBTrailer {
+  mutating func ended(_ trailer: RDBTrailer) -> RDBTrailer {
     self.trailer = trailer
     retained = consumed
     phase = .ended

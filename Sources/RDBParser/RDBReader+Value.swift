@@ -32,6 +32,19 @@ extension RDBReader {
     return hand(out: .chunk)
   }
 
+  /// Goes back to the start of a value of which the first `.chunk` or `.lastChunk` has just been
+  /// handed out, so that it can be read as elements or commands instead. What `withValue` lent is
+  /// gone.
+  public mutating func rereadValue() {
+    precondition(
+      (phase == .chunks || phase == .valueRead)
+        && windowOffset + UInt64(retained) == entry.valueOffset,
+      "rereadValue() belongs behind the first chunk")
+    consumed = retained
+    walker.begin(valueStart)
+    phase = .value
+  }
+
   @inline(__always)
   private mutating func hand(out step: RDBValueStep) -> RDBValueStep {
     lentValue = retained..<consumed

@@ -64,6 +64,13 @@ public struct RDBReader: ~Copyable {
   var decoder: ElementDecoder
   /// What `readWholeValue` has gathered so far.
   var gathered = RDBValueGatherer()
+  /// How `nextCommands` turns values into commands; read when a value is begun.
+  public var commandOptions = RDBCommandOptions()
+  var commands = CommandBuilder()
+  var isCommandKeySet = false
+  var commandsAreComplete = false
+  /// Whether this reader stands on one bare value instead of a file.
+  var isBareValue = false
   /// Where the present value's grammar begins.
   var valueStart = 0
   var header = RDBHeader(family: .redis, version: 0)
@@ -88,6 +95,29 @@ public struct RDBReader: ~Copyable {
     steps = Grammar.shared.steps
   }
 
+  /// Makes a reader that stands before a bare value, such as the one in a DUMP payload, as if
+  /// `.entry` had just been returned. Offsets count from the value's first byte; behind the value
+  /// `next` returns `.end`.
+  ///
+  /// - Throws: `RDBError` for a type that cannot be read.
+  public init(
+    valueOf type: RDBType, key: Span<UInt8>, expiryMilliseconds: Int64? = nil,
+    options: RDBReaderOptions = .init()
+  ) throws(RDBError) {
+    self.init(options: options)
+    header.family = type.family
+    starts = Grammar.shared.starts(for: type.family)
+    valueStart = Int(starts[Int(type.rawValue)])
+    guard valueStart != 0 else { throw RDBError(.unsupportedType, offset: 0, type: type) }
+    isBareValue = true
+    self.key.append(key)
+    entry.type = type
+    entry.keyLength = key.count
+    entry.expiryMilliseconds = expiryMilliseconds
+    walker.begin(valueStart)
+    phase = .value
+  }
+
   /// Absolute offset of the next byte not yet read, counted from the first byte of the magic.
   public var position: UInt64 { windowOffset + UInt64(consumed) }
 
@@ -106,11 +136,12 @@ public struct RDBReader: ~Copyable {
       case .record:
         if let event = try readRecord() { return event }
       case .valueRead:
-        phase = .record
         retained = consumed
+        phase = .record
+        if isBareValue { return .end(ended(RDBTrailer(checksum: .absent, length: position))) }
       case .value, .chunks, .elements, .opcodePayload:
         guard try passOver() else { return try wantsInput() }
-        phase = .record
+        phase = phase == .opcodePayload ? .record : .valueRead
       case .header:
         guard let header = try readHeader() else { return try wantsInput() }
         return .header(header)

@@ -1,5 +1,9 @@
 // Scores of sorted sets as text: read exactly, written so that they read back as the same number.
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Conversion between scores and their text.
 enum RDBScore {
   /// Powers of ten that a double holds exactly.
@@ -12,11 +16,26 @@ enum RDBScore {
   /// Nil for what is not a number, NaN included: no server accepts it as a score.
   static func parse(_ text: Span<UInt8>) -> Double? {
     if let value = parseSimple(text) { return value }
-    guard !text.isEmpty && text.count <= 64 else { return nil }
-    var copy = ""
-    for index in text.indices { copy.unicodeScalars.append(UnicodeScalar(text[index])) }
-    guard let value = Double(copy), !value.isNaN else { return nil }
+    guard !text.isEmpty && text.count <= lengthMax else { return nil }
+    var copy: InlineArray<65, UInt8> = .init(repeating: 0)
+    for index in text.indices { copy[index] = text[index] }
+    guard let value = parse(copy, text.count), !value.isNaN else { return nil }
     return value
+  }
+
+  /// Longer texts are no scores: `%.17g` needs 24 characters.
+  private static let lengthMax = 64
+
+  /// The C library's conversion is exact and several times faster than the one of `String`, which
+  /// serves where the process has set a locale with another decimal point.
+  private static func parse(_ text: InlineArray<65, UInt8>, _ length: Int) -> Double? {
+    text.span.withUnsafeBytes { bytes -> Double? in
+      guard let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
+      var end: UnsafeMutablePointer<CChar>?
+      let value = strtod(start, &end)
+      if UnsafePointer(end) == start + length && bytes[0] > 0x20 { return value }
+      return Double(String(decoding: bytes[..<length], as: UTF8.self))
+    }
   }
 
   /// Digits with at most one point, when mantissa and power of ten are both exact: one rounding

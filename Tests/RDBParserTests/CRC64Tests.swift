@@ -1,3 +1,5 @@
+// The checksum against its published check value and a bit-by-bit definition.
+
 import RDBParser
 import Testing
 

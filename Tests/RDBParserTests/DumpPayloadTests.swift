@@ -1,3 +1,5 @@
+// Footers of DUMP payloads, and the headers of RDB strings.
+
 import RDBParser
 import Testing
 

@@ -1,3 +1,5 @@
+// LZF decompression: what decodes, and every way input can be damaged.
+
 import RDBParser
 import Testing
 

@@ -56,8 +56,3 @@ apt_install_without_service() {
 need_swift() {
   command -v swift >/dev/null || die "no swift on the PATH: install Swift 6.2 or newer (swift.org/install), then try again"
 }
-
-# A TCP port of the loopback address that is free at this moment.
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}

@@ -22,6 +22,8 @@ final class Batch: @unchecked Sendable {
   var keyCount = 0
   /// The source's db that its snapshot keys come from.
   var database = 0
+  /// The command that gives a value built under another name its own, and that name.
+  var move: (index: Int, key: [UInt8])?
   /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
   var boundaryOffset: UInt64 = 0
   /// Where each command ends in the stream, when the batch came from there.
@@ -35,6 +37,7 @@ final class Batch: @unchecked Sendable {
     commandCount = 0
     keyCount = 0
     database = 0
+    move = nil
     boundaryOffset = 0
     commandOffsets.removeAll(keepingCapacity: true)
   }

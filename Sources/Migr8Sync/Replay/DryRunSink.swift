@@ -5,26 +5,21 @@ import RDBParser
 /// Fills a report.
 struct DryRunSink: SnapshotSink {
   var report = DryRunReport()
-  private var partBytes: UInt64 = 0
 
-  mutating func entry(
-    _ entry: RDBEntry, key: Span<UInt8>, value: Span<UInt8>
+  mutating func take(
+    _ entry: RDBEntry, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    report.add(
-      key: key, database: entry.database, type: entry.type.logicalName,
-      bytes: UInt64(key.count + value.count))
+    var bytes = UInt64(entry.keyLength)
+    var step = RDBValueStep.chunk
+    while step == .chunk {
+      step = try snapshot.readValue()
+      bytes += UInt64(snapshot.withValue { $0.count })
+    }
+    snapshot.withKey { key in
+      report.add(
+        key: key, database: entry.database, type: entry.type.logicalName, bytes: bytes)
+    }
   }
 
-  mutating func part(
-    of entry: RDBEntry, key: Span<UInt8>, bytes: Span<UInt8>, isLast: Bool
-  ) throws(ReplayError) {
-    partBytes += UInt64(bytes.count)
-    guard isLast else { return }
-    report.add(
-      key: key, database: entry.database, type: entry.type.logicalName,
-      bytes: UInt64(key.count) + partBytes)
-    partBytes = 0
-  }
-
-  mutating func function(_ source: Span<UInt8>) throws(ReplayError) {}
+  mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {}
 }

@@ -35,6 +35,13 @@ struct LoaderPool: ~Copyable {
       if batch.database == database { return batch }
       try dispatch()
     }
+    let fresh = try freshBatch(database: database)
+    batch = fresh
+    return fresh
+  }
+
+  /// A batch of its own for the source's db `database`, with nothing in it but the SELECT.
+  func freshBatch(database: Int) throws(ReplayError) -> Batch {
     let target = databases.destination(of: database)
     try targets.confirm(target)
     let fresh = progress.emptyBatch()
@@ -42,7 +49,6 @@ struct LoaderPool: ~Copyable {
     fresh.bytes.append("*2\r\n$6\r\nSELECT\r\n")
     fresh.bytes.appendBulk(decimal: Int64(target))
     fresh.commandCount = 1
-    batch = fresh
     return fresh
   }
 
@@ -72,7 +78,7 @@ struct LoaderPool: ~Copyable {
   }
 
   /// The loader with the least under way; waits while all of them are saturated.
-  private func leastBusy() throws(ReplayError) -> Pipeline {
+  func leastBusy() throws(ReplayError) -> Pipeline {
     try progress.monitor.withLock { () throws(ReplayError) in
       while true {
         try progress.throwFailureLocked()

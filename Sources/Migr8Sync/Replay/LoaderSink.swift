@@ -4,62 +4,54 @@ import RDBParser
 import ReplicaLink
 
 /// Encodes entries and hands them to the loaders.
+///
+/// What the destination can RESTORE and what fits into one piece goes whole. What it does not know,
+/// and what is large, goes as plain commands of bounded size: see `LoaderSink+Commands.swift`.
 struct LoaderSink: SnapshotSink, ~Copyable {
-  /// The longest value that one RESTORE may carry: the servers' default proto-max-bulk-len, in bytes.
-  static let restoreBytesMax = 512 << 20
-
-  private var loaders: LoaderPool
-  private let encoder: EntryEncoder
+  var loaders: LoaderPool
+  let encoder: EntryEncoder
+  let types: RestorableTypes
   private let movesFunctions: Bool
   private let counters: SnapshotCounters
-  private var parts = ByteBuffer()
 
   init(
-    loaders: consuming LoaderPool, encoder: EntryEncoder, movesFunctions: Bool,
-    counters: SnapshotCounters
+    loaders: consuming LoaderPool, encoder: EntryEncoder, types: RestorableTypes,
+    movesFunctions: Bool, counters: SnapshotCounters
   ) {
     self.loaders = loaders
     self.encoder = encoder
+    self.types = types
     self.movesFunctions = movesFunctions
     self.counters = counters
   }
 
-  mutating func entry(
-    _ entry: RDBEntry, key: Span<UInt8>, value: Span<UInt8>
+  mutating func take(
+    _ entry: RDBEntry, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
+    guard types.contains(entry.type) else { return try takeAsCommands(entry, from: &snapshot) }
+    guard try snapshot.readValue() == .whole else {
+      // A module's value has no other form than its payload: it goes in one piece all the same.
+      if entry.type == .module { return try takeInOnePiece(entry, from: &snapshot) }
+      snapshot.rereadValue()
+      return try takeAsCommands(entry, from: &snapshot)
+    }
     let batch = try loaders.batch(database: entry.database)
-    try encoder.append(entry, key: key, value: value, to: &batch.bytes)
+    try snapshot.withKey { (key) throws(ReplayError) in
+      try snapshot.withValue { (value) throws(ReplayError) in
+        try encoder.append(entry, key: key, value: value, to: &batch.bytes)
+      }
+    }
     try loaders.commitKey(batch)
   }
 
-  mutating func part(
-    of entry: RDBEntry, key: Span<UInt8>, bytes: Span<UInt8>, isLast: Bool
-  ) throws(ReplayError) {
-    guard parts.count + bytes.count <= Self.restoreBytesMax else {
-      throw ReplayError(
-        "reading the snapshot at byte \(entry.offset): the value of \(Printable.key(key)) is larger"
-          + " than \(Self.restoreBytesMax >> 20) MB, more than one RESTORE can carry (leave it out of"
-          + " the filter and move it by hand)")
-    }
-    parts.append(bytes)
-    guard isLast else { return }
-    let batch = try loaders.batch(database: entry.database)
-    try parts.withBytes { bytes throws(ReplayError) in
-      try encoder.append(
-        entry, key: key, value: Span(_unsafeBytes: bytes), to: &batch.bytes)
-    }
-    parts = ByteBuffer()
-    try loaders.commitKey(batch)
-  }
-
-  mutating func function(_ source: Span<UInt8>) throws(ReplayError) {
+  mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {
     guard movesFunctions else {
       counters.functionsLeftOut.add(1, ordering: .relaxed)
       return
     }
     let batch = try loaders.batch(database: 0)
     batch.bytes.append("*4\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n$7\r\nREPLACE\r\n")
-    batch.bytes.appendBulk(source)
+    snapshot.withFunction { batch.bytes.appendBulk($0) }
     batch.commandCount += 1
   }
 
@@ -72,4 +64,35 @@ struct LoaderSink: SnapshotSink, ~Copyable {
   func close() {
     loaders.close()
   }
+
+  /// Collects the chunks of a value of which the first was just read.
+  private mutating func takeInOnePiece(
+    _ entry: RDBEntry, from snapshot: inout SnapshotReader
+  ) throws(ReplayError) {
+    snapshot.rereadValue()
+    var value = ByteBuffer()
+    var step = RDBValueStep.chunk
+    while step == .chunk {
+      step = try snapshot.readValue()
+      snapshot.withValue { value.append($0) }
+      guard value.count <= Self.restoreBytesMax else {
+        throw ReplayError(
+          "reading the snapshot at byte \(entry.offset): the module value of"
+            + " \(snapshot.withKey { Printable.key($0) }) is larger than"
+            + " \(Self.restoreBytesMax >> 20) MB, more than one RESTORE can carry (leave it out of"
+            + " the filter and move it by hand)")
+      }
+    }
+    let batch = try loaders.batch(database: entry.database)
+    try snapshot.withKey { (key) throws(ReplayError) in
+      try value.withBytes { bytes throws(ReplayError) in
+        try encoder.append(
+          entry, key: key, value: Span(_unsafeBytes: bytes), to: &batch.bytes)
+      }
+    }
+    try loaders.commitKey(batch)
+  }
+
+  /// The longest value that one RESTORE may carry: the servers' default proto-max-bulk-len, in bytes.
+  static let restoreBytesMax = 512 << 20
 }

@@ -1,10 +1,11 @@
 // Which phase a run is in, and how long it has spent in each.
 
 import ReplicaLink
-import Synchronization
 
 /// A clock that is told of each change of phase.
-final class PhaseClock: Sendable {
+///
+/// `@unchecked Sendable`: `state` is guarded by `monitor`.
+final class PhaseClock: @unchecked Sendable {
   private struct State {
     var phase = ProgressSnapshot.Phase.connecting
     var since = Clock.monotonicMilliseconds()
@@ -12,11 +13,12 @@ final class PhaseClock: Sendable {
   }
 
   private let begun = Clock.monotonicMilliseconds()
-  private let state = Mutex(State())
+  private let monitor = Monitor()
+  private var state = State()
 
   /// The next phase begins now.
   func enter(_ phase: ProgressSnapshot.Phase) {
-    state.withLock { state in
+    monitor.withLock {
       let now = Clock.monotonicMilliseconds()
       state.spent[state.phase, default: 0] += now - state.since
       state.phase = phase
@@ -29,7 +31,7 @@ final class PhaseClock: Sendable {
     phase: ProgressSnapshot.Phase, spent: [ProgressSnapshot.Phase: Int64], elapsed: Int64
   ) {
     let now = Clock.monotonicMilliseconds()
-    return state.withLock { state in
+    return monitor.withLock {
       var spent = state.spent
       spent[state.phase, default: 0] += now - state.since
       return (state.phase, spent, now - begun)

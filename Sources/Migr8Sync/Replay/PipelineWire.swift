@@ -116,12 +116,17 @@ struct PipelineWire: ~Copyable {
   }
 
   private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
+    if case .loader(let policy) = pipeline.role, let move = batch.move, move.index == answered {
+      // 0: the key is there already. No such key: the value has expired while it was being built.
+      if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
+      if case .error(let line) = reply, line.contains("no such key") { return }
+    }
     switch (reply, pipeline.role) {
     case (.success, _), (.integer, _), (.null, .lane): return
     case (.null, .loader(let policy)):
-      try resolveConflict(policy, batch)
+      try resolveConflict(policy, key(batch), batch)
     case (.error(let line), .loader(let policy)) where line.hasPrefix("BUSYKEY"):
-      try resolveConflict(policy, batch)
+      try resolveConflict(policy, key(batch), batch)
     case (.error(let line), _):
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
     case (.errorInArray(let index, let line), _):
@@ -129,14 +134,18 @@ struct PipelineWire: ~Copyable {
     }
   }
 
-  private mutating func resolveConflict(
-    _ policy: ConflictPolicy, _ batch: Batch
+  /// The key of the command being answered.
+  private mutating func key(_ batch: Batch) -> [UInt8] {
+    cursor.arguments(of: answered, in: batch).last ?? []
+  }
+
+  private func resolveConflict(
+    _ policy: ConflictPolicy, _ key: [UInt8], _ batch: Batch
   ) throws(ReplayError) {
-    let arguments = cursor.arguments(of: answered, in: batch)
-    guard case .skip = policy, arguments.count == 2 else {
-      throw refusal("BUSYKEY", arguments, batch)
+    guard case .skip = policy else {
+      throw refusal("BUSYKEY", [Array("SET".utf8), key], batch)
     }
-    pipeline.progress.rememberSkipped(arguments[1], database: batch.database)
+    pipeline.progress.rememberSkipped(key, database: batch.database)
     batch.keyCount -= 1
   }
 

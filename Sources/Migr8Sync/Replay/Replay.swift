@@ -97,9 +97,10 @@ final class Replay: @unchecked Sendable {
         targets: targets, progress: progress),
       encoder: EntryEncoder(
         conflicts: options.onConflict, setTakesExpiry: version >= ServerVersion(6, 2)),
+      types: RestorableTypes(findings.destination),
       movesFunctions: options.filter.matchesEverything && version >= ServerVersion(7),
       counters: snapshotCounters)
-    var reader = snapshotReader(start)
+    var reader = snapshotReplay(start)
     defer { sink.close() }
     let decoder = try load(&reader, into: &sink)
     streamPosition.store(
@@ -121,19 +122,21 @@ final class Replay: @unchecked Sendable {
     let start = try ReplayError.wrap { () throws(LinkError) in try awaitSnapshot() }
     phases.enter(.snapshot)
     var sink = DryRunSink()
-    var reader = snapshotReader(start)
+    var reader = snapshotReplay(start)
     _ = try reader.run(into: &sink)
     sink.report.keysRead = snapshotCounters.keysRead.load(ordering: .relaxed)
     return sink.report
   }
 
-  private func snapshotReader(_ start: SnapshotStart) -> SnapshotReplay {
-    SnapshotReplay(
-      spool: link.spool, filter: options.filter, start: start, counters: snapshotCounters
+  private func snapshotReplay(_ start: SnapshotStart) -> SnapshotReplay {
+    let snapshot = SnapshotReader(
+      spool: link.spool, start: start, counters: snapshotCounters,
+      features: findings.destination?.commandFeatures ?? RDBCommandFeatures()
     ) { [self] () throws(ReplayError) in
       try progress.throwFailure()
       if isStopRequested { throw .interrupted }
     }
+    return SnapshotReplay(snapshot, filter: options.filter, counters: snapshotCounters)
   }
 
   private func load(

@@ -67,7 +67,7 @@ struct StreamReplay: ~Copyable {
     let spool = replay.link.spool
     do {
       _ = try decoder.fill(minimum: 1 << 16) { room throws(LinkError) -> Int in
-        let deadline = Clock.monotonicMilliseconds() + SnapshotReplay.patienceMilliseconds
+        let deadline = Clock.monotonicMilliseconds() + SnapshotReader.patienceMilliseconds
         guard case .bytes(let count) = try spool.consume(into: room, untilMilliseconds: deadline)
         else { return 0 }
         return count

@@ -59,6 +59,9 @@ struct ServerFacts: Sendable {
 
   /// The Redis version it is compatible with.
   var version: ServerVersion { ServerVersion(parsing: fields["redis_version"] ?? "") }
+  /// The version of a Valkey; nil for Redis.
+  var valkeyVersion: ServerVersion? { fields["valkey_version"].map { ServerVersion(parsing: $0) } }
+  var isValkey: Bool { valkeyVersion != nil }
   /// Such as `Redis 7.0.15` or `Valkey 8.1.1`.
   var product: String {
     if let valkey = fields["valkey_version"] { return "Valkey \(valkey)" }

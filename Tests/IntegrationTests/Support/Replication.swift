@@ -31,10 +31,17 @@ extension TestServer {
       .filter { !native.contains($0.port) }
   }
 
-  /// Waits until the tool has its snapshot and has acknowledged something.
+  /// Waits until the tool has its snapshot and has acknowledged something of the stream. A message
+  /// that nobody hears gives an idle source something to send.
   func awaitToolFollowing(_ tool: Subprocess, besides native: [Int] = []) throws {
+    var isNudged = false
     try awaitTool(tool, "the tool to follow the stream") {
-      try attachedTools(besides: native).contains { $0.state == "online" && $0.offset > 0 }
+      let attached = try attachedTools(besides: native).filter { $0.state == "online" }
+      if !attached.isEmpty && !isNudged {
+        try client()("PUBLISH", "nobody", "listens")
+        isNudged = true
+      }
+      return attached.contains { $0.offset > 0 }
     }
   }
 

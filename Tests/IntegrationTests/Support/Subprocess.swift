@@ -2,7 +2,7 @@
 // killed and reaped when the test lets go of it. TestServer and Tool stand on it. Glibc only.
 
 import Glibc
-import Synchronization
+import ReplicaLink
 
 /// A failure of the test machinery itself, told as a sentence.
 struct TestFailure: Error, CustomStringConvertible {
@@ -15,13 +15,14 @@ struct TestFailure: Error, CustomStringConvertible {
 
 /// A running program. Use it from one thread at a time.
 final class Subprocess: @unchecked Sendable {
-  // Sendable: `output` is guarded by its mutex; `exitStatus` is touched by the owning test only.
+  // Sendable: `output` is guarded by `monitor`; `exitStatus` is touched by the owning test only.
 
   let processIdentifier: pid_t
   private(set) var exitStatus: Int32?
 
   /// What came out so far; the two pipes are drained by one thread each.
-  private let output = Mutex((standardOutput: [UInt8](), standardError: [UInt8]()))
+  private let monitor = Monitor()
+  private var output = (standardOutput: [UInt8](), standardError: [UInt8]())
   private var drains: [pthread_t] = []
 
   /// Starts `program`. The child dies with the thread that starts it, so an aborted test run leaves
@@ -72,10 +73,10 @@ final class Subprocess: @unchecked Sendable {
   }
 
   var standardOutput: String {
-    output.withLock { String(decoding: $0.standardOutput, as: UTF8.self) }
+    monitor.withLock { String(decoding: output.standardOutput, as: UTF8.self) }
   }
   var standardError: String {
-    output.withLock { String(decoding: $0.standardError, as: UTF8.self) }
+    monitor.withLock { String(decoding: output.standardError, as: UTF8.self) }
   }
 
   /// True while the process has not exited. Reaps it when it has.
@@ -143,7 +144,7 @@ final class Subprocess: @unchecked Sendable {
       let count = read(descriptor, &chunk, chunk.count)
       if count < 0 && errno == EINTR { continue }
       if count <= 0 { break }
-      output.withLock { append(&$0, chunk[..<count]) }
+      monitor.withLock { append(&output, chunk[..<count]) }
     }
     close(descriptor)
   }

@@ -25,6 +25,24 @@ enum Fixtures {
     }
   }()
 
+  /// The project's own files, made by scripts/fixtures, without folder and extension.
+  static let corpus = packageRoot.appending(path: "Tests/Fixtures/rdb")
+  static let corpusNames: [String] = {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: corpus.path)
+    return (names ?? []).filter { $0.hasSuffix(".rdb") }.sorted().map { String($0.dropLast(4)) }
+  }()
+
+  static func corpusFile(_ name: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: corpus.appending(path: "\(name).rdb")))
+  }
+
+  static func corpusTruth(_ name: String) throws -> ServerTruth {
+    try ServerTruth(contentsOf: corpus.appending(path: "\(name).json"))
+  }
+
+  /// The RDB version a corpus file was written in.
+  static func version(_ name: String) -> Int { Int(name.split(separator: "_v").last ?? "") ?? 0 }
+
   static func bytes(_ name: String) throws -> [UInt8] {
     [UInt8](try Data(contentsOf: shared.appending(path: name)))
   }

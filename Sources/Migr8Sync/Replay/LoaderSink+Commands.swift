@@ -1,0 +1,91 @@
+// Values as plain commands: for types the destination cannot RESTORE, and for values too large to be
+// held. They are built under another name and renamed when complete, so nobody ever sees a part of
+// one under its own name.
+//
+//   HSET key:partial … ; PEXPIRE key:partial … ; HSET … ;   any number of batches, one loader
+//   PERSIST or PEXPIREAT key:partial ; RENAMENX key:partial key ; UNLINK key:partial
+//
+// The name begins with the key's own, so that a user confined to the filter's keys may write it. It
+// expires by itself if the run dies.
+
+import RDBParser
+import ReplicaLink
+
+extension LoaderSink {
+  /// What is appended to a key while its value is being built.
+  static let partialSuffix = Array(":migr8sync-partial".utf8)
+  /// How long an abandoned part stays at the destination.
+  static let partialMilliseconds: Int64 = 3_600_000
+
+  /// Reads the value of `entry` as commands and sends them.
+  mutating func takeAsCommands(
+    _ entry: RDBEntry, from snapshot: inout SnapshotReader
+  ) throws(ReplayError) {
+    let key = snapshot.withKey { key in key.withUnsafeBufferPointer { Array($0) } }
+    let partial = key + Self.partialSuffix
+    let pipeline = try loaders.leastBusy()
+    var batch = try loaders.freshBatch(database: entry.database)
+    // What an earlier run may have left there must not be added to.
+    note(batch) { $0.appendCommand([Array("UNLINK".utf8), partial]) }
+    snapshot.setCommandKey(partial)
+    while true {
+      switch try snapshot.nextCommands() {
+      case .needsInput: break
+      case .commands(let count):
+        snapshot.withCommands { batch.bytes.append($0) }
+        batch.commandCount += count
+        guard batch.isFull else { continue }
+        note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
+        try pipeline.submit(batch)
+        batch = try loaders.freshBatch(database: entry.database)
+      case .end(let report):
+        try checkComplete(report, entry, key)
+        finish(batch, entry, key: key, partial: partial)
+        return try pipeline.submit(batch)
+      }
+    }
+  }
+
+  private func finish(_ batch: Batch, _ entry: RDBEntry, key: [UInt8], partial: [UInt8]) {
+    let expiry = entry.expiryMilliseconds.map { max(1, $0) }
+    note(batch) { bytes in
+      if let expiry {
+        bytes.appendCommand([Array("PEXPIREAT".utf8), partial, Array("\(expiry)".utf8)])
+      } else {
+        bytes.appendCommand([Array("PERSIST".utf8), partial])
+      }
+    }
+    if case .replace = encoder.conflicts {
+      // Where the value has expired meanwhile there is nothing to rename, and the old one must go.
+      note(batch) { $0.appendCommand([Array("UNLINK".utf8), key]) }
+    }
+    batch.move = (index: batch.commandCount, key: key)
+    note(batch) { $0.appendCommand([Array("RENAMENX".utf8), partial, key]) }
+    note(batch) { $0.appendCommand([Array("UNLINK".utf8), partial]) }
+    batch.keyCount = 1
+  }
+
+  private func note(_ batch: Batch, _ append: (inout ByteBuffer) -> Void) {
+    append(&batch.bytes)
+    batch.commandCount += 1
+  }
+
+  private static func keepForAWhile(_ partial: [UInt8]) -> [[UInt8]] {
+    [Array("PEXPIRE".utf8), partial, Array("\(partialMilliseconds)".utf8)]
+  }
+
+  /// Consumers without pending entries are no loss: they appear again with their first read.
+  private func checkComplete(
+    _ report: RDBCommandReport, _ entry: RDBEntry, _ key: [UInt8]
+  ) throws(ReplayError) {
+    guard report.droppedFieldExpiries > 0 || report.droppedReturned > 0 else { return }
+    let loss =
+      report.droppedFieldExpiries > 0
+      ? "\(report.droppedFieldExpiries) fields expire by themselves"
+      : "\(report.droppedReturned) pending entries have no owner"
+    throw ReplayError(
+      "reading the snapshot at byte \(entry.offset): key \(Printable.key(key)): \(loss), which the"
+        + " destination's version cannot hold (use a newer destination, or leave the key out of the"
+        + " filter)")
+  }
+}

@@ -20,6 +20,8 @@ struct ElementDecoder: ~Copyable {
   /// The longest string value that is handed out as one part.
   let inlineLimit: Int
   var walker = ValueWalker()
+  /// Absolute offset of the input's first byte, for errors. The input's user keeps it right.
+  var base: UInt64 = 0
 
   /// Texts of the element being put together, one behind the other.
   var text = OwnedBytes()
@@ -34,8 +36,8 @@ struct ElementDecoder: ~Copyable {
   var packedWalker = PackedWalker()
   /// What the present packed value is; `none` when there is none.
   var packedKind = ElementKind.none
-  /// Input position of the present packed value, for errors.
-  var packedPlace = 0
+  /// Absolute offset of the present packed value, for errors.
+  var packedPlace: UInt64 = 0
   var packedEntriesLeft = 0
   /// The names the entries of a stream node may share: a walker before the first of them.
   var sharedNames = PackedWalker()
@@ -69,7 +71,7 @@ struct ElementDecoder: ~Copyable {
     lent = .text
   }
 
-  /// The next element of the input. Errors carry input positions as offsets.
+  /// The next element of the input.
   mutating func next(_ scanner: inout ByteScanner) throws(RDBError) -> RDBElement {
     while true {
       if packedKind != .none {
@@ -88,7 +90,7 @@ struct ElementDecoder: ~Copyable {
       let result = step(&scanner, &walked)
       if result == .short { return .needsInput }
       guard result == .done else {
-        throw RDBError(result.code, offset: UInt64(scanner.position))
+        throw RDBError(result.code, offset: base + UInt64(scanner.position))
       }
       if walked.kind == .none { continue }
       if let element = try take(walked, scanner) { return element }
@@ -119,7 +121,7 @@ struct ElementDecoder: ~Copyable {
     }
     guard case .decoded(let end) = decoding else {
       if case .failed(let code, let place, let detail) = decoding {
-        throw RDBError(code, offset: UInt64(place), detail: detail)
+        throw RDBError(code, offset: base + UInt64(place), detail: detail)
       }
       return .needsInput
     }
@@ -147,13 +149,15 @@ struct ElementDecoder: ~Copyable {
     case .listNode:
       guard container == 1 else {
         throw RDBError(
-          .malformedValue, offset: UInt64(place), detail: "list node of container \(container)")
+          .malformedValue, offset: base + UInt64(place),
+          detail: "list node of container \(container)")
       }
       return .listItem
     case .streamNodeID:
       guard text.count == 16 else {
         throw RDBError(
-          .malformedValue, offset: UInt64(place), detail: "stream node id of \(text.count) bytes")
+          .malformedValue, offset: base + UInt64(place),
+          detail: "stream node id of \(text.count) bytes")
       }
       nodeID = Self.streamID(text.scanner(from: 0), at: 0)
       return nil
@@ -212,7 +216,7 @@ struct ElementDecoder: ~Copyable {
       }
     }
     throw RDBError(
-      .malformedNumber, offset: UInt64(walked.start), detail: "a score is not a number")
+      .malformedNumber, offset: base + UInt64(walked.start), detail: "a score is not a number")
   }
 
   /// Says that the input's bytes have moved towards the start.

@@ -35,6 +35,16 @@ extension ElementDecoder {
       packed.removeAll()
       return try nextStringPart(&scanner)
     }
+    if field.status == .complete && field.form == .raw {
+      // Its bytes are lent where they are.
+      let start = place + field.headerSize
+      guard field.payloadSize <= UInt64(scanner.end - start) else { return .needsInput }
+      let end = start + Int(field.payloadSize)
+      walker.passString()
+      scanner.position = end
+      lent = .input(start..<end)
+      return .string(length: field.payloadSize, isLast: true)
+    }
     text.removeAll()
     switch text.appendString(scanner, at: place, limit: inlineLimit) {
     case .short: return .needsInput

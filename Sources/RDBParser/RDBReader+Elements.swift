@@ -51,6 +51,9 @@ extension RDBReader {
     try decoder.withSecond(body)
   }
 
+  /// What the stream being read says about itself; complete from `.streamInfo` on.
+  public var streamInfo: RDBStreamInfo { decoder.stream }
+
   /// Lends name and value of one field of the last `.streamEntry`.
   public func withElementField<R: ~Copyable, E: Error>(
     _ index: Int, _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(E) -> R

@@ -210,8 +210,7 @@ private func fuzzFramed(_ bytes: [UInt8]) {
     inside.append(255)
   }
   var writer = RDBWriter(header: RDBHeader(family: .redis, version: 12))
-  var entry = RDBEntry(database: 0, type: .string, keyLength: 1, offset: 0, valueOffset: 0)
-  entry.type = RDBType(rawValue: type)
+  let entry = RDBEntry(type: RDBType(rawValue: type))
   guard (try? writer.entry(entry, key: [107].span)) != nil else { return }
   var value: [UInt8] = type == 25 ? [UInt8](repeating: 0, count: 8) : []
   if type == 15 { value += [1, 16] + [UInt8](repeating: 0, count: 16) }

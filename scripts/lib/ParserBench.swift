@@ -50,7 +50,9 @@ enum ParserBench {
   }
 
   private static func fill(_ reader: inout RDBReader, _ file: Int32) {
-    let count = reader.fill(minimum: 1 << 18) { room in max(0, read(file, room.baseAddress, room.count)) }
+    let count = reader.fill(minimum: 1 << 18) { room in
+      max(0, read(file, room.baseAddress, room.count))
+    }
     if count == 0 { reader.finishInput() }
   }
 }

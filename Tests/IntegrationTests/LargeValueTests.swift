@@ -92,6 +92,47 @@ struct LargeValueTests {
     "bump:\($0)"
   }
 
+  /// Large commands of the stream pass while they arrive, inside transactions and beside other keys too.
+  @Test func largeCommandsOfTheStreamTakeLittleMemory() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let tool = try Tool.start([
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--queue-memory", "8mb",
+    ])
+    let client = try source.client()
+    try client("SET", "bump:first", 1)
+    try source.awaitToolInSync(tool)
+    let value = [UInt8](repeating: 121, count: 60_000_000)
+    try client("SET", "bump:s", value)
+    try client("SET", "other:s", value)
+    _ = try client.pipeline([
+      ["MULTI"], ["INCR", "bump:n"], ["APPEND", "bump:s", value], ["SELECT", 3],
+      ["RPUSH", "bump:l", value, "x", value], ["SET", "other:t", value], ["EXEC"],
+    ])
+    try client("SELECT", 0)
+    try client("INCR", "bump:n")
+    try source.awaitToolInSync(tool)
+    #expect(try tool.peakMemoryBytes() < (50 + 8) << 20)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
+  }
+
+  /// The destination refuses a large command: the line names it all the same.
+  @Test func aRefusedLargeCommandIsNamed() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.client()("SET", "bump:a", 1)
+    try source.awaitToolInSync(tool)
+    try destination.client()("SET", "bump:list", "a string")
+    try source.client()("RPUSH", "bump:list", [UInt8](repeating: 121, count: 5_000_000))
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    let line = try #require(result.errorLines.first { $0.hasPrefix("migr8sync: ") })
+    #expect(line.contains("RPUSH bump:list") && line.contains("WRONGTYPE"), "\(line)")
+  }
+
   @Test func aListOfManyMegabytesTakesLittleMemory() throws {
     let source = try TestServer()
     let destination = try TestServer()

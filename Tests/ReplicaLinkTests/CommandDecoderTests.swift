@@ -83,7 +83,7 @@ struct CommandDecoderTests {
   }
 
   @Test func memoryOfAHugeCommandIsGivenBack() throws {
-    var decoder = CommandDecoder(offset: 0)
+    var decoder = CommandDecoder(offset: 0, wholeBytesMax: .max)
     var model = StreamModel(offset: 0)
     model.command([Array("SET".utf8), [1], [UInt8](repeating: 7, count: 32 << 20)])
     model.command("ping")

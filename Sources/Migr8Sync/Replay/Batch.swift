@@ -24,6 +24,9 @@ final class Batch: @unchecked Sendable {
   var database = 0
   /// The command that gives a value built under another name its own, and that name.
   var move: (index: Int, key: [UInt8])?
+  /// When the batch begins inside a command that an earlier one began: that command's first arguments,
+  /// and how many bytes of it there are here.
+  var lead: (head: [[UInt8]], byteCount: Int)?
   /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
   var boundaryOffset: UInt64 = 0
   /// Where each command ends in the stream, when the batch came from there.
@@ -38,6 +41,7 @@ final class Batch: @unchecked Sendable {
     keyCount = 0
     database = 0
     move = nil
+    lead = nil
     boundaryOffset = 0
     commandOffsets.removeAll(keepingCapacity: true)
   }
@@ -50,7 +54,12 @@ struct BatchCursor {
 
   /// The first arguments of command number `target`, at most `count`; targets never go down.
   mutating func arguments(of target: Int, in batch: Batch, first count: Int = 2) -> [[UInt8]] {
-    batch.bytes.withBytes { bytes in
+    if index == 0, let lead = batch.lead {
+      index = 1
+      position = lead.byteCount
+      if target == 0 { return Array(lead.head.prefix(count)) }
+    }
+    return batch.bytes.withBytes { bytes in
       var found: [[UInt8]] = []
       while index <= target {
         found.removeAll()

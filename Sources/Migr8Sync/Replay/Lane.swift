@@ -18,6 +18,7 @@ struct Lane: ~Copyable {
   private let progress: ReplayProgress
   private let targets: DestinationDatabases
   private var batch: Batch?
+  private var largeHead: [[UInt8]] = []
   private var selectedDatabase = -1
   private var transaction = Transaction.none
   /// The last offset outside of any transaction.
@@ -43,25 +44,42 @@ struct Lane: ~Copyable {
   mutating func forward(
     _ command: UnsafeRawBufferPointer, database: Int, offset: UInt64
   ) throws(ReplayError) {
-    if selectedDatabase != database { try targets.confirm(database) }
-    let batch = self.batch ?? progress.emptyBatch()
-    self.batch = batch
-    if transaction == .pending {
-      batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
-      note(batch, offset)
-      transaction = .open
-    }
-    if selectedDatabase != database {
-      batch.bytes.append("*2\r\n$6\r\nSELECT\r\n")
-      batch.bytes.appendBulk(decimal: Int64(database))
-      note(batch, offset)
-      selectedDatabase = database
-    }
+    let batch = try prepare(database, offset)
     batch.bytes.append(command)
-    note(batch, offset)
-    if transaction == .none { boundary = offset }
-    if batch.isFull { try flush() }
+    try finishCommand(batch, offset)
   }
+
+  // MARK: Large commands, part by part
+
+  /// Begins a command that comes in parts.
+  ///
+  /// - Parameter head: its first arguments, for messages.
+  mutating func beginLarge(
+    head: [[UInt8]], database: Int, offset: UInt64
+  ) throws(ReplayError) {
+    _ = try prepare(database, offset)
+    largeHead = head
+  }
+
+  /// Sends the next bytes of it. A full batch leaves before they are added, never after: so the
+  /// command's last bytes are in the batch that waits for its reply.
+  mutating func forwardPart(_ bytes: UnsafeRawBufferPointer) throws(ReplayError) {
+    if currentBatch().isFull {
+      try flush()
+      currentBatch().lead = (largeHead, 0)
+    }
+    currentBatch().bytes.append(bytes)
+  }
+
+  /// All of it was handed over.
+  mutating func endLarge(_ offset: UInt64) throws(ReplayError) {
+    let batch = currentBatch()
+    batch.lead?.byteCount = batch.bytes.count
+    largeHead = []
+    try finishCommand(batch, offset)
+  }
+
+  // MARK: Between commands
 
   /// Everything up to `offset` has been dealt with; nothing of it was for the destination.
   mutating func pass(_ offset: UInt64) {
@@ -75,8 +93,8 @@ struct Lane: ~Copyable {
 
   /// The source closed its transaction at `offset`. An empty one vanishes.
   mutating func commit(_ offset: UInt64) throws(ReplayError) {
-    if transaction == .open, let batch = batch ?? Optional(progress.emptyBatch()) {
-      self.batch = batch
+    if transaction == .open {
+      let batch = currentBatch()
       batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
       note(batch, offset)
     }
@@ -106,6 +124,36 @@ struct Lane: ~Copyable {
   func close() {
     pipeline.close()
     thread.join()
+  }
+
+  private mutating func currentBatch() -> Batch {
+    let current = batch ?? progress.emptyBatch()
+    batch = current
+    return current
+  }
+
+  /// The batch for a command to db `database`, with what has to stand before it.
+  private mutating func prepare(_ database: Int, _ offset: UInt64) throws(ReplayError) -> Batch {
+    if selectedDatabase != database { try targets.confirm(database) }
+    let batch = currentBatch()
+    if transaction == .pending {
+      batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
+      note(batch, offset)
+      transaction = .open
+    }
+    if selectedDatabase != database {
+      batch.bytes.append("*2\r\n$6\r\nSELECT\r\n")
+      batch.bytes.appendBulk(decimal: Int64(database))
+      note(batch, offset)
+      selectedDatabase = database
+    }
+    return batch
+  }
+
+  private mutating func finishCommand(_ batch: Batch, _ offset: UInt64) throws(ReplayError) {
+    note(batch, offset)
+    if transaction == .none { boundary = offset }
+    if batch.isFull { try flush() }
   }
 
   private func note(_ batch: Batch, _ offset: UInt64) {

@@ -45,6 +45,7 @@ struct PipelineWire: ~Copyable {
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
       sendIndex += 1
+      finishAnsweredBatches()
     }
   }
 
@@ -88,7 +89,7 @@ struct PipelineWire: ~Copyable {
       guard let reply else { break }
       try judge(reply, try awaitedBatch(reply))
       answered += 1
-      if answered == batches[0].commandCount { finishFirstBatch() }
+      finishAnsweredBatches()
     }
     replies.removeFirst(position)
   }
@@ -107,12 +108,16 @@ struct PipelineWire: ~Copyable {
     throw ReplayError("writing to \(socket.peer): the destination answers unasked")
   }
 
-  private mutating func finishFirstBatch() {
-    let batch = batches.removeFirst()
-    sendIndex -= 1
-    answered = 0
-    cursor = BatchCursor()
-    pipeline.complete(batch)
+  /// Takes leave of batches that have all their answers; of parts of a large command, which have
+  /// none of their own, as soon as they are sent.
+  private mutating func finishAnsweredBatches() {
+    while let batch = batches.first, sendIndex > 0, answered == batch.commandCount {
+      batches.removeFirst()
+      sendIndex -= 1
+      answered = 0
+      cursor = BatchCursor()
+      pipeline.complete(batch)
+    }
   }
 
   private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {

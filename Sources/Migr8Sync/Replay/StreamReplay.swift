@@ -29,7 +29,7 @@ struct StreamReplay: ~Copyable {
   mutating func run(goal: UInt64) throws(ReplayError) -> ReplayOutcome {
     var isCatchingUp = true
     while true {
-      while try nextCommand() { try handle() }
+      try handleWhatIsThere()
       try lane.flush()
       if isCatchingUp, replay.progress.appliedOffset.load(ordering: .acquiring) >= goal {
         isCatchingUp = false
@@ -54,11 +54,20 @@ struct StreamReplay: ~Copyable {
 
   // MARK: - Input
 
-  private mutating func nextCommand() throws(ReplayError) -> Bool {
-    do {
-      return try decoder.next() == .command
-    } catch {
-      throw ReplayError(error)
+  private mutating func handleWhatIsThere() throws(ReplayError) {
+    while true {
+      let step: CommandDecoder.Step
+      do {
+        step = try decoder.next()
+      } catch {
+        try lane.drain()
+        throw ReplayError(error)
+      }
+      switch step {
+      case .needsInput: return
+      case .command: try handle()
+      case .largeCommand: try handleLarge()
+      }
     }
   }
 
@@ -137,6 +146,55 @@ struct StreamReplay: ~Copyable {
       // Everything before the command is brought over, so that the line below is exact.
       try lane.drain()
       throw ReplayError("following the stream: \(error)")
+    }
+  }
+
+  /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
+  /// decide, it is collected after all.
+  private mutating func handleLarge() throws(ReplayError) {
+    let start = decoder.startOffset
+    let (decision, head) = decoder.withHead { (bytes, arguments) in
+      let decision = router.routeHead(
+        Span(_unsafeBytes: bytes), arguments: arguments.span.extracting(first: 2),
+        startOffset: start, rewritesTimeToLive: rewritesTimeToLive)
+      return (decision, arguments.prefix(2).map { Array(bytes[$0]) })
+    }
+    switch decision {
+    case .forward(let database):
+      replay.streamCounters.forwarded.add(1, ordering: .relaxed)
+      try lane.beginLarge(
+        head: head, database: databases.destination(of: database), offset: start)
+      try readParts(forwarding: true)
+      try lane.endLarge(decoder.endOffset)
+    case .drop:
+      replay.streamCounters.dropped.add(1, ordering: .relaxed)
+      try readParts(forwarding: false)
+      lane.pass(decoder.endOffset)
+    default: return
+    }
+    replay.streamCounters.read.add(1, ordering: .relaxed)
+  }
+
+  private mutating func readParts(forwarding: Bool) throws(ReplayError) {
+    decoder.beginParts()
+    while true {
+      let step = try nextPart()
+      if step == .needsInput {
+        try fill()
+        continue
+      }
+      if forwarding {
+        try decoder.withPart { (bytes) throws(ReplayError) in try lane.forwardPart(bytes) }
+      }
+      if step == .lastPart { return }
+    }
+  }
+
+  private mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
+    do {
+      return try decoder.nextPart()
+    } catch {
+      throw ReplayError(error)
     }
   }
 

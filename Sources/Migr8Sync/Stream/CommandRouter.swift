@@ -71,6 +71,23 @@ struct CommandRouter: Sendable {
     }
   }
 
+  /// Decides about a large command of which only the beginning is there, where its name and first key
+  /// are enough to do so; nil where the whole command is needed.
+  ///
+  /// - Parameters:
+  ///   - arguments: the name and the argument behind it.
+  ///   - rewritesTimeToLive: whether a relative time to live further on would have to be rewritten.
+  mutating func routeHead(
+    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, startOffset: UInt64,
+    rewritesTimeToLive: Bool
+  ) -> RoutingDecision? {
+    guard let shape = table.shape(named: bytes.extracting(arguments[0])), shape.kind == .keyed,
+      shape.first == 1, shape.last == 1
+    else { return nil }
+    if rewritesTimeToLive, shape.relativeTime != .none { return nil }
+    return route(bytes, arguments: arguments, startOffset: startOffset)
+  }
+
   /// Whether `database` is selected by the filter.
   var isDatabaseSelected: Bool { databaseMatches }
 

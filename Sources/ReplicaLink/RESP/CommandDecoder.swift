@@ -15,6 +15,9 @@ public struct CommandDecoder: ~Copyable, Sendable {
     case needsInput
     /// A command is ready in `withCommand`.
     case command
+    /// A command larger than `wholeBytesMax` has begun, and its name and next argument are there:
+    /// read it in parts (`CommandDecoder+Parts.swift`), or go on with `next` to have it whole.
+    case largeCommand
   }
 
   /// The longest command accepted, in bytes: one argument of 512 MB, the servers' default limit for
@@ -28,30 +31,37 @@ public struct CommandDecoder: ~Copyable, Sendable {
   /// Digits and line end of the longest header.
   private static let headerBytesMax = 32
 
-  private var window: ByteBuffer
-  /// Fillers of the current command that have left the window already, in bytes.
-  private var droppedFillers = 0
-  /// Where in the window the current command, its fillers included, begins.
-  private var commandStart = 0
+  let wholeBytesMax: Int
+  var window: ByteBuffer
+  /// Bytes of the current command that have left the window already: fillers, parts handed out.
+  var droppedBytes = 0
+  /// Where in the window the rest of the current command, its fillers included, begins.
+  var commandStart = 0
   /// Where its `*` stands.
-  private var headerStart = 0
+  var headerStart = 0
   /// Up to where the current command has been understood.
-  private var scan = 0
-  private var expectedArguments = -1
-  private var pendingBulk = -1
-  private var isReady = false
-  private var arguments: ContiguousArray<Range<Int>> = []
+  var scan = 0
+  var expectedArguments = -1
+  var pendingBulk = -1
+  var isReady = false
+  var isLargeOffered = false
+  /// Arguments of a command read in parts that have not been read to their end.
+  var partArgumentsLeft = 0
+  var isPartLent = false
+  var arguments: ContiguousArray<Range<Int>> = []
 
   /// The stream offset of the last byte before the current command.
   public private(set) var startOffset: UInt64
   /// The stream offset of the current command's last byte: what a replica acknowledges after it.
-  public private(set) var endOffset: UInt64
+  public internal(set) var endOffset: UInt64
 
   /// Makes a decoder for the bytes that follow `offset`.
   ///
   /// - Parameter offset: as in `+FULLRESYNC <id> <offset>`: the last byte before the first. At most
   ///   `Int64.max`, as at the servers; no stream is long enough to overflow from there.
-  public init(offset: UInt64) {
+  /// - Parameter wholeBytesMax: the largest command, in bytes, that is never offered in parts.
+  public init(offset: UInt64, wholeBytesMax: Int = 1 << 20) {
+    self.wholeBytesMax = wholeBytesMax
     precondition(offset <= UInt64(Int64.max), "a stream offset beyond what servers count to")
     window = ByteBuffer(capacity: Self.windowBytes)
     startOffset = offset
@@ -60,7 +70,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
 
   /// Bytes in the window behind the last command reported: the beginning of the next one.
   public var pendingBytes: Int {
-    isReady ? window.count - scan : droppedFillers + window.count - commandStart
+    isReady ? window.count - scan : droppedBytes + window.count - commandStart
   }
 
   /// The memory of the window, in bytes.
@@ -86,7 +96,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
   /// Lets fillers go that no command has followed yet: a source may send them for ever.
   private mutating func dropFillers() {
     guard expectedArguments < 0 else { return }
-    droppedFillers += scan - commandStart
+    droppedBytes += scan - commandStart
     commandStart = scan
     headerStart = scan
   }
@@ -120,10 +130,17 @@ public struct CommandDecoder: ~Copyable, Sendable {
       }
       if arguments.count == expectedArguments {
         isReady = true
-        endOffset = startOffset + UInt64(droppedFillers + scan - commandStart)
+        endOffset = startOffset + UInt64(droppedBytes + scan - commandStart)
         return .command
       }
-      guard try readArgument(window) else { return .needsInput }
+      guard try readArgument(window) else {
+        let known = max(window.count, scan + max(0, pendingBulk)) - headerStart
+        guard known > wholeBytesMax && arguments.count >= 2 && !isLargeOffered else {
+          return .needsInput
+        }
+        isLargeOffered = true
+        return .largeCommand
+      }
     }
   }
 
@@ -138,11 +155,13 @@ public struct CommandDecoder: ~Copyable, Sendable {
     return try body(bytes, arguments)
   }
 
-  private mutating func finishCommand() {
+  mutating func finishCommand() {
     guard isReady else { return }
     isReady = false
+    isLargeOffered = false
+    isPartLent = false
     startOffset = endOffset
-    droppedFillers = 0
+    droppedBytes = 0
     commandStart = scan
     expectedArguments = -1
     pendingBulk = -1
@@ -200,7 +219,7 @@ public struct CommandDecoder: ~Copyable, Sendable {
   }
 
   /// The number of the header line at `scan`, which moves behind the line; nil: needs input.
-  private mutating func readHeaderNumber(
+  mutating func readHeaderNumber(
     _ window: UnsafeRawBufferPointer
   ) throws(LinkError) -> Int64? {
     let first = scan + 1
@@ -220,8 +239,8 @@ public struct CommandDecoder: ~Copyable, Sendable {
     return value
   }
 
-  private func violation(_ reason: String, at position: Int) -> LinkError {
-    let offset = startOffset + UInt64(droppedFillers + position - commandStart) + 1
+  func violation(_ reason: String, at position: Int) -> LinkError {
+    let offset = startOffset + UInt64(droppedBytes + position - commandStart) + 1
     return LinkError(
       .protocolViolation, "reading the replication stream", "\(reason), at offset \(offset)")
   }

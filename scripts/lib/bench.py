@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import random
-import signal
 import statistics
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import threading
 import time
 
 import dataset
-from resp import Server
+from resp import Server, exit_on_signals
 
 HOME = ".bench"
 SERVER = ".servers/redis-7.0/redis-server"
@@ -216,7 +215,7 @@ def arguments():
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so servers are stopped
+    exit_on_signals()
     os.makedirs(HOME, exist_ok=True)
     options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
     try:

@@ -138,4 +138,17 @@ enum OpenFiles {
       return (descriptor, target)
     }
   }
+
+  /// The rows of this process's connections to `port` of the loopback interface.
+  static func connections(toPort port: String) throws -> [String] {
+    let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+    let inodes = Set(all().compactMap { $0.target.split(separator: "[").last?.dropLast() })
+    return table.split(separator: "\n").dropFirst().compactMap { row in
+      let columns = row.split(separator: " ")
+      let isOurs = inodes.contains(columns[9])
+      let remote = columns[2].split(separator: ":")[1]
+      let isListener = columns[3] == "0A"
+      return isOurs && !isListener && remote == port ? String(row) : nil
+    }
+  }
 }

@@ -1,0 +1,90 @@
+// A real redis-server for one test, on a free port of the loopback interface.
+
+import Foundation
+
+@testable import ReplicaLink
+
+/// A server that lives as long as the value.
+final class RealServer {
+  static let program: String? = {
+    let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
+    return folders.map { "\($0)/redis-server" }.first {
+      FileManager.default.isExecutableFile(atPath: $0)
+    }
+  }()
+  static let isPresent = program != nil
+
+  let port: UInt16
+  private let folder: TemporaryFolder
+  private let process: pid_t
+
+  /// Starts a server and waits until it answers. It keeps no data on disk.
+  init(_ options: [String]) throws {
+    folder = try TemporaryFolder()
+    // Another process may take the port between the two lines: then the server does not start.
+    port = try FakeMaster().port
+    process = try Self.spawn(
+      [
+        Self.program ?? "redis-server", "--port", "\(port)", "--bind", "127.0.0.1",
+        "--save", "", "--dir", folder.path, "--logfile", folder.path + "/log",
+        "--repl-diskless-sync-delay", "0",
+      ] + options)
+    let deadline = Clock.monotonicMilliseconds() + FakeMaster.patienceMilliseconds
+    while Self.probe(port) == .refused {
+      guard waitpid(process, nil, WNOHANG) == 0, Clock.monotonicMilliseconds() < deadline else {
+        throw PlayError(description: "redis-server does not start on port \(port)")
+      }
+      usleep(2_000)
+    }
+  }
+
+  deinit {
+    kill(process, SIGKILL)
+    waitpid(process, nil, 0)
+  }
+
+  private static func spawn(_ words: [String]) throws -> pid_t {
+    var arguments = words.map { strdup($0) }
+    defer { arguments.forEach { free($0) } }
+    arguments.append(nil)
+    var process = pid_t()
+    guard posix_spawn(&process, words[0], nil, nil, &arguments, environ) == 0 else {
+      throw PlayError(description: "cannot start \(words[0])")
+    }
+    return process
+  }
+
+  func url(_ login: String = "") throws -> RedisURL {
+    try RedisURL("redis://\(login)127.0.0.1:\(port)")
+  }
+
+  /// A connection that the server has taken, which it may not do at once while it counts another.
+  func connect() throws -> RedisConnection {
+    while true {
+      var connection = try RedisConnection.open(url(), timeouts: Timeouts())
+      if let reply = try? connection.command("PING"),
+        reply.errorLine?.contains("max number of clients") != true
+      {
+        return connection
+      }
+    }
+  }
+
+  /// `.refused` until somebody listens.
+  private static func probe(_ port: UInt16) -> LinkError.Code? {
+    do {
+      _ = try Socket.connect(
+        to: .tcp(host: "127.0.0.1", port: port), timeoutMilliseconds: 1_000)
+      return nil
+    } catch {
+      return error.code
+    }
+  }
+}
+
+/// A field of `INFO`.
+func information(_ field: String, _ connection: inout RedisConnection) throws -> String? {
+  let text = try connection.command("INFO", "replication").text ?? ""
+  let line = text.split(separator: "\r\n").first { $0.hasPrefix("\(field):") }
+  return line.map { String($0.dropFirst(field.count + 1)) }
+}

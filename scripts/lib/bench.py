@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import random
-import signal
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import time
 
 import dataset
 import parser_bench
-from resp import Server
+from resp import Server, exit_on_signals
 
 HOME = ".bench"
 SERVER = ".servers/redis-7.0/redis-server"
@@ -220,7 +219,7 @@ def arguments():
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so servers are stopped
+    exit_on_signals()
     os.makedirs(HOME, exist_ok=True)
     options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
     try:

@@ -14,7 +14,7 @@ import threading
 import time
 
 import dataset
-from resp import Server
+from resp import Server, exit_on_signals
 
 SERVER = os.path.abspath(".servers/redis-7.0/redis-server")
 CLIENT = ".servers/redis-7.0/redis-cli"
@@ -96,6 +96,17 @@ def in_sync(client):
     return attached and attached[0]["offset"] == replication["master_repl_offset"]
 
 
+def stop(tool):
+    """Ends the tool where it still runs. Ctrl-C at the terminal has reached it already."""
+    for end in (lambda: None, tool.terminate, tool.kill):
+        end()
+        try:
+            tool.wait(timeout=3)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
 def sync(source, destination, application):
     """Runs migr8sync until it is in sync with a source that nobody writes to any more."""
     words = [TOOL, "sync", "--source", "redis://127.0.0.1:%d" % source.port,
@@ -114,9 +125,7 @@ def sync(source, destination, application):
         tool.send_signal(signal.SIGINT)
         code = tool.wait(timeout=WAIT_SECONDS)
     finally:
-        if tool.poll() is None:
-            tool.kill()
-            tool.wait()
+        stop(tool)
     tell("\nThe application has stopped after %d commands, migr8sync was in sync and was interrupted "
          "(exit code %d)." % (application.commands, code))
     if code != 5:
@@ -205,7 +214,7 @@ def demonstrate(folder):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so servers are stopped
+    exit_on_signals()
     folder = tempfile.mkdtemp(prefix="migr8sync-demo-")
     try:
         demonstrate(folder)

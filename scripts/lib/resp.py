@@ -5,8 +5,10 @@ Binary-safe and blocking; requests can be pipelined. Only what those scripts nee
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -71,6 +73,12 @@ class Client:
         return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
 
 
+def exit_on_signals():
+    """Makes SIGTERM and a closed terminal unwind the script, so that what it started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
+
+
 class Server:
     """A real server on a free loopback port, in a folder of its own, without periodic saving."""
 
@@ -81,8 +89,9 @@ class Server:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
             self.process = subprocess.Popen(
-                [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                 "--dir", self.folder, "--logfile", os.path.join(self.folder, "log"), *options],
+                ["setpriv", "--pdeathsig", "KILL",  # it dies with us, however we end
+                 program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
+                 self.folder, "--logfile", os.path.join(self.folder, "log"), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True)  # a Ctrl-C at the terminal is for the script to handle
             if self._answers():

@@ -20,7 +20,7 @@ extension CommandBuilder {
         }
       }
       hasStreamEntries = true
-    case .streamInfo(let info): addInfo(info)
+    case .streamInfo: addInfo(decoder.stream)
     case .streamGroup(let group):
       groupName.removeAll()
       decoder.withElement(input) { groupName.append($0) }

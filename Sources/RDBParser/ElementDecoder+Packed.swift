@@ -3,7 +3,7 @@
 extension ElementDecoder {
   mutating func openPacked(_ kind: ElementKind, at place: Int) throws(RDBError) {
     packedKind = kind == .listNode ? .listItem : kind
-    packedPlace = place
+    packedPlace = base + UInt64(place)
     let bytes = packed.scanner(from: 0)
     guard packedWalker.open(kind.packedForm ?? .listpack, bytes) else { throw packedError() }
     if kind == .streamNode { try openStreamNode() }
@@ -13,7 +13,7 @@ extension ElementDecoder {
   func packedError(_ code: RDBError.Code = .malformedValue, _ detail: String? = nil) -> RDBError {
     let detail = detail ?? "\(packedWalker.damage)"
     return RDBError(
-      code, offset: UInt64(packedPlace), detail: "\(detail), at byte \(packedWalker.position)")
+      code, offset: packedPlace, detail: "\(detail), at byte \(packedWalker.position)")
   }
 
   /// The next element of the present packed value; nil at its end.

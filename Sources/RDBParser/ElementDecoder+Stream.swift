@@ -95,7 +95,7 @@ extension ElementDecoder {
   /// Steps behind the nodes.
   mutating func takeStream(_ walked: WalkedStep, _ scanner: ByteScanner) -> RDBElement? {
     switch walked.kind {
-    case .streamInfo: return .streamInfo(stream)
+    case .streamInfo: return .streamInfo
     case .groupInfo:
       lent = .text
       return .streamGroup(group)

@@ -8,8 +8,8 @@ struct StringState {
   /// Bytes of the decoded string, and how many of them have been handed out.
   var length: UInt64 = 0
   var given: UInt64 = 0
-  /// Input position of the string, for errors.
-  var place = 0
+  /// Absolute offset of the string, for errors.
+  var place: UInt64 = 0
 }
 
 extension ElementDecoder {
@@ -31,15 +31,25 @@ extension ElementDecoder {
       stringState = StringState(isActive: true, isCompressed: field.form == .compressed)
       stringState.length =
         field.form == .compressed ? UInt64(field.number) : field.payloadSize
-      stringState.place = place
+      stringState.place = base + UInt64(place)
       packed.removeAll()
       return try nextStringPart(&scanner)
+    }
+    if field.status == .complete && field.form == .raw {
+      // Its bytes are lent where they are.
+      let start = place + field.headerSize
+      guard field.payloadSize <= UInt64(scanner.end - start) else { return .needsInput }
+      let end = start + Int(field.payloadSize)
+      walker.passString()
+      scanner.position = end
+      lent = .input(start..<end)
+      return .string(length: field.payloadSize, isLast: true)
     }
     text.removeAll()
     switch text.appendString(scanner, at: place, limit: inlineLimit) {
     case .short: return .needsInput
     case .failed(let code, let place, let detail):
-      throw RDBError(code, offset: UInt64(place), detail: detail)
+      throw RDBError(code, offset: base + UInt64(place), detail: detail)
     case .decoded(let end):
       walker.passString()
       scanner.position = end
@@ -85,7 +95,7 @@ extension ElementDecoder {
     // Input and output must end together, and what is wholly here must decode.
     let isStuck = produced == 0 && (progress.isFull || UInt64(input) == walker.payload)
     guard isSound && isAllOut == (walker.payload == 0) && !isStuck else {
-      throw RDBError(.malformedCompression, offset: UInt64(stringState.place))
+      throw RDBError(.malformedCompression, offset: stringState.place)
     }
     if produced == 0 { return .needsInput }
     lent = .unpacked(history..<progress.written)

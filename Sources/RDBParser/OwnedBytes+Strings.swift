@@ -55,13 +55,12 @@ extension OwnedBytes {
     let length = Int(field.payloadSize)
     let original = Int(size)
     let source = UnsafeRawBufferPointer(start: scanner.pointer(start), count: length)
-    let written = append(minimum: original) { room in
-      LZF.decompress(source, into: .init(rebasing: room[..<original])) ? original : 0
+    var isSound = false
+    _ = append(minimum: original) { room in
+      isSound = LZF.decompress(source, into: .init(rebasing: room[..<original]))
+      return isSound ? original : 0
     }
-    // A string of no bytes has nothing to decompress: the header check saw that both sizes are 0.
-    guard written == original else {
-      return .failed(.malformedCompression, at: start, detail: "")
-    }
+    guard isSound else { return .failed(.malformedCompression, at: start, detail: "") }
     return .decoded(end: start + length)
   }
 }

@@ -83,8 +83,8 @@ public enum RDBElement: Equatable, Sendable {
   case hashField(expiryMilliseconds: Int64?)
   /// An entry of a stream. `withElementField` lends each of its `fieldCount` fields.
   case streamEntry(RDBStreamID, fieldCount: Int)
-  /// What the stream says about itself; behind the entries.
-  case streamInfo(RDBStreamInfo)
+  /// What the stream says about itself; behind the entries. The reader's `streamInfo` has it.
+  case streamInfo
   /// A consumer group. Its pending entries, then its consumers follow.
   case streamGroup(RDBStreamGroup)
   /// A pending entry of the group; whose it is comes with the consumers.

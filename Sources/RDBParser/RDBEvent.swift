@@ -36,6 +36,21 @@ public struct RDBEntry: Equatable, Sendable {
   public var offset: UInt64
   /// Absolute offset of its value.
   public var valueOffset: UInt64
+
+  /// Makes an entry, for a writer; a reader fills in lengths and offsets.
+  public init(
+    database: Int = 0, type: RDBType, expiryMilliseconds: Int64? = nil, idleSeconds: UInt64? = nil,
+    frequency: UInt8? = nil
+  ) {
+    self.database = database
+    self.type = type
+    self.expiryMilliseconds = expiryMilliseconds
+    self.idleSeconds = idleSeconds
+    self.frequency = frequency
+    keyLength = 0
+    offset = 0
+    valueOffset = 0
+  }
 }
 
 /// How the file ended.

@@ -15,11 +15,15 @@ extension RDBReader {
     }
     precondition(phase == .elements, "nextElement() belongs after .entry")
     var scanner = window.scanner(from: consumed)
+    decoder.base = windowOffset
     let element: RDBElement
     do throws(RDBError) {
       element = try decoder.next(&scanner)
     } catch {
-      throw failed(error.code, at: Int(error.offset), detail: error.detail)
+      var located = located(error.code, at: consumed, detail: error.detail)
+      located.offset = error.offset
+      failure = located
+      throw located
     }
     consumed = scanner.position
     retained = consumed
@@ -46,6 +50,9 @@ extension RDBReader {
   ) throws(E) -> R {
     try decoder.withSecond(body)
   }
+
+  /// What the stream being read says about itself; complete from `.streamInfo` on.
+  public var streamInfo: RDBStreamInfo { decoder.stream }
 
   /// Lends name and value of one field of the last `.streamEntry`.
   public func withElementField<R: ~Copyable, E: Error>(

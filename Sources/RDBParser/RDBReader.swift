@@ -75,10 +75,10 @@ public struct RDBReader: ~Copyable {
   var valueStart = 0
   var header = RDBHeader(family: .redis, version: 0)
   var trailer: RDBTrailer?
-  var entry = RDBEntry(database: 0, type: .string, keyLength: 0, offset: 0, valueOffset: 0)
+  var entry = RDBEntry(type: .string)
   var opcode = RDBOpcode.end
   /// What prefix opcodes have said about the next key.
-  var pending = RDBEntry(database: 0, type: .string, keyLength: 0, offset: 0, valueOffset: 0)
+  var pending = RDBEntry(type: .string)
   /// The part of the window `withValue` lends.
   var lentValue = 0..<0
 

@@ -6,11 +6,12 @@
 
 /// Conversion between scores and their text.
 enum RDBScore {
-  /// Powers of ten that a double holds exactly.
-  private static let exactPowers: [Double] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-  ]
+  /// Powers of ten that fit into 64 bits.
+  private static let exactPowers: [UInt64] = {
+    var powers: [UInt64] = [1]
+    for index in 0..<19 { powers.append(powers[index] * 10) }
+    return powers
+  }()
 
   /// The number nearest to the text, which servers write as `%.17g` or as shortest form.
   /// Nil for what is not a number, NaN included: no server accepts it as a score.
@@ -38,31 +39,45 @@ enum RDBScore {
     }
   }
 
-  /// Digits with at most one point, when mantissa and power of ten are both exact: one rounding
-  /// then gives the nearest number. Nil for everything else.
+  /// Digits with at most one point, as nearly all scores are. Nil for everything else.
   private static func parseSimple(_ text: Span<UInt8>) -> Double? {
-    var index = 0
     let isNegative = !text.isEmpty && text[0] == UInt8(ascii: "-")
-    if isNegative { index = 1 }
     var mantissa: UInt64 = 0
-    var digits = 0
+    var hasDigits = false
     var decimals = -1
-    while index < text.count {
+    for index in (isNegative ? 1 : 0)..<text.count {
       let byte = text[index]
       if byte == UInt8(ascii: ".") && decimals < 0 {
         decimals = 0
-      } else {
-        let digit = byte &- UInt8(ascii: "0")
-        guard digit <= 9 && digits < 18 else { return nil }
-        mantissa = mantissa * 10 + UInt64(digit)
-        digits += 1
-        if decimals >= 0 { decimals += 1 }
+        continue
       }
-      index += 1
+      let digit = byte &- UInt8(ascii: "0")
+      // Eighteen digits and one more are less than 2^63.
+      guard digit <= 9 && mantissa < 100_000_000_000_000_000 else { return nil }
+      mantissa = mantissa * 10 + UInt64(digit)
+      hasDigits = true
+      if decimals >= 0 { decimals += 1 }
     }
-    guard digits > 0 && mantissa <= 1 << 53 else { return nil }
-    let value = Double(mantissa) / exactPowers[max(decimals, 0)]
+    guard hasDigits && decimals < exactPowers.count else { return nil }
+    let value = quotient(mantissa, decimals: max(decimals, 0))
     return isNegative ? -value : value
+  }
+
+  /// The number nearest to `mantissa` (below 2^63) divided by a power of ten (up to 10^19).
+  private static func quotient(_ mantissa: UInt64, decimals: Int) -> Double {
+    if decimals == 0 || mantissa == 0 { return Double(mantissa) }
+    let divisor = exactPowers[decimals]
+    if mantissa <= 1 << 53 && divisor <= 1 << 53 { return Double(mantissa) / Double(divisor) }
+    // Both are shifted to the top, the dividend one bit lower, so that the quotient of the dividend
+    // times 2^64 has 63 or 64 bits: ten more than a double keeps. A remainder is noted in the lowest,
+    // far below the place that decides rounding; the conversion to Double then rounds once, rightly.
+    let dividendShift = mantissa.leadingZeroBitCount - 1
+    let divisorShift = divisor.leadingZeroBitCount
+    let (whole, rest) = (divisor << UInt64(divisorShift)).dividingFullWidth(
+      (mantissa << UInt64(dividendShift), 0))
+    // The power of two lies between 2^-126 and 2^-1: its bits are its biased exponent.
+    let power = Double(bitPattern: UInt64(1023 + divisorShift - dividendShift - 64) << 52)
+    return Double(rest == 0 ? whole : whole | 1) * power
   }
 
   /// Appends the shortest text that reads back as the same number.

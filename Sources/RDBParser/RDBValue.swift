@@ -123,6 +123,7 @@ struct RDBValueGatherer {
       }
       size += entry.fields.reduce(16) { $0 + $1.count }
       stream.entries.append(entry)
+    case .streamInfo: stream.info = decoder.stream
     default:
       addGroup(element, first)
     }
@@ -130,7 +131,6 @@ struct RDBValueGatherer {
 
   private mutating func addGroup(_ element: RDBElement, _ name: [UInt8]) {
     size += 32
-    if case .streamInfo(let info) = element { stream.info = info }
     if case .streamGroup(let info) = element {
       stream.groups.append(.init(name: name, info: info))
     }

@@ -22,8 +22,6 @@ struct WalkedStep {
   var start = 0
   /// The value of a length or count; the size of fixed bytes; the length byte of a text score.
   var number: UInt64 = 0
-  /// The header of a string. Its payload is still to come.
-  var string = StringField(status: .short)
 }
 
 /// A place in the grammar: the next step, the rounds left of the loops around it, and how much of
@@ -92,7 +90,6 @@ struct ValueWalker {
     case .string:
       let field = scanner.string(at: start)
       guard field.status == .complete else { return Self.result(field.status) }
-      walked.string = field
       payload = field.payloadSize
       scanner.position = start + field.headerSize
       next += 1

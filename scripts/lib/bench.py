@@ -18,11 +18,13 @@ import threading
 import time
 
 import dataset
+import parser_bench
 from resp import Server
 
 HOME = ".bench"
 SERVER = ".servers/redis-7.0/redis-server"
 CLIENT = ".servers/redis-7.0/redis-cli"
+CHECK = "redis-check-rdb"
 TOOL = ".build/release/migr8sync"
 TTL_SAMPLE = 2000
 MEGABYTE = 1e6
@@ -201,6 +203,8 @@ def arguments():
     parser.add_argument("--queue-memory", help="passed on to migr8sync")
     parser.add_argument("--only", default="native,pipe,full,split",
                         help="which to measure, by comma: native, pipe, full, split")
+    parser.add_argument("--no-parser", dest="parser", action="store_false",
+                        help="leave out the measurement of RDBParser on the file")
     parser.add_argument("--json", metavar="FILE", help="also write every figure of every run there")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -228,9 +232,15 @@ def main():
     print("%d keys, %d of them under bump:; Redis 7.0 on both sides; %d cores; median of %d\n" % (
         facts["full"]["keys"], facts["split"]["keys"], os.cpu_count(), options.runs))
     print(table(summary, facts))
+    parsing = None
+    if options.parser:
+        file = os.path.join(options.folder, "dump.rdb")
+        parsing = parser_bench.measure(file, CHECK, options.runs, say)
+        print("\n" + parser_bench.table(parsing, os.path.getsize(file)))
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"keys": options.keys, "runs": results, "medians": summary, "facts": facts,
+                       "parser": parsing,
                        "options": options.extra, "cores": os.cpu_count(),
                        "machine": platform.machine()}, file, indent=2)
 

@@ -1,0 +1,161 @@
+// What breaks while a run is under way: a server that goes away, somebody else who writes to the
+// destination, a queue that is full. The run ends with one clear line, or goes on and loses nothing.
+
+import Glibc
+import Testing
+
+@Suite("Trouble during a run", .ownThread)
+struct FailureTests {
+  private func servers(
+    _ sourceOptions: [String] = [], _ destinationOptions: [String] = []
+  ) throws -> (source: TestServer, destination: TestServer) {
+    let pair = (
+      try TestServer(.redis70, sourceOptions), try TestServer(.redis70, destinationOptions)
+    )
+    let value = SampleData.noise(3000)
+    _ = try pair.0.client().pipeline((0..<2000).map { ["SET", "bump:\($0)", value] })
+    return pair
+  }
+
+  private func start(
+    _ pair: (source: TestServer, destination: TestServer), _ options: String...
+  ) throws -> Subprocess {
+    try Tool.start(
+      ["sync", "-q", "-s", pair.source.url, "-d", pair.destination.url, "-p", "bump:"] + options)
+  }
+
+  @Test func theSourceGoesAwayWhileFollowing() throws {
+    let pair = try servers()
+    let tool = try start(pair)
+    try pair.source.awaitToolFollowing(tool)
+    try pair.source.client()("SET", "bump:last", 1)
+    try pair.source.awaitToolInSync(tool)
+    pair.source.crash()
+    expectLine(try Tool.finish(tool), code: 1, saying: ["\(pair.source.port)", "offset"])
+    #expect(try pair.destination.client()("EXISTS", "bump:last", "bump:1999").number == 2)
+  }
+
+  @Test func theSourceGoesAwayDuringTheSnapshot() throws {
+    let pair = try servers(["--rdb-key-save-delay", "2000"])
+    let tool = try start(pair)
+    try awaitCondition("the snapshot to begin") {
+      try pair.source.client().info("persistence")["rdb_bgsave_in_progress"] == "1"
+    }
+    pair.source.crash()
+    expectLine(try Tool.finish(tool), code: 1, saying: ["\(pair.source.port)"])
+  }
+
+  @Test func theSourceDropsTheLink() throws {
+    let pair = try servers()
+    let tool = try start(pair)
+    try pair.source.awaitToolFollowing(tool)
+    try pair.source.client()("CLIENT", "KILL", "TYPE", "replica")
+    expectLine(try Tool.finish(tool), code: 1, saying: ["\(pair.source.port)", "closed"])
+  }
+
+  @Test func theDestinationGoesAwayWhileFollowing() throws {
+    let pair = try servers()
+    let tool = try start(pair)
+    try pair.source.awaitToolFollowing(tool)
+    pair.destination.crash()
+    try pair.source.client()("SET", "bump:last", 1)
+    expectLine(try Tool.finish(tool), code: 1, saying: ["\(pair.destination.port)"])
+  }
+
+  @Test func theDestinationGoesAwayDuringTheSnapshot() throws {
+    let pair = try servers(["--rdb-key-save-delay", "1000"])
+    let tool = try start(pair)
+    try awaitCondition("the first keys to arrive") {
+      (try pair.destination.client()("DBSIZE").number ?? 0) > 0
+    }
+    pair.destination.crash()
+    expectLine(try Tool.finish(tool), code: 1, saying: ["\(pair.destination.port)"])
+  }
+
+  /// Nothing is overwritten unasked, also not what appears after the check.
+  @Test func somebodyElseWritesAKeyDuringTheSnapshot() throws {
+    let pair = try servers(["--rdb-key-save-delay", "1000"])
+    let tool = try start(pair)
+    let other = try pair.destination.client()
+    try awaitCondition("the first keys to arrive") { (try other("DBSIZE").number ?? 0) > 0 }
+    let written = try other.pipeline((0..<2000).map { ["SET", "bump:\($0)", "mine", "NX"] })
+    let mine = written.indices.filter { written[$0] == .status("OK") }
+    try #require(!mine.isEmpty)
+    expectLine(try Tool.finish(tool), code: 1, saying: ["bump:", "appeared"])
+    let values = try other.pipeline(mine.map { ["GET", "bump:\($0)"] }).map(\.text)
+    #expect(Set(values) == ["mine"])
+  }
+
+  /// A command that the destination refuses names itself, its key and the place.
+  @Test func aKeyHasAnotherTypeAtTheDestination() throws {
+    let pair = try servers()
+    let tool = try start(pair)
+    try pair.source.awaitToolFollowing(tool)
+    let other = try pair.destination.client()
+    try other("DEL", "bump:1")
+    try other("RPUSH", "bump:1", "a list")
+    try pair.source.client()("APPEND", "bump:1", "x")
+    expectLine(
+      try Tool.finish(tool), code: 1, saying: ["append", "bump:1", "wrong kind of value", "offset"])
+  }
+
+  /// What was left alone stays alone.
+  @Test func skippedKeysAreLeftAloneByTheStream() throws {
+    let pair = try servers()
+    let (writer, reader) = (try pair.source.client(), try pair.destination.client())
+    try reader("SET", "bump:1", "theirs")
+    let tool = try start(pair, "--on-conflict", "skip")
+    try pair.source.awaitToolFollowing(tool)
+    try writer("SET", "bump:1", "ours")
+    try writer("MSET", "bump:1", "ours", "bump:2", "new")
+    try writer("DEL", "bump:1", "bump:3")
+    try pair.source.awaitToolInSync(tool)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    #expect(
+      try reader("MGET", "bump:1", "bump:2", "bump:3").elements
+        == [.bulk(Array("theirs".utf8)), .bulk(Array("new".utf8)), .null])
+  }
+
+  @Test func theDestinationHasTooFewDatabases() throws {
+    let pair = try servers([], ["--databases", "2"])
+    let client = try pair.source.client()
+    try client("SELECT", 7)
+    try client("SET", "bump:seven", 7)
+    let tool = try start(pair)
+    expectLine(try Tool.finish(tool), code: 1, saying: ["7", "databases"])
+  }
+
+  /// A full queue makes the source wait; it loses nothing.
+  @Test func theQueueIsFull() throws {
+    let pair = try servers(["--client-output-buffer-limit", "replica 0 0 0"])
+    let tool = try start(pair, "--queue-memory", "1mb", "--spool-max", "1mb")
+    try pair.source.awaitToolFollowing(tool)
+    pair.destination.freeze()
+    let client = try pair.source.client()
+    let value = SampleData.noise(100_000)
+    for round in 0..<300 {
+      _ = try client.pipeline([["SET", "bump:\(round)", value], ["INCR", "bump:n"]])
+    }
+    pair.destination.thaw()
+    try pair.source.awaitToolInSync(tool)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    try expectEqual(pair.destination, to: pair.source, prefixes: ["bump:"], afterStream: true)
+    #expect(try pair.source.resynchronisations() == ["1", "0"])
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func interruptedDuringTheSnapshot(signal: Int32) throws {
+    let pair = try servers(["--rdb-key-save-delay", "2000"])
+    let tool = try Tool.start(
+      ["sync", "-s", pair.source.url, "-d", pair.destination.url, "-p", "bump:"])
+    try awaitCondition("the first keys to arrive") {
+      (try pair.destination.client()("DBSIZE").number ?? 0) > 0
+    }
+    tool.send(signal: signal)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    #expect(result.standardError.contains("part of the keys"), "\(result)")
+  }
+}

@@ -21,7 +21,7 @@ struct ReceiptTimesTests {
     for entry in truth {
       for position in [start, entry.end - 1] {
         let time = times.wallMilliseconds(at: position)
-        #expect(time.map { $0 <= entry.time && entry.time - $0 < 2 } == true)
+        #expect(time.map { $0 <= entry.time && entry.time - $0 < 1 } == true)
       }
       start = entry.end
     }
@@ -46,16 +46,31 @@ struct ReceiptTimesTests {
     #expect(times.wallMilliseconds(at: 100_000) == 7)
   }
 
-  @Test func entriesStayBoundedAndMonotone() {
+  @Test func entriesStayBoundedMonotoneAndEquallyExactHoweverOld() {
     var times = ReceiptTimes()
     let steps = 5 * ReceiptTimes.entriesMax
-    for step in 1...steps { times.note(end: UInt64(step), wallMilliseconds: Int64(step * 3)) }
+    // A pause in the middle, which must not blur what lies around it.
+    let pause: Int64 = 3_600_000
+    func truth(_ step: Int) -> Int64 { Int64(step * 3) + (step > steps / 2 ? pause : 0) }
+    for step in 1...steps { times.note(end: UInt64(step), wallMilliseconds: truth(step)) }
     #expect(times.entryCount <= ReceiptTimes.entriesMax)
     var last: Int64 = 0
     for position in stride(from: 0, to: steps, by: 71) {
       let time = times.wallMilliseconds(at: UInt64(position)) ?? -1
-      #expect(time >= last && time <= Int64((position + 1) * 3))
+      let arrival = truth(position + 1)
+      #expect(time >= last && time <= arrival && arrival - time < 64)
       last = time
+    }
+  }
+
+  @Test func aDrainedQueueIsExactAgain() {
+    var times = ReceiptTimes()
+    let steps = 3 * ReceiptTimes.entriesMax
+    for step in 1...steps { times.note(end: UInt64(step), wallMilliseconds: Int64(step)) }
+    times.forget(before: UInt64(steps))
+    for step in steps + 1...steps + 1000 {
+      times.note(end: UInt64(step), wallMilliseconds: Int64(step))
+      #expect(times.wallMilliseconds(at: UInt64(step - 1)) == Int64(step))
     }
   }
 
@@ -66,6 +81,11 @@ struct ReceiptTimesTests {
     times.note(end: 30, wallMilliseconds: 401)
     #expect(times.wallMilliseconds(at: 9) == 1000)
     #expect(times.wallMilliseconds(at: 10) == 400)
-    #expect(times.wallMilliseconds(at: 29) == 400)
+    #expect(times.wallMilliseconds(at: 29) == 400 || times.wallMilliseconds(at: 29) == 401)
+    // One that runs backwards for good takes no more room either.
+    for step in 0..<2 * ReceiptTimes.entriesMax {
+      times.note(end: UInt64(31 + step), wallMilliseconds: 1_000_000 - Int64(step))
+    }
+    #expect(times.entryCount <= ReceiptTimes.entriesMax)
   }
 }

@@ -3,10 +3,11 @@
 
 /// A compact map from byte positions to arrival times.
 struct ReceiptTimes: Sendable {
-  /// Arrivals this close together share one entry.
-  static let resolutionMilliseconds: Int64 = 2
-  /// Beyond this many entries every other one is merged with its neighbour.
-  static let entriesMax = 1 << 16
+  /// Arrivals this close together share one entry, as long as there is room.
+  static let resolutionMilliseconds: Int64 = 1
+  /// Beyond this many entries they get coarser, all alike: by about 2^-15 of the time that is covered,
+  /// a tenth of a second in an hour.
+  static let entriesMax = 1 << 17
 
   private struct Entry {
     /// The position behind the last byte of this entry.
@@ -17,6 +18,8 @@ struct ReceiptTimes: Sendable {
 
   private var entries: ContiguousArray<Entry> = []
   private var first = 0
+  /// How far apart arrivals must be, at present, to have entries of their own.
+  private var resolution = Self.resolutionMilliseconds
   /// Everything before this position is forgotten.
   private var start: UInt64 = 0
 
@@ -26,7 +29,7 @@ struct ReceiptTimes: Sendable {
   /// Notes that everything before `end` has arrived by now.
   mutating func note(end: UInt64, wallMilliseconds now: Int64) {
     if let last = entries.last, entries.count > first,
-      now - last.wallMilliseconds < Self.resolutionMilliseconds, now >= last.wallMilliseconds
+      now - last.wallMilliseconds < resolution, now >= last.wallMilliseconds
     {
       entries[entries.count - 1].end = end
       return
@@ -57,19 +60,26 @@ struct ReceiptTimes: Sendable {
       entries.removeFirst(first)
       first = 0
     }
+    if entries.count - first < Self.entriesMax / 8 { resolution = Self.resolutionMilliseconds }
   }
 
-  /// Halves the entries. A merged entry keeps the earlier time, so nothing looks younger than it is.
+  /// Merges neighbours closer than a resolution made coarser, until half of the room is free.
+  /// Merged entries keep the earliest time, so nothing looks younger than it is, and entries on
+  /// either side of a pause stay apart.
   private mutating func thin() {
-    var kept: ContiguousArray<Entry> = []
-    var index = first
-    while index < entries.count {
-      let next = min(index + 1, entries.count - 1)
-      kept.append(
-        Entry(end: entries[next].end, wallMilliseconds: entries[index].wallMilliseconds))
-      index += 2
+    while entries.count - first > Self.entriesMax / 2 {
+      resolution *= 2
+      var kept: ContiguousArray<Entry> = []
+      for entry in entries[first...] {
+        if let last = kept.last, abs(entry.wallMilliseconds - last.wallMilliseconds) < resolution {
+          kept[kept.count - 1] = Entry(
+            end: entry.end, wallMilliseconds: min(last.wallMilliseconds, entry.wallMilliseconds))
+        } else {
+          kept.append(entry)
+        }
+      }
+      entries = kept
+      first = 0
     }
-    entries = kept
-    first = 0
   }
 }

@@ -36,8 +36,9 @@ struct ElementDecoder: ~Copyable {
   var text = OwnedBytes()
   /// Where the first text ends.
   var firstEnd = 0
-  /// Stream entries: where each name and each value ends.
+  /// Stream entries: where each text ends; names and values, or values only where names are shared.
   var fieldEnds: [Int] = []
+  var namesAreShared = false
   var lent = Lent.text
 
   /// The present packed value, or the output of a compressed string.
@@ -48,9 +49,10 @@ struct ElementDecoder: ~Copyable {
   /// Absolute offset of the present packed value, for errors.
   var packedPlace: UInt64 = 0
   var packedEntriesLeft = 0
-  /// The names the entries of a stream node may share: a walker before the first of them.
-  var sharedNames = PackedWalker()
-  var sharedCount = 0
+  /// The names that entries of the present stream node share, and where each ends. They are kept
+  /// once: copied for each entry, a long name would cost many times the node's size.
+  var sharedNames = OwnedBytes()
+  var sharedNameEnds: [Int] = []
 
   var stringState = StringState()
   var expiryBase: Int64 = 0
@@ -258,6 +260,13 @@ struct ElementDecoder: ~Copyable {
   func withField<R: ~Copyable, E: Error>(
     _ index: Int, _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(E) -> R
   ) throws(E) -> R {
+    if namesAreShared {
+      let name = (index == 0 ? 0 : sharedNameEnds[index - 1])..<sharedNameEnds[index]
+      let value = (index == 0 ? 0 : fieldEnds[index - 1])..<fieldEnds[index]
+      return try sharedNames.span(name) { name throws(E) -> R in
+        try text.span(value) { value throws(E) -> R in try body(name, value) }
+      }
+    }
     let start = index == 0 ? 0 : fieldEnds[2 * index - 1]
     let middle = fieldEnds[2 * index]
     return try text.span(start..<fieldEnds[2 * index + 1]) { both throws(E) -> R in

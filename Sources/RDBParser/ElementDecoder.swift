@@ -58,6 +58,7 @@ struct ElementDecoder: ~Copyable {
   var expiryBase: Int64 = 0
   var fieldExpiry: Int64?
   var container: UInt64 = 0
+  var arrayIndex: UInt64 = 0
   var nodeID = RDBStreamID.zero
   var stream = RDBStreamInfo()
   var group = RDBStreamGroup()
@@ -98,6 +99,7 @@ struct ElementDecoder: ~Copyable {
         guard let element = try takeString(&scanner, upcoming.kind) else { continue }
         return element
       }
+      if upcoming.form == .tagged { return try takeTagged(&scanner) }
       var walked = WalkedStep()
       let result = step(&scanner, &walked)
       if result == .short { return .needsInput }
@@ -200,6 +202,8 @@ struct ElementDecoder: ~Copyable {
       return .hashField(expiryMilliseconds: expiry == -1 ? nil : expiry)
     case .nodeContainer:
       container = walked.number
+    case .arrayIndex:
+      arrayIndex = walked.number
     case .moduleID:
       return .module(RDBModuleID(rawValue: walked.number))
     case .moduleData:
@@ -290,6 +294,7 @@ extension WalkResult {
     case .badEncoding: .malformedString
     case .badCompression: .malformedCompression
     case .badModuleData: .malformedModuleData
+    case .badTag: .malformedValue
     case .done, .short, .badLength: .malformedLength
     }
   }

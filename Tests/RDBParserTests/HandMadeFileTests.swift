@@ -74,6 +74,18 @@ struct HandMadeValue: CustomTestStringConvertible, Sendable {
       $0.string("m")
       $0.double(1.5)
     },
+    .init("array", 28) {
+      $0.raw([4, 1, 9])
+      $0.raw([0, 0])
+      $0.string("text")
+      $0.raw([7, 1])
+      $0.littleEndian(Int64(-5))
+      $0.raw([8, 2])
+      $0.double(2.5)
+      $0.raw([0x40, 100, 3])
+      $0.string("s")
+    },
+    .init("empty array", 28) { $0.raw([0, 0]) },
     .init("module", 7) {
       $0.length(0x1234_5678_9ABC_DEF0)
       $0.raw([1, 0x81, 255, 255, 255, 255, 255, 255, 255, 255, 2, 5, 3, 0, 0, 0, 0])
@@ -202,6 +214,20 @@ struct HandMadeFileTests {
     options.inlineValueLimit = 0
     let chunked = RDBTest.record(file, portions: [2], options: options)
     #expect(chunked.entries.map(\.value) == whole.entries.map(\.value))
+  }
+
+  @Test func arraysAreDecoded() throws {
+    let value = try #require(HandMadeValue.all.first { $0.name == "array" })
+    let whole = RDBTest.record(RDBTest.file(28, value.bytes), values: .decoded)
+    let expected: [(UInt64, String)] = [(0, "text"), (7, "-5"), (8, "2.5"), (100, "s")]
+    #expect(
+      whole.entries.first?.decoded
+        == .array(expected.map { RDBArrayItem(index: $0.0, text: Array($0.1.utf8)) }))
+    #expect(RDBTest.record(RDBTest.file(28, value.bytes), portions: [1], values: .decoded) == whole)
+    for values: ValueReading in [.read, .decoded] {
+      let damaged = RDBTest.record(RDBTest.file(28, [1, 0, 0, 4]), values: values)
+      #expect(damaged.error?.code == .malformedValue)
+    }
   }
 
   @Test(arguments: HandMadeValue.all.filter { $0.name.hasPrefix("stream") })

@@ -83,7 +83,7 @@ struct CommandBuilder: ~Copyable {
       collect(.sortedSetAdd, decoder, input)
     case .hashField(let expiry):
       addField(expiry, decoder, input)
-    case .module: return false
+    case .module, .arrayItem: return false
     default: return addStream(element, decoder, input)
     }
     return true

@@ -24,7 +24,7 @@ extension ElementDecoder {
     guard try nextItem(bytes, &item) else { return nil }
     text.removeAll()
     lent = .text
-    appendItem(bytes, item)
+    text.append(item, of: bytes)
     firstEnd = text.count
     switch packedKind {
     case .setListpack, .setIntset:
@@ -34,11 +34,11 @@ extension ElementDecoder {
       return .sortedSetMember(score: try score(bytes, item))
     case .hashZipmap, .hashZiplist, .hashListpack:
       try requireItem(bytes, &item)
-      appendItem(bytes, item)
+      text.append(item, of: bytes)
       return .hashField(expiryMilliseconds: nil)
     case .hashListpackTTL:
       try requireItem(bytes, &item)
-      appendItem(bytes, item)
+      text.append(item, of: bytes)
       try requireItem(bytes, &item)
       guard item.isInteger && item.integer >= 0 else {
         throw packedError(.malformedNumber, "a field's expiry is not a time")
@@ -67,15 +67,6 @@ extension ElementDecoder {
   ) throws(RDBError) {
     guard try nextItem(bytes, &item) else {
       throw packedError(.malformedValue, "an element is incomplete")
-    }
-  }
-
-  @inline(__always)
-  mutating func appendItem(_ bytes: ByteScanner, _ item: PackedItem) {
-    if item.isInteger {
-      text.appendDecimal(item.integer)
-    } else {
-      text.append(bytes.pointer(item.start), item.length)
     }
   }
 

@@ -16,11 +16,15 @@ extension ElementDecoder {
       throw packedError(.malformedValue, "a stream node's counts are negative")
     }
     packedEntriesLeft = Int(entries)
-    sharedNames = packedWalker
-    sharedCount = Int(fields)
+    sharedNames.removeAll()
+    sharedNameEnds.removeAll(keepingCapacity: true)
     // A false count ends with the node: each round takes at least one byte.
     var item = PackedItem()
-    for _ in 0..<fields { try requireItem(bytes, &item) }
+    for _ in 0..<fields {
+      try requireItem(bytes, &item)
+      sharedNames.append(item, of: bytes)
+      sharedNameEnds.append(sharedNames.count)
+    }
     guard try number(bytes) == 0 else {
       throw packedError(.malformedValue, "a stream node's names do not end")
     }
@@ -39,12 +43,12 @@ extension ElementDecoder {
         milliseconds: nodeID.milliseconds &+ milliseconds,
         sequence: nodeID.sequence &+ sequence)
       let isSame = flags & Self.sameFieldsFlag != 0
-      let fieldCount = isSame ? Int64(sharedCount) : try number(bytes)
-      guard fieldCount >= 0 else {
-        throw packedError(.malformedValue, "a stream entry's count is negative")
+      let fieldCount = isSame ? Int64(sharedNameEnds.count) : try number(bytes)
+      guard fieldCount >= 0 && fieldCount <= packed.count else {
+        throw packedError(.malformedValue, "a stream entry's count of fields is impossible")
       }
       try readFields(bytes, Int(fieldCount), isSame)
-      let itemCount = isSame ? fieldCount + 3 : fieldCount.multipliedReportingOverflow(by: 2).0 + 4
+      let itemCount = isSame ? fieldCount + 3 : 2 * fieldCount + 4
       guard try number(bytes) == itemCount else {
         throw packedError(.malformedValue, "a stream entry's count of items is wrong")
       }
@@ -66,19 +70,10 @@ extension ElementDecoder {
     text.removeAll()
     fieldEnds.removeAll(keepingCapacity: true)
     var item = PackedItem()
-    // Entries with the node's names hold values only; the names are read along from the start.
-    var names = sharedNames
-    for _ in 0..<count {
-      if isSame {
-        guard names.next(bytes, &item) == .item else { throw packedError() }
-        appendItem(bytes, item)
-      } else {
-        try requireItem(bytes, &item)
-        appendItem(bytes, item)
-      }
-      fieldEnds.append(text.count)
+    namesAreShared = isSame
+    for _ in 0..<(isSame ? count : 2 * count) {
       try requireItem(bytes, &item)
-      appendItem(bytes, item)
+      text.append(item, of: bytes)
       fieldEnds.append(text.count)
     }
   }

@@ -16,6 +16,40 @@ extension ElementDecoder {
   /// How much decompressed text one part has at most; plain parts can be as long as the inline limit.
   private static let partMax = 64 << 10
 
+  /// An item of an array: a tag, then a string or eight bytes. Its text is what is lent.
+  mutating func takeTagged(_ scanner: inout ByteScanner) throws(RDBError) -> RDBElement {
+    let place = scanner.position
+    let tag = scanner.length(at: place)
+    if tag.size == 0 { return .needsInput }
+    guard tag.size > 0 && !tag.isEncoding && tag.value <= 3 else {
+      throw RDBError(.malformedValue, offset: base + UInt64(place), detail: "an array item's tag")
+    }
+    let operand = place + tag.size
+    text.removeAll()
+    var end = operand + 8
+    if tag.value == 0 || tag.value == 3 {
+      switch text.appendString(scanner, at: operand, limit: lengthMax) {
+      case .short: return .needsInput
+      case .failed(let code, let place, let detail):
+        throw RDBError(code, offset: base + UInt64(place), detail: detail)
+      case .decoded(let stringEnd): end = stringEnd
+      }
+    } else {
+      guard end <= scanner.end else { return .needsInput }
+      let bits = UInt64(littleEndian: scanner.load(operand, as: UInt64.self))
+      if tag.value == 1 {
+        text.appendDecimal(Int64(bitPattern: bits))
+      } else {
+        RDBScore.append(Double(bitPattern: bits), to: &text)
+      }
+    }
+    walker.passString()
+    scanner.position = end
+    firstEnd = text.count
+    lent = .text
+    return .arrayItem(index: arrayIndex)
+  }
+
   mutating func beginString(_ scanner: inout ByteScanner) throws(RDBError) -> RDBElement {
     let place = scanner.position
     let field = scanner.string(at: place)

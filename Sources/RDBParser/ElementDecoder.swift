@@ -36,8 +36,9 @@ struct ElementDecoder: ~Copyable {
   var text = OwnedBytes()
   /// Where the first text ends.
   var firstEnd = 0
-  /// Stream entries: where each name and each value ends.
+  /// Stream entries: where each text ends; names and values, or values only where names are shared.
   var fieldEnds: [Int] = []
+  var namesAreShared = false
   var lent = Lent.text
 
   /// The present packed value, or the output of a compressed string.
@@ -48,14 +49,16 @@ struct ElementDecoder: ~Copyable {
   /// Absolute offset of the present packed value, for errors.
   var packedPlace: UInt64 = 0
   var packedEntriesLeft = 0
-  /// The names the entries of a stream node may share: a walker before the first of them.
-  var sharedNames = PackedWalker()
-  var sharedCount = 0
+  /// The names that entries of the present stream node share, and where each ends. They are kept
+  /// once: copied for each entry, a long name would cost many times the node's size.
+  var sharedNames = OwnedBytes()
+  var sharedNameEnds: [Int] = []
 
   var stringState = StringState()
   var expiryBase: Int64 = 0
   var fieldExpiry: Int64?
   var container: UInt64 = 0
+  var arrayIndex: UInt64 = 0
   var nodeID = RDBStreamID.zero
   var stream = RDBStreamInfo()
   var group = RDBStreamGroup()
@@ -96,6 +99,7 @@ struct ElementDecoder: ~Copyable {
         guard let element = try takeString(&scanner, upcoming.kind) else { continue }
         return element
       }
+      if upcoming.form == .tagged { return try takeTagged(&scanner) }
       var walked = WalkedStep()
       let result = step(&scanner, &walked)
       if result == .short { return .needsInput }
@@ -198,6 +202,8 @@ struct ElementDecoder: ~Copyable {
       return .hashField(expiryMilliseconds: expiry == -1 ? nil : expiry)
     case .nodeContainer:
       container = walked.number
+    case .arrayIndex:
+      arrayIndex = walked.number
     case .moduleID:
       return .module(RDBModuleID(rawValue: walked.number))
     case .moduleData:
@@ -258,6 +264,13 @@ struct ElementDecoder: ~Copyable {
   func withField<R: ~Copyable, E: Error>(
     _ index: Int, _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(E) -> R
   ) throws(E) -> R {
+    if namesAreShared {
+      let name = (index == 0 ? 0 : sharedNameEnds[index - 1])..<sharedNameEnds[index]
+      let value = (index == 0 ? 0 : fieldEnds[index - 1])..<fieldEnds[index]
+      return try sharedNames.span(name) { name throws(E) -> R in
+        try text.span(value) { value throws(E) -> R in try body(name, value) }
+      }
+    }
     let start = index == 0 ? 0 : fieldEnds[2 * index - 1]
     let middle = fieldEnds[2 * index]
     return try text.span(start..<fieldEnds[2 * index + 1]) { both throws(E) -> R in
@@ -281,6 +294,7 @@ extension WalkResult {
     case .badEncoding: .malformedString
     case .badCompression: .malformedCompression
     case .badModuleData: .malformedModuleData
+    case .badTag: .malformedValue
     case .done, .short, .badLength: .malformedLength
     }
   }

@@ -40,6 +40,11 @@ extension Grammar {
           [.string(.hashField), .string(.hashValueBeforeExpiry), .fixed(8, .fieldExpirySigned)])
       ]
     ),
+    // Third-party evidence only: a count, perhaps an insert index, then indexes with tagged items.
+    (
+      .array,
+      [.counted(between: [.optionalLength], body: [.length(.arrayIndex), .tagged(.arrayItem)])]
+    ),
     (.stream, stream(form: 1)),
     (.stream2, stream(form: 2)),
     (.stream3, stream(form: 3)),

@@ -61,6 +61,9 @@ enum ElementKind: UInt8, Sendable {
   case consumerPendingID
   case returnedID
   case groupEnd
+  // Arrays.
+  case arrayIndex
+  case arrayItem
   // Modules.
   case moduleID
   case moduleData
@@ -76,7 +79,7 @@ enum StepForm: UInt8, Sendable {
   case fixed
   /// One byte of text length, or 253 to 255 for NaN and the infinities, then the text.
   case textScore
-  /// A length field that becomes the count of the loop that begins with the next `loop` step.
+  /// A length field that becomes the count of the next loop.
   case count
   /// Begins a loop: with no rounds left, goes to `argument`.
   case loop
@@ -86,6 +89,11 @@ enum StepForm: UInt8, Sendable {
   case moduleData
   /// A flag as length field and, where it is not 0, a string.
   case optionalString
+  /// A flag as length field and, where it is not 0, another length.
+  case optionalLength
+  /// A tag as length field, then what it says: 0 and 3 a string, 1 an integer and 2 a double, both of
+  /// eight bytes.
+  case tagged
   /// Reads nothing; marks a place for readers of elements.
   case mark
   /// The value ends here.
@@ -105,10 +113,16 @@ indirect enum Shape: Sendable {
   case length(ElementKind)
   case fixed(Int, ElementKind)
   case textScore
-  case repeated([Shape])
+  /// A count, once the shapes in `between`, then as often as counted the shapes in `body`.
+  case counted(between: [Shape], body: [Shape])
   case moduleData
   case optionalString
+  case optionalLength
+  case tagged(ElementKind)
   case mark(ElementKind)
+
+  /// A count and as often as counted the shapes of `body`.
+  static func repeated(_ body: [Shape]) -> Shape { .counted(between: [], body: body) }
 }
 
 /// The compiled table and where each type and opcode begins in it.
@@ -171,9 +185,12 @@ struct Grammar: Sendable {
       case .textScore: emit(.textScore, .score)
       case .moduleData: emit(.moduleData, .moduleData)
       case .optionalString: emit(.optionalString, .none)
+      case .optionalLength: emit(.optionalLength, .none)
+      case .tagged(let kind): emit(.tagged, kind)
       case .mark(let kind): emit(.mark, kind)
-      case .repeated(let body):
+      case .counted(let between, let body):
         emit(.count, .none)
+        append(between)
         let loop = steps.count
         emit(.loop, .none)
         append(body)

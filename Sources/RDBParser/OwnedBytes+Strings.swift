@@ -10,6 +10,16 @@ enum StringDecoding {
 }
 
 extension OwnedBytes {
+  /// Appends the text of an item of the packed value `bytes`.
+  @inline(__always)
+  mutating func append(_ item: PackedItem, of bytes: ByteScanner) {
+    if item.isInteger {
+      appendDecimal(item.integer)
+    } else {
+      append(bytes.pointer(item.start), item.length)
+    }
+  }
+
   /// Appends the text of the string at `place` of `scanner`.
   ///
   /// Memory is taken only for bytes that are there (raw), or for what bytes that are there may

@@ -97,6 +97,8 @@ public enum RDBElement: Equatable, Sendable {
   case streamReturned(RDBStreamID)
   /// The end of a consumer group.
   case streamGroupEnd
+  /// An item of an array, numbers as text.
+  case arrayItem(index: UInt64)
   /// A module's value, whose insides only the module can read.
   case module(RDBModuleID)
   /// The end of the value.

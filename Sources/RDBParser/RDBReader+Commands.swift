@@ -61,6 +61,9 @@ extension RDBReader {
       return failed(
         .unsupportedType, at: consumed, detail: "a value of module \(id) as commands")
     }
+    if case .arrayItem = element {
+      return failed(.unsupportedType, at: consumed, detail: "an array as commands")
+    }
     return failed(
       .limitExceeded, at: consumed,
       detail: "more than \(commandOptions.pendingEntriesMax) pending entries in a group")

@@ -47,7 +47,7 @@ extension RDBReader {
     _ scanner: ByteScanner, _ byte: UInt8
   ) throws(RDBError) -> RDBEvent {
     let type = RDBType(rawValue: byte, family: header.family)
-    let isNamed = type == .modulePreRelease || type == .array
+    let isNamed = type == .modulePreRelease
     if options.unknownTypeEndsRead && !isNamed {
       return .end(
         ended(RDBTrailer(checksum: .ignored, unknownType: type, length: position)))

@@ -31,6 +31,20 @@ public struct RDBHashField: Equatable, Sendable {
   }
 }
 
+/// An item of an array.
+public struct RDBArrayItem: Equatable, Sendable {
+  /// Its place in the array.
+  public var index: UInt64
+  /// Its text.
+  public var text: [UInt8]
+
+  /// Makes an item.
+  public init(index: UInt64, text: [UInt8]) {
+    self.index = index
+    self.text = text
+  }
+}
+
 /// A stream with everything the file says about it.
 public struct RDBStream: Equatable, Sendable {
   /// An entry.
@@ -87,6 +101,8 @@ public enum RDBValue: Equatable, Sendable {
   case hash([RDBHashField])
   /// A stream.
   case stream(RDBStream)
+  /// Items of an array with their indexes, numbers as text.
+  case array([RDBArrayItem])
   /// A module's value, of which only the module's name is known.
   case module(RDBModuleID)
 }
@@ -99,6 +115,7 @@ struct RDBValueGatherer {
   private var members: [RDBScoredMember] = []
   private var fields: [RDBHashField] = []
   private var stream = RDBStream()
+  private var array: [RDBArrayItem] = []
   private var module: RDBModuleID?
 
   mutating func add(
@@ -116,6 +133,7 @@ struct RDBValueGatherer {
       size += value.count
       fields.append(.init(name: first, value: value, expiryMilliseconds: expiry))
     case .module(let id): module = id
+    case .arrayItem(let index): array.append(.init(index: index, text: first))
     case .streamEntry(let id, let count):
       var entry = RDBStream.Entry(id: id, fields: [])
       for index in 0..<count {
@@ -149,7 +167,7 @@ struct RDBValueGatherer {
 
   private static func hasText(_ element: RDBElement) -> Bool {
     switch element {
-    case .string, .listItem, .setMember, .sortedSetMember, .hashField, .streamGroup,
+    case .string, .listItem, .setMember, .sortedSetMember, .hashField, .arrayItem, .streamGroup,
       .streamConsumer:
       true
     default: false
@@ -169,6 +187,7 @@ struct RDBValueGatherer {
     case "zset": .sortedSet(members)
     case "hash": .hash(fields)
     case "stream": .stream(stream)
+    case "array": .array(array)
     default: .string(bytes)
     }
   }

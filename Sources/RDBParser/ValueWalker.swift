@@ -12,6 +12,7 @@ enum WalkResult: UInt8 {
   case badEncoding
   case badCompression
   case badModuleData
+  case badTag
 }
 
 /// One step that was just read, for readers of elements.
@@ -58,7 +59,7 @@ struct ValueWalker {
   @inline(__always)
   func upcoming(_ steps: Span<GrammarStep>) -> GrammarStep { steps[next] }
 
-  /// Goes on behind a string that a reader of elements has taken with its payload.
+  /// Goes on behind a string or tagged item that a reader of elements has taken with its payload.
   @inline(__always)
   mutating func passString() { next += 1 }
 
@@ -135,8 +136,8 @@ struct ValueWalker {
       next += 1
     case .moduleData:
       return moduleStep(&scanner)
-    case .optionalString:
-      return optionalStringStep(&scanner)
+    case .optionalString, .optionalLength, .tagged:
+      return prefixedStep(&scanner, current.form)
     case .mark, .done:
       next += 1
     }
@@ -186,18 +187,38 @@ struct ValueWalker {
     return .done
   }
 
-  private mutating func optionalStringStep(_ scanner: inout ByteScanner) -> WalkResult {
+  /// A length field that says what follows it.
+  private mutating func prefixedStep(
+    _ scanner: inout ByteScanner, _ form: StepForm
+  ) -> WalkResult {
     let start = scanner.position
-    let flag = scanner.length(at: start)
-    guard flag.size > 0 && !flag.isEncoding else { return flag.size == 0 ? .short : .badLength }
-    if flag.value != 0 {
-      let field = scanner.string(at: start + flag.size)
+    let prefix = scanner.length(at: start)
+    guard prefix.size > 0 && !prefix.isEncoding else {
+      return prefix.size == 0 ? .short : .badLength
+    }
+    let operand = start + prefix.size
+    var end = operand
+    switch (form, prefix.value) {
+    case (.optionalString, 0), (.optionalLength, 0):
+      break
+    case (.optionalString, _), (.tagged, 0), (.tagged, 3):
+      let field = scanner.string(at: operand)
       guard field.status == .complete else { return Self.result(field.status) }
       payload = field.payloadSize
-      scanner.position = start + flag.size + field.headerSize
-    } else {
-      scanner.position = start + flag.size
+      end = operand + field.headerSize
+    case (.optionalLength, _):
+      let number = scanner.length(at: operand)
+      guard number.size > 0 && !number.isEncoding else {
+        return number.size == 0 ? .short : .badLength
+      }
+      end = operand + number.size
+    case (.tagged, 1), (.tagged, 2):
+      guard scanner.end - operand >= 8 else { return .short }
+      end = operand + 8
+    default:
+      return .badTag
     }
+    scanner.position = end
     next += 1
     return .done
   }

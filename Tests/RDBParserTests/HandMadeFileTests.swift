@@ -74,6 +74,18 @@ struct HandMadeValue: CustomTestStringConvertible, Sendable {
       $0.string("m")
       $0.double(1.5)
     },
+    .init("array", 28) {
+      $0.raw([4, 1, 9])
+      $0.raw([0, 0])
+      $0.string("text")
+      $0.raw([7, 1])
+      $0.littleEndian(Int64(-5))
+      $0.raw([8, 2])
+      $0.double(2.5)
+      $0.raw([0x40, 100, 3])
+      $0.string("s")
+    },
+    .init("empty array", 28) { $0.raw([0, 0]) },
     .init("module", 7) {
       $0.length(0x1234_5678_9ABC_DEF0)
       $0.raw([1, 0x81, 255, 255, 255, 255, 255, 255, 255, 255, 2, 5, 3, 0, 0, 0, 0])
@@ -133,7 +145,12 @@ struct HandMadeValue: CustomTestStringConvertible, Sendable {
     .init(name, type) { value in
       value.length(1)
       value.string([UInt8](repeating: 1, count: 16))
-      value.string("listpack")
+      // One entry with the node's one field name.
+      value.string(
+        PackedBuilder.listpack([
+          .bytes([1]), .bytes([0]), .bytes([1]), .text("f"), .bytes([0]), .bytes([2]),
+          .bytes([5]), .bytes([0xDF, 0xFE]), .text("v"), .bytes([4]),
+        ]))
       // Length, last id; first id, largest deleted id, entries added.
       for number: UInt64 in [1, 5, 6] { value.length(number) }
       if form >= 2 { for number: UInt64 in [5, 6, 0, 0, .max] { value.length(number) } }
@@ -197,6 +214,52 @@ struct HandMadeFileTests {
     options.inlineValueLimit = 0
     let chunked = RDBTest.record(file, portions: [2], options: options)
     #expect(chunked.entries.map(\.value) == whole.entries.map(\.value))
+  }
+
+  @Test func arraysAreDecoded() throws {
+    let value = try #require(HandMadeValue.all.first { $0.name == "array" })
+    let whole = RDBTest.record(RDBTest.file(28, value.bytes), values: .decoded)
+    let expected: [(UInt64, String)] = [(0, "text"), (7, "-5"), (8, "2.5"), (100, "s")]
+    #expect(
+      whole.entries.first?.decoded
+        == .array(expected.map { RDBArrayItem(index: $0.0, text: Array($0.1.utf8)) }))
+    #expect(RDBTest.record(RDBTest.file(28, value.bytes), portions: [1], values: .decoded) == whole)
+    for values: ValueReading in [.read, .decoded] {
+      let damaged = RDBTest.record(RDBTest.file(28, [1, 0, 0, 4]), values: values)
+      #expect(damaged.error?.code == .malformedValue)
+    }
+  }
+
+  @Test(arguments: HandMadeValue.all.filter { $0.name.hasPrefix("stream") })
+  func everyFormOfStreamIsDecoded(value: HandMadeValue) throws {
+    let file = RDBTest.file(value.type, value.bytes)
+    let whole = RDBTest.record(file, values: .decoded)
+    #expect(whole.error == nil, "\(whole.error?.description ?? "")")
+    #expect(RDBTest.record(file, portions: [1], values: .decoded) == whole)
+    guard case .stream(let stream)? = whole.entries.first?.decoded else {
+      Issue.record("not a stream")
+      return
+    }
+    // The differences are 5 milliseconds and a sequence of -2.
+    let base: UInt64 = 0x0101_0101_0101_0101
+    let id = RDBStreamID(milliseconds: base + 5, sequence: base - 2)
+    #expect(stream.entries.map(\.id) == [id])
+    #expect(stream.entries.map(\.fields) == [[[0x66], [0x76]]])
+    #expect(stream.info.lastID == RDBStreamID(milliseconds: 5, sequence: 6))
+    #expect((stream.info.firstID != nil) == (value.type >= 19))
+    #expect(stream.info.entriesAdded == (value.type >= 19 ? .max : nil))
+    #expect(stream.groups.map { RDBTest.text($0.name) } == ["one", "two"])
+    let pendingID = RDBStreamID(
+      milliseconds: 0x0202_0202_0202_0202, sequence: 0x0202_0202_0202_0202)
+    for group in stream.groups {
+      #expect(group.info.entriesRead == nil)
+      #expect(group.pending.map(\.deliveries) == [1, 700])
+      #expect(group.pending.allSatisfy { $0.id == pendingID && $0.deliveryMilliseconds == 1 })
+      #expect(group.consumers.map(\.pending) == [[], [pendingID, pendingID]])
+      #expect(
+        group.consumers.allSatisfy { $0.info.activeMilliseconds == (value.type >= 21 ? -1 : nil) })
+      #expect(group.returned.count == (value.type == 27 ? 1 : 0))
+    }
   }
 
   @Test func everyOpcodeIsRead() throws {

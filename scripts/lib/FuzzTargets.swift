@@ -131,7 +131,7 @@ private func readValue(
             outcome.add($0); outcome.add($1)
           }
         }
-      case .string, .listItem, .setMember: reader.withElement { outcome.add($0) }
+      case .string, .listItem, .setMember, .arrayItem: reader.withElement { outcome.add($0) }
       default: break
       }
     case .commands:
@@ -159,6 +159,7 @@ private func fuzzFile(_ bytes: [UInt8]) {
 
 private let types: [UInt8] = [
   0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+  28,
 ]
 
 /// The first byte picks a type, the rest is a value's raw bytes.

@@ -13,7 +13,8 @@ from resp import ReplyError, Server
 
 SERVER = ".servers/redis-8.2/redis-server"
 # The order of `types` in FuzzTargets.swift.
-TYPES = [0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27]
+TYPES = [0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+         28]
 PACKED = [9, 10, 11, 12, 13, 16, 17, 20, 25, 15]
 LARGEST = 4096
 

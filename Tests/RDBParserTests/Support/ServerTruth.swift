@@ -108,6 +108,7 @@ struct ServerTruth {
         return "\(hex(field.name)) \(hex(field.value)) \(expiry)"
       }.sorted()
     case .stream(let stream): canonical(stream, item)
+    case .array(let items): items.map { "\($0.index) \(hex($0.text))" }
     case .module(let id): [id.name]
     }
   }

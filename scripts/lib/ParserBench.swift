@@ -10,9 +10,9 @@ import Glibc
 enum ParserBench {
   static func main() throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3 else { fatalError("usage: parser-bench delimit|decode FILE") }
+    guard arguments.count == 3 else { fail("usage: parser-bench delimit|decode FILE") }
     let file = open(arguments[2], O_RDONLY)
-    guard file >= 0 else { fatalError("cannot open \(arguments[2])") }
+    guard file >= 0 else { fail("cannot open \(arguments[2])") }
     let decodes = arguments[1] == "decode"
     var reader = RDBReader()
     var keys = 0
@@ -35,6 +35,11 @@ enum ParserBench {
       default: continue
       }
     }
+  }
+
+  private static func fail(_ line: String) -> Never {
+    print(line)
+    exit(2)
   }
 
   /// As the system counts it for this process alone: `VmHWM: n kB`.

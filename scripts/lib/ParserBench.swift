@@ -10,9 +10,9 @@ import Glibc
 enum ParserBench {
   static func main() throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3 else { return fail("usage: parser-bench delimit|decode FILE") }
+    guard arguments.count == 3 else { fail("usage: parser-bench delimit|decode FILE") }
     let file = open(arguments[2], O_RDONLY)
-    guard file >= 0 else { return fail("cannot open \(arguments[2])") }
+    guard file >= 0 else { fail("cannot open \(arguments[2])") }
     let decodes = arguments[1] == "decode"
     var reader = RDBReader()
     var keys = 0
@@ -37,9 +37,8 @@ enum ParserBench {
     }
   }
 
-  private static func fail(_ line: String) {
-    let bytes = Array("\(line)\n".utf8)
-    _ = write(STDERR_FILENO, bytes, bytes.count)
+  private static func fail(_ line: String) -> Never {
+    print(line)
     exit(2)
   }
 

@@ -36,9 +36,7 @@ enum ValueReading { case read, skipped, decoded }
 
 enum RDBTest {
   static func bytes(_ span: Span<UInt8>) -> [UInt8] {
-    var bytes: [UInt8] = []
-    for index in span.indices { bytes.append(span[index]) }
-    return bytes
+    span.withUnsafeBufferPointer { [UInt8]($0) }
   }
 
   static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

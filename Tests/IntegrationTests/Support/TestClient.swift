@@ -61,6 +61,10 @@ final class TestClient {
     var timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
     setsockopt(
       descriptor, SOL_SOCKET, Int32(SO_RCVTIMEO), &timeout, socklen_t(MemoryLayout<timeval>.size))
+    // Closed at once, without minutes in TIME_WAIT: the tests open thousands of connections.
+    var lingering = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, Int32(SO_LINGER), &lingering, socklen_t(MemoryLayout<linger>.size))
   }
 
   deinit {

@@ -89,8 +89,7 @@ struct ReplicaLinkStopTests {
       if round % 3 == 1 { peer.hangUp() } else { link.stop() }
       thread.join()
     }
-    let port = String(master.port, radix: 16, uppercase: true)
-    let open = try OpenFiles.connections(toPort: port)
+    let open = try OpenFiles.connections(toPort: master.port)
     #expect(open.isEmpty, "\(open)")
   }
 }

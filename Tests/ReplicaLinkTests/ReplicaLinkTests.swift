@@ -234,21 +234,12 @@ struct ReplicaLinkTests {
     let peer = try master.accept()
     try peer.acceptReplica(offset: 0, framing: "$0")
     OpenFiles.limitSending(toPort: master.port)
-    // Acknowledgements until the system takes no more of them: the queue no longer grows.
-    var offset: UInt64 = 0
-    var queued = 0
-    var unchanged = 0
-    while unchanged < 50 {
-      offset += 1
-      running.link.acknowledge(offset)
+    // The system takes some fifty acknowledgements that nobody reads, then no more.
+    let offset: UInt64 = 2_000
+    for asked in 1...offset {
+      running.link.acknowledge(asked)
       running.link.acknowledgeNow()
-      usleep(200)
-      let now = try master.queuedBytes()
-      unchanged = now == queued && now > 1000 ? unchanged + 1 : 0
-      queued = now
-      guard case .receiving = running.link.currentPhase else {
-        throw PlayError(description: "the link has ended: \(running.link.currentPhase)")
-      }
+      usleep(100)
     }
     let block = [UInt8](repeating: 9, count: 1 << 16)
     for _ in 0..<20 {
@@ -259,7 +250,7 @@ struct ReplicaLinkTests {
     running.link.acknowledgeNow()
     try peer.expectAcknowledgement(of: offset)
     let heard = peer.commands.dropFirst(2).compactMap { UInt64($0[2]) }
-    #expect(heard == heard.sorted())
+    #expect(heard == heard.sorted() && heard.count < offset)
     running.end()
   }
 

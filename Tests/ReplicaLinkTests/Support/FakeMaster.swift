@@ -71,19 +71,6 @@ final class FakeMaster: Sendable {
     return FakePeer(peer)
   }
 
-  /// Bytes that wait in the system's hands on their way to this master.
-  func queuedBytes() throws -> Int {
-    let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
-    let rows = table.split(separator: "\n").dropFirst().map { $0.split(separator: " ") }
-    // sl local_address rem_address st tx_queue:rx_queue …, in hexadecimal
-    return rows.reduce(0) { sum, row in
-      let (local, remote) = (row[1].split(separator: ":")[1], row[2].split(separator: ":")[1])
-      let queues = row[4].split(separator: ":").map { Int($0, radix: 16) ?? 0 }
-      if UInt16(remote, radix: 16) == port { return sum + queues[0] }
-      return UInt16(local, radix: 16) == port && row[3] == "01" ? sum + queues[1] : sum
-    }
-  }
-
   private static func with<A>(
     _ address: inout A, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {

@@ -15,16 +15,28 @@ enum OpenFiles {
     }
   }
 
+  /// The rows of /proc/net/tcp. Foundation takes the first short read of such a file for its end.
+  static func connectionTable() throws -> [[Substring]] {
+    let file = open("/proc/net/tcp", O_RDONLY)
+    guard file >= 0 else { throw PlayError(description: "no /proc/net/tcp") }
+    defer { close(file) }
+    var text: [UInt8] = []
+    var room = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(file, &room, room.count)
+      if count <= 0 { break }
+      text += room[..<count]
+    }
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+    return lines.dropFirst().map { $0.split(separator: " ") }
+  }
+
   /// The rows of this process's connections to `port` of the loopback interface.
-  static func connections(toPort port: String) throws -> [String] {
-    let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+  static func connections(toPort port: UInt16) throws -> [[Substring]] {
     let inodes = Set(all().compactMap { $0.target.split(separator: "[").last?.dropLast() })
-    return table.split(separator: "\n").dropFirst().compactMap { row in
-      let columns = row.split(separator: " ")
-      let isOurs = inodes.contains(columns[9])
-      let remote = columns[2].split(separator: ":")[1]
-      let isListener = columns[3] == "0A"
-      return isOurs && !isListener && remote == port ? String(row) : nil
+    return try connectionTable().filter { row in
+      let remote = UInt16(row[2].split(separator: ":")[1], radix: 16)
+      return remote == port && inodes.contains(row[9])
     }
   }
 

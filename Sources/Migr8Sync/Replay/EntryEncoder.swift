@@ -12,8 +12,8 @@ struct EntryEncoder: Sendable {
 
   /// Appends the command that writes a key with its whole value to `buffer`.
   ///
-  /// A plain string becomes SET, which the destination executes faster than RESTORE: no checksum,
-  /// no payload to take apart. Everything else becomes RESTORE.
+  /// A plain string becomes SET: no checksum, no payload to take apart. Everything else becomes
+  /// RESTORE.
   ///
   /// - Throws: when the value is of a type that no RESTORE can carry.
   func append(

@@ -112,7 +112,8 @@ class Server:
                 continue
             try:
                 client("PING")
-                return True
+                if int(client.info("server")["process_id"]) == self.process.pid:
+                    return True  # otherwise somebody else's server got the port first
             except ReplyError:  # LOADING
                 time.sleep(0.02)
             finally:

@@ -83,7 +83,10 @@ final class Subprocess: @unchecked Sendable {
   var isRunning: Bool {
     if exitStatus != nil { return false }
     var status: Int32 = 0
-    guard waitpid(processIdentifier, &status, WNOHANG) == processIdentifier else { return true }
+    let ended = waitpid(processIdentifier, &status, WNOHANG)
+    if ended == 0 { return true }
+    // A number that is not a child of ours any more may be somebody else's by now: never signal it.
+    precondition(ended == processIdentifier, "a child was reaped behind its owner's back")
     exitStatus = (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     return false
   }

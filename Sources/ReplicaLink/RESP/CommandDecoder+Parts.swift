@@ -62,18 +62,7 @@ extension CommandDecoder {
 
   /// Goes through one argument as far as it is there. False: needs input.
   private mutating func walkArgument(_ window: UnsafeRawBufferPointer) throws(LinkError) -> Bool {
-    if pendingBulk < 0 {
-      guard scan < window.count else { return false }
-      guard window[scan] == UInt8(ascii: "$") else {
-        throw violation("an argument cannot begin with the byte \(window[scan])", at: scan)
-      }
-      let headerAt = scan
-      guard let length = try readHeaderNumber(window) else { return false }
-      guard length >= 0 && length <= Self.commandBytesMax else {
-        throw violation("an argument of \(length) bytes", at: headerAt)
-      }
-      pendingBulk = Int(length)
-    }
+    guard try readBulkHeader(window, lengthMax: Self.commandBytesMax) else { return false }
     let taken = min(pendingBulk, window.count - scan)
     scan += taken
     pendingBulk -= taken

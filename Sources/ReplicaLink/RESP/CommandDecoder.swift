@@ -195,17 +195,8 @@ public struct CommandDecoder: ~Copyable, Sendable {
   }
 
   private mutating func readArgument(_ window: UnsafeRawBufferPointer) throws(LinkError) -> Bool {
-    if pendingBulk < 0 {
-      guard scan < window.count else { return false }
-      guard window[scan] == UInt8(ascii: "$") else {
-        throw violation("an argument cannot begin with the byte \(window[scan])", at: scan)
-      }
-      let headerAt = scan
-      guard let length = try readHeaderNumber(window) else { return false }
-      guard length >= 0 && length <= Self.commandBytesMax - (scan - headerStart) else {
-        throw violation("an argument of \(length) bytes", at: headerAt)
-      }
-      pendingBulk = Int(length)
+    guard try readBulkHeader(window, lengthMax: Self.commandBytesMax - (scan - headerStart)) else {
+      return false
     }
     guard window.count - scan >= pendingBulk + 2 else { return false }
     let end = scan + pendingBulk
@@ -215,6 +206,24 @@ public struct CommandDecoder: ~Copyable, Sendable {
     arguments.append(scan - headerStart..<end - headerStart)
     scan = end + 2
     pendingBulk = -1
+    return true
+  }
+
+  /// Reads `$n` into `pendingBulk`, unless that is known already. False: needs input.
+  mutating func readBulkHeader(
+    _ window: UnsafeRawBufferPointer, lengthMax: Int
+  ) throws(LinkError) -> Bool {
+    if pendingBulk >= 0 { return true }
+    guard scan < window.count else { return false }
+    guard window[scan] == UInt8(ascii: "$") else {
+      throw violation("an argument cannot begin with the byte \(window[scan])", at: scan)
+    }
+    let headerAt = scan
+    guard let length = try readHeaderNumber(window) else { return false }
+    guard length >= 0 && length <= lengthMax - (scan - headerAt) else {
+      throw violation("an argument of \(length) bytes", at: headerAt)
+    }
+    pendingBulk = Int(length)
     return true
   }
 

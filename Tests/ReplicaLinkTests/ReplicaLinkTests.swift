@@ -195,27 +195,34 @@ struct ReplicaLinkTests {
     #expect(error.code == .timedOut)
   }
 
+  struct Answer: Sendable, CustomTestStringConvertible {
+    var text: String
+    var code: LinkError.Code
+    var testDescription: String { String(text.prefix(40)).debugDescription }
+  }
+
   @Test(arguments: [
-    ("HTTP/1.1 400 Bad Request\r\n\r\n", LinkError.Code.notRedis),
-    (String(repeating: "+", count: 100_000), .notRedis),
-    ("-DENIED Redis is running in protected mode\r\n", .protectedMode),
-    ("-NOAUTH Authentication required.\r\n", .authentication),
-    ("-ERR max number of clients reached\r\n", .rejected),
-    ("", .closed), ("+OK", .closed),
+    Answer(text: "HTTP/1.1 400 Bad Request\r\n\r\n", code: .notRedis),
+    Answer(text: String(repeating: "+", count: 100_000), code: .notRedis),
+    Answer(text: "-DENIED Redis is running in protected mode\r\n", code: .protectedMode),
+    Answer(text: "-NOAUTH Authentication required.\r\n", code: .authentication),
+    Answer(text: "-ERR max number of clients reached\r\n", code: .rejected),
+    Answer(text: "", code: .closed),
+    Answer(text: "+OK", code: .closed),
   ])
-  func anAnswerThatIsNoneEndsTheHandshake(_ answer: String, _ code: LinkError.Code) throws {
+  func anAnswerThatIsNoneEndsTheHandshake(_ answer: Answer) throws {
     let master = try FakeMaster()
     let running = Running(try master.url())
     let peer = try master.accept()
     // Said before the link has said anything, and hung up at once, as a server does that is full.
-    try peer.say(answer)
+    try peer.say(answer.text)
     peer.hangUp()
     running.thread.join()
     guard case .ended(let error) = running.link.currentPhase else {
       Issue.record("the link has not ended")
       return
     }
-    #expect(error.code == code)
+    #expect(error.code == answer.code)
     #expect(Self.takeRest(running.link.spool).error == error)
   }
 

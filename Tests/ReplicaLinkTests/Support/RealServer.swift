@@ -20,22 +20,46 @@ final class RealServer {
 
   /// Starts a server and waits until it answers. It keeps no data on disk.
   init(_ options: [String]) throws {
-    folder = try TemporaryFolder()
-    // Another process may take the port between the two lines: then the server does not start.
-    port = try FakeMaster().port
-    process = try Self.spawn(
-      [
-        Self.program ?? "redis-server", "--port", "\(port)", "--bind", "127.0.0.1",
-        "--save", "", "--dir", folder.path, "--logfile", folder.path + "/log",
-        "--repl-diskless-sync-delay", "0",
-      ] + options)
+    let folder = try TemporaryFolder()
+    self.folder = folder
+    // Between finding a free port and using it somebody else may take it.
+    for _ in 0..<10 {
+      let port = try FakeMaster().port
+      let process = try Self.spawn(
+        [
+          Self.program ?? "redis-server", "--port", "\(port)", "--bind", "127.0.0.1",
+          "--save", "", "--dir", folder.path, "--logfile", folder.path + "/log",
+          "--repl-diskless-sync-delay", "0",
+        ] + options)
+      if Self.answers(process, port) {
+        self.port = port
+        self.process = process
+        return
+      }
+    }
+    throw PlayError(description: "redis-server does not start")
+  }
+
+  /// Waits until the server answers; false when it has ended instead.
+  private static func answers(_ process: pid_t, _ port: UInt16) -> Bool {
     let deadline = Clock.monotonicMilliseconds() + FakeMaster.patienceMilliseconds
-    while Self.probe(port) == .refused {
-      guard waitpid(process, nil, WNOHANG) == 0, Clock.monotonicMilliseconds() < deadline else {
-        throw PlayError(description: "redis-server does not start on port \(port)")
+    while waitpid(process, nil, WNOHANG) == 0 {
+      // A connection alone proves nothing: to a port nobody listens on, it may be to itself.
+      if let url = try? RedisURL("redis://127.0.0.1:\(port)"),
+        var connection = try? RedisConnection.open(url, timeouts: Timeouts()),
+        let reply = try? connection.command("PING"),
+        reply.text == "PONG" || reply.errorLine != nil
+      {
+        return true
+      }
+      guard Clock.monotonicMilliseconds() < deadline else {
+        kill(process, SIGKILL)
+        waitpid(process, nil, 0)
+        return false
       }
       usleep(2_000)
     }
+    return false
   }
 
   deinit {
@@ -67,17 +91,6 @@ final class RealServer {
       {
         return connection
       }
-    }
-  }
-
-  /// `.refused` until somebody listens.
-  private static func probe(_ port: UInt16) -> LinkError.Code? {
-    do {
-      _ = try Socket.connect(
-        to: .tcp(host: "127.0.0.1", port: port), timeoutMilliseconds: 1_000)
-      return nil
-    } catch {
-      return error.code
     }
   }
 }

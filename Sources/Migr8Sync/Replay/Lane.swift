@@ -22,7 +22,7 @@ struct Lane: ~Copyable {
   private var selectedDatabase = -1
   private var transaction = Transaction.none
   /// The last offset outside of any transaction.
-  private var boundary: UInt64
+  private(set) var boundary: UInt64
 
   /// Starts the lane for the stream behind `offset`.
   init(

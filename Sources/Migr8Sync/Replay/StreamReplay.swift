@@ -92,8 +92,8 @@ struct StreamReplay: ~Copyable {
 
   private var incompleteCommand: String {
     let pending = decoder.pendingBytes
-    guard pending > 0 else { return "; everything up to offset \(decoder.endOffset) is applied" }
-    return "; the stream was cut inside a command: everything up to offset \(decoder.endOffset) is"
+    guard pending > 0 else { return "; everything up to offset \(lane.boundary) is applied" }
+    return "; the stream was cut inside a command: everything up to offset \(lane.boundary) is"
       + " applied, \(pending) bytes behind it are not"
   }
 

@@ -9,7 +9,7 @@ struct SyncCommand {
   static let reportIntervalMilliseconds: Int64 = 200
 
   /// How long a run that is to stop may wait for a destination that does not answer.
-  static let stopPatienceMilliseconds: Int64 = 10_000
+  static let stopPatienceMilliseconds: Int64 = 2_000
 
   let options: SyncOptions
   private let signals = StopSignals()
@@ -24,18 +24,64 @@ struct SyncCommand {
   /// Runs to the end and says how the process should exit.
   mutating func run() -> ExitCode {
     signals.install()
-    let findings: PreflightFindings
     do {
-      findings = try Preflight(
+      let findings = try Preflight(
         source: options.source, destination: options.destination, timeouts: options.timeouts
       ).run(filter: options.filter, writes: !options.isDryRun)
-      try settleExistingKeys(findings)
+      return options.isDryRun ? dryRun(findings) : follow(try begin(findings), findings)
     } catch {
       return end(error)
     }
-    let replay = Replay(options: options, findings: findings)
-    signals.onStop { replay.requestStop() }
-    return options.isDryRun ? dryRun(replay, findings) : follow(replay)
+  }
+
+  /// Makes the job this process's own and the destination ready for it.
+  private mutating func begin(_ findings: PreflightFindings) throws(PreflightError) -> JobStart {
+    var start = try JobStart(options: options, findings: findings)
+    let name = start.runner.identity.name
+    if let record = start.record {
+      reporter.note(
+        record.phase == .stream
+          ? "going on with job \(name) behind offset \(record.place.offset)"
+          : "job \(name) was interrupted in its snapshot, which begins again")
+      return start
+    }
+    do {
+      try settleExistingKeys(findings)
+      if case .skip = options.onConflict { try skipExistingKeys(findings, &start) }
+    } catch {
+      leave(start.runner, isDone: false, findings)
+      throw error
+    }
+    return start
+  }
+
+  private func skipExistingKeys(
+    _ findings: PreflightFindings, _ start: inout JobStart
+  ) throws(PreflightError) {
+    var members: [SkippedKeys.Member] = []
+    let map = options.databases
+    _ = try walk(findings) { (keys) throws(ReplayError) in
+      try keys.forEach { (database, key) throws(ReplayError) in
+        members.append(
+          SkippedKeys.Member(
+            database: map.source(of: database, filter: options.filter), key: key))
+      }
+    }
+    do throws(ReplayError) {
+      var connection = try JobStart.open(options, findings, start.runner)
+      try SkippedKeys.add(members, to: start.runner.identity, &connection)
+    } catch {
+      throw .failed(error)
+    }
+    for member in members { start.skipped.insert(member.key.span, database: member.database) }
+  }
+
+  /// Gives the job back; where that is not possible, its lease runs out by itself.
+  private func leave(_ runner: JobRunner, isDone: Bool, _ findings: PreflightFindings) {
+    do throws(ReplayError) {
+      var connection = try JobStart.open(options, findings, runner)
+      try JobStart.end(runner, isDone: isDone, &connection)
+    } catch {}
   }
 
   // MARK: - Existing keys
@@ -43,9 +89,7 @@ struct SyncCommand {
   private mutating func settleExistingKeys(
     _ findings: PreflightFindings
   ) throws(PreflightError) {
-    guard !options.isDryRun, options.clearsDestination || options.onConflict == .fail else {
-      return
-    }
+    guard options.clearsDestination || options.onConflict == .fail else { return }
     let existing = try count(findings)
     guard existing.count > 0 else { return }
     guard options.clearsDestination else {
@@ -118,19 +162,32 @@ struct SyncCommand {
 
   // MARK: - The run
 
-  private mutating func follow(_ replay: Replay) -> ExitCode {
-    let result = watch(replay) { () throws(ReplayError) in try replay.run() }
-    return conclude(result, replay.progressSnapshot())
+  private mutating func follow(_ start: JobStart, _ findings: PreflightFindings) -> ExitCode {
+    let job = Job(
+      options: options, findings: findings, runner: start.runner, record: start.record,
+      skipped: start.skipped)
+    signals.onStop { job.requestStop() }
+    let result = watch(job) { () throws(ReplayError) in try job.run() }
+    if case .success(.converged) = result {
+      leave(start.runner, isDone: true, findings)
+    } else {
+      leave(start.runner, isDone: false, findings)
+    }
+    return conclude(result, job.progressSnapshot())
   }
 
-  private mutating func dryRun(_ replay: Replay, _ findings: PreflightFindings) -> ExitCode {
+  private mutating func dryRun(_ findings: PreflightFindings) -> ExitCode {
+    let runner = JobRunner(JobIdentity(name: options.jobName, options: options))
+    let job = Job(
+      options: options, findings: findings, runner: runner, record: nil, skipped: KeyHashSet())
+    signals.onStop { job.requestStop() }
     let counted = Promise<DryRunReport>()
-    let result = watch(replay) { () throws(ReplayError) in
-      counted.fulfil(try replay.dryRun())
+    let result = watch(job) { () throws(ReplayError) in
+      counted.fulfil(try job.dryRun())
       return .converged
     }
     guard var report = counted.wait(milliseconds: 0) else {
-      return conclude(result, replay.progressSnapshot())
+      return conclude(result, job.progressSnapshot())
     }
     report.keysAtDestination = (try? count(findings))?.count
     StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
@@ -139,7 +196,7 @@ struct SyncCommand {
 
   /// Runs `body` on the replay thread and reports until it ends.
   private mutating func watch(
-    _ replay: Replay, _ body: @escaping @Sendable () throws(ReplayError) -> ReplayOutcome
+    _ job: Job, _ body: @escaping @Sendable () throws(ReplayError) -> ReplayOutcome
   ) -> Result<ReplayOutcome, ReplayError> {
     let result = Promise<Result<ReplayOutcome, ReplayError>>()
     let thread = NamedThread("replay") {
@@ -149,20 +206,25 @@ struct SyncCommand {
     while true {
       if let result = result.wait(milliseconds: Self.reportIntervalMilliseconds) {
         thread.join()
-        reporter.report(replay.progressSnapshot())
+        report(job)
         reporter.finish()
         return result
       }
-      reporter.report(replay.progressSnapshot())
-      guard replay.isStopRequested else { continue }
+      report(job)
+      guard job.isStopRequested else { continue }
       let now = Clock.monotonicMilliseconds()
       if let seen = stopSeen {
-        if now - seen > Self.stopPatienceMilliseconds { replay.progress.fail(.interrupted) }
+        if now - seen > Self.stopPatienceMilliseconds { job.replay.progress.fail(.interrupted) }
       } else {
         stopSeen = now
         reporter.note("stopping: what is under way is finished first (again: stop at once)")
       }
     }
+  }
+
+  private mutating func report(_ job: Job) {
+    for line in job.takeNotices() { reporter.note(line) }
+    reporter.report(job.progressSnapshot())
   }
 
   // MARK: - The end

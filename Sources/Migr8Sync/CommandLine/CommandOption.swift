@@ -15,6 +15,8 @@ struct CommandOption: Sendable {
     case onConflict = "on-conflict"
     case clearDestination = "clear-dest"
     case yes
+    case job
+    case takeOver = "takeover"
     case dryRun = "dry-run"
     case once
     case workers

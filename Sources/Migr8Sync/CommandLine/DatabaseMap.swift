@@ -14,4 +14,11 @@ struct DatabaseMap: Sendable {
   func destination(of source: Int) -> Int {
     target ?? source
   }
+
+  /// The source's database that a database of the destination stands for.
+  ///
+  /// - Parameter filter: what is moved; a target is only chosen where that is one database.
+  func source(of destination: Int, filter: KeyFilter) -> Int {
+    target == nil ? destination : filter.databases?.first ?? destination
+  }
 }

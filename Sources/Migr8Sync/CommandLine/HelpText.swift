@@ -9,8 +9,10 @@ enum HelpText {
   /// Where the description of an option begins.
   private static let descriptionColumn = 30
 
-  /// The version this is, as `--version` prints it.
-  static let version = "migr8sync 0.1.0\n"
+  /// The version this is.
+  static let versionNumber = "0.1.0"
+  /// As `--version` prints it.
+  static let version = "migr8sync \(versionNumber)\n"
 
   /// The help of the program.
   static let program: String = {

@@ -109,6 +109,13 @@ extension Command {
     title: "The run",
     options: [
       CommandOption(
+        name: .job, value: "NAME",
+        help: "The name of the job, under which the destination keeps how far it has come. Default: "
+          + "made of the servers and the rules, so that the same command goes on where it ended."),
+      CommandOption(
+        name: .takeOver,
+        help: "Take the job from another process that works on it, ending that one's connections."),
+      CommandOption(
         name: .dryRun, short: "n",
         help: "Read the whole snapshot, report what would move, write nothing."),
       CommandOption(

@@ -8,6 +8,8 @@ extension SyncOptions {
   static let workersMax: UInt64 = 256
   /// The least that `--queue-memory` may be, in bytes.
   static let queueMemoryBytesMin: UInt64 = 1 << 20
+  /// The longest name of a job, in bytes.
+  static let jobNameBytesMax = 100
   /// The longest timeout, in milliseconds: a day.
   static let timeoutMillisecondsMax: UInt64 = 86_400_000
   /// Redis keeps the number of a database in a C `int`.
@@ -32,6 +34,8 @@ extension SyncOptions {
     }
     self.source = source
     self.destination = destination
+    jobName = try reader.jobName()
+    takesOver = arguments.has(.takeOver)
     filter = KeyFilter(
       prefixes: try reader.prefixes(), globs: try reader.globs(), databases: databases)
     self.databases = DatabaseMap(target: destination.database)
@@ -164,6 +168,24 @@ private struct OptionReader {
     case "skip": .skip
     default: throw wrong(.onConflict, takes: "fail, replace or skip")
     }
+  }
+
+  func jobName() throws(UsageError) -> String? {
+    guard let name = arguments.value(.job) else { return nil }
+    let isPlain = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+        UInt8(ascii: "."):
+        true
+      default: false
+      }
+    }
+    guard isPlain, (1...SyncOptions.jobNameBytesMax).contains(name.utf8.count) else {
+      throw wrong(
+        .job, takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'")
+    }
+    return name
   }
 
   // MARK: Resources

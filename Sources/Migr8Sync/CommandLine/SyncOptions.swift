@@ -18,6 +18,10 @@ struct SyncOptions: Sendable {
   var source: RedisURL
   /// The server to write to, likewise.
   var destination: RedisURL
+  /// The job's name; nil makes one of the servers and the rules.
+  var jobName: String?
+  /// Whether the job is taken from another process that works on it.
+  var takesOver: Bool
   /// The keys and databases to move.
   var filter: KeyFilter
   /// Where the databases go.

@@ -5,6 +5,9 @@
 
 /// A key is in when any prefix or any glob says so, or when there is no rule at all.
 struct KeyFilter: Sendable {
+  /// Keys that begin like this belong to this program, at any server: no rule moves them.
+  static let reservedPrefix = Array("migr8sync:job:".utf8)
+
   /// Prefixes, compared byte for byte.
   let prefixes: [[UInt8]]
   /// Redis globs over the whole key.
@@ -26,10 +29,14 @@ struct KeyFilter: Sendable {
 
   /// Whether a key is in, whatever its database. Allocates nothing.
   func matches(key: Span<UInt8>) -> Bool {
-    if matchesEveryKey { return true }
-    for prefix in prefixes where Self.hasPrefix(key, prefix.span) { return true }
-    for glob in globs where glob.matches(key) { return true }
+    if matchesEveryKey { return !Self.isReserved(key) }
+    for prefix in prefixes where Self.hasPrefix(key, prefix.span) { return !Self.isReserved(key) }
+    for glob in globs where glob.matches(key) { return !Self.isReserved(key) }
     return false
+  }
+
+  private static func isReserved(_ key: Span<UInt8>) -> Bool {
+    hasPrefix(key, reservedPrefix.span)
   }
 
   /// Whether every key that begins with these bytes is in, as far as the prefixes can tell.

@@ -29,6 +29,10 @@ final class Batch: @unchecked Sendable {
   var lead: (head: [[UInt8]], byteCount: Int)?
   /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
   var boundaryOffset: UInt64 = 0
+  /// The checkpoint that is safe at the destination once this batch is answered; 0 for none.
+  var checkpointOffset: UInt64 = 0
+  /// Whether this is a PING of the pipeline itself.
+  var isKeepAlive = false
   /// Where each command ends in the stream, when the batch came from there.
   var commandOffsets: ContiguousArray<UInt64> = []
 
@@ -43,6 +47,7 @@ final class Batch: @unchecked Sendable {
     move = nil
     lead = nil
     boundaryOffset = 0
+    checkpointOffset = 0
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

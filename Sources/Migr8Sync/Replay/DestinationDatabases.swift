@@ -5,13 +5,11 @@ import ReplicaLink
 
 /// Remembers the dbs that can be selected. Used by the replay thread alone.
 final class DestinationDatabases {
-  private let url: RedisURL
-  private let timeouts: Timeouts
+  private let connector: DestinationConnector
   private var confirmed: Set<Int> = []
 
-  init(url: RedisURL, timeouts: Timeouts) {
-    self.url = url
-    self.timeouts = timeouts
+  init(_ connector: DestinationConnector) {
+    self.connector = connector
   }
 
   /// Makes sure that destination db `database` can be selected. Asks the server the first time.
@@ -19,13 +17,13 @@ final class DestinationDatabases {
   /// - Throws: when it cannot; nothing was sent to it then.
   func confirm(_ database: Int) throws(ReplayError) {
     if confirmed.contains(database) { return }
+    var connection = try connector.open()
     let reply = try ReplayError.wrap { () throws(LinkError) in
-      var connection = try RedisConnection.open(url, timeouts: timeouts)
-      return try connection.command("SELECT", "\(database)")
+      try connection.command("SELECT", "\(database)")
     }
     if let line = reply.errorLine {
       throw ReplayError(
-        "writing to \(url.endpoint): the destination cannot select db \(database): \(line)"
+        "writing to \(connector.url.endpoint): the destination cannot select db \(database): \(line)"
           + " (raise its databases setting, or choose dbs with --db)")
     }
     confirmed.insert(database)

@@ -1,52 +1,64 @@
-// The lane: the one ordered connection that carries the stream. It keeps the destination's selected
-// db and its transactions in step, and says up to which offset the destination is complete.
+// The lane: the one ordered connection that carries the stream. What it sends goes as transactions of
+// the destination, each of whole commands and whole transactions of the source and closed by the
+// checkpoint that says so:
+//
+//   MULTI · SELECT db · command · command · … · SELECT checkpoint's db · HSET checkpoint · EXEC
+//
+// A transaction of the source is never divided; one too large to be held is sent piece by piece
+// inside the MULTI. Whatever is open when the connection drops vanishes with it.
 
 import ReplicaLink
 
 /// Feeds one pipeline in stream order. Used by the replay thread alone.
 struct Lane: ~Copyable {
-  private enum Transaction {
-    case none
-    /// The source has opened one; nothing of it concerns the destination yet.
-    case pending
-    /// The destination has been sent MULTI.
-    case open
-  }
+  /// How long the checkpoint may stay behind when nothing is to be written, in milliseconds.
+  static let idleCheckpointMilliseconds: Int64 = 1_000
 
   private let pipeline: Pipeline
   private let thread: NamedThread
   private let progress: ReplayProgress
   private let targets: DestinationDatabases
+  private let checkpoint: CheckpointEncoder
+  private let replicationID: @Sendable () -> [UInt8]
   private var batch: Batch?
   private var largeHead: [[UInt8]] = []
   private var selectedDatabase = -1
-  private var transaction = Transaction.none
-  /// The last offset outside of any transaction.
+  /// Whether the destination was sent a MULTI without its EXEC.
+  private var isOpen = false
+  private var isInLargeCommand = false
+  /// Whether the source is inside a transaction.
+  private(set) var isInTransaction = false
+  /// The last offset outside of any transaction, and the source's db in force there.
   private(set) var boundary: UInt64
+  private var boundaryDatabase: Int
+  /// The last checkpoint that was sent, and when.
+  private var checkpointed: UInt64
+  private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
 
-  /// Starts the lane for the stream behind `offset`.
+  /// Starts the lane for the stream behind `offset`, where the source's db is `database`.
   init(
-    url: RedisURL, timeouts: Timeouts, targets: DestinationDatabases, progress: ReplayProgress,
-    offset: UInt64, onApplied: @escaping @Sendable (UInt64) -> Void
+    pipeline: Pipeline, targets: DestinationDatabases, progress: ReplayProgress,
+    checkpoint: CheckpointEncoder, replicationID: @escaping @Sendable () -> [UInt8],
+    offset: UInt64, database: Int
   ) {
     self.progress = progress
     self.targets = targets
+    self.checkpoint = checkpoint
+    self.replicationID = replicationID
     boundary = offset
-    pipeline = Pipeline(
-      url: url, timeouts: timeouts, progress: progress, role: .lane(onApplied: onApplied))
+    boundaryDatabase = database
+    checkpointed = offset
+    self.pipeline = pipeline
     thread = pipeline.start("lane")
   }
 
-  /// Whether the source is inside a transaction.
-  var isInTransaction: Bool { transaction != .none }
-
-  /// Sends one encoded command to destination db `database`.
+  /// Sends one encoded command to destination db `database`. The stream stands at `offset`.
   mutating func forward(
     _ command: UnsafeRawBufferPointer, database: Int, offset: UInt64
   ) throws(ReplayError) {
     let batch = try prepare(database, offset)
     batch.bytes.append(command)
-    try finishCommand(batch, offset)
+    note(batch, offset)
   }
 
   // MARK: Large commands, part by part
@@ -59,72 +71,76 @@ struct Lane: ~Copyable {
   ) throws(ReplayError) {
     _ = try prepare(database, offset)
     largeHead = head
+    isInLargeCommand = true
   }
 
   /// Sends the next bytes of it. A full batch leaves before they are added, never after: so the
   /// command's last bytes are in the batch that waits for its reply.
   mutating func forwardPart(_ bytes: UnsafeRawBufferPointer) throws(ReplayError) {
     if currentBatch().isFull {
-      try flush()
+      try submit()
       currentBatch().lead = (largeHead, 0)
     }
     currentBatch().bytes.append(bytes)
   }
 
   /// All of it was handed over.
-  mutating func endLarge(_ offset: UInt64) throws(ReplayError) {
+  mutating func endLarge(_ offset: UInt64) {
     let batch = currentBatch()
     batch.lead?.byteCount = batch.bytes.count
     largeHead = []
-    try finishCommand(batch, offset)
+    isInLargeCommand = false
+    note(batch, offset)
   }
 
   // MARK: Between commands
 
-  /// Everything up to `offset` has been dealt with; nothing of it was for the destination.
-  mutating func pass(_ offset: UInt64) {
-    if transaction == .none { boundary = offset }
-  }
-
   /// The source opened a transaction.
-  mutating func begin() {
-    transaction = .pending
-  }
+  mutating func begin() { isInTransaction = true }
 
-  /// The source closed its transaction at `offset`. An empty one vanishes.
-  mutating func commit(_ offset: UInt64) throws(ReplayError) {
-    if transaction == .open {
-      let batch = currentBatch()
-      batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
-      note(batch, offset)
+  /// The source closed its transaction.
+  mutating func commit() { isInTransaction = false }
+
+  /// Everything up to `offset` has been dealt with; the source's next command acts on its db
+  /// `database`.
+  mutating func reached(_ offset: UInt64, database: Int) throws(ReplayError) {
+    if !isInTransaction {
+      boundary = offset
+      boundaryDatabase = database
     }
-    transaction = .none
-    boundary = offset
-    if let batch, batch.isFull { try flush() }
+    guard let batch, batch.isFull else { return }
+    if isInTransaction { try submit() } else { try close() }
   }
 
   /// Sends what is in hand; call it whenever no further command is at hand.
   mutating func flush() throws(ReplayError) {
-    if let full = batch {
-      batch = nil
-      full.boundaryOffset = boundary
-      try pipeline.submit(full)
+    if isInTransaction { return }
+    if batch != nil || isOpen {
+      try close()
     } else {
       pipeline.advance(to: boundary)
+      if boundary > checkpointed,
+        Clock.monotonicMilliseconds() - checkpointedMilliseconds
+          >= Self.idleCheckpointMilliseconds
+      {
+        try close()
+      }
     }
   }
 
-  /// Waits until the destination has answered everything.
+  /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered.
   mutating func drain() throws(ReplayError) {
-    try flush()
+    if !isInTransaction, batch != nil || isOpen || boundary > checkpointed { try close() }
     try pipeline.drain()
   }
 
   /// Ends the lane. A transaction that is open at the destination vanishes with the connection.
-  func close() {
+  func end() {
     pipeline.close()
     thread.join()
   }
+
+  // MARK: - Batches
 
   private mutating func currentBatch() -> Batch {
     let current = batch ?? progress.emptyBatch()
@@ -136,24 +152,48 @@ struct Lane: ~Copyable {
   private mutating func prepare(_ database: Int, _ offset: UInt64) throws(ReplayError) -> Batch {
     if selectedDatabase != database { try targets.confirm(database) }
     let batch = currentBatch()
-    if transaction == .pending {
-      batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
-      note(batch, offset)
-      transaction = .open
-    }
-    if selectedDatabase != database {
-      batch.bytes.append("*2\r\n$6\r\nSELECT\r\n")
-      batch.bytes.appendBulk(decimal: Int64(database))
-      note(batch, offset)
-      selectedDatabase = database
-    }
+    open(batch, offset)
+    select(database, batch, offset)
     return batch
   }
 
-  private mutating func finishCommand(_ batch: Batch, _ offset: UInt64) throws(ReplayError) {
+  private mutating func open(_ batch: Batch, _ offset: UInt64) {
+    if isOpen { return }
+    batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
     note(batch, offset)
-    if transaction == .none { boundary = offset }
-    if batch.isFull { try flush() }
+    isOpen = true
+  }
+
+  private mutating func select(_ database: Int, _ batch: Batch, _ offset: UInt64) {
+    if selectedDatabase == database { return }
+    batch.bytes.append("*2\r\n$6\r\nSELECT\r\n")
+    batch.bytes.appendBulk(decimal: Int64(database))
+    note(batch, offset)
+    selectedDatabase = database
+  }
+
+  /// Closes the destination's transaction with the checkpoint and sends it.
+  private mutating func close() throws(ReplayError) {
+    let batch = currentBatch()
+    open(batch, boundary)
+    select(checkpoint.database, batch, boundary)
+    checkpoint.append(
+      boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    note(batch, boundary)
+    batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
+    note(batch, boundary)
+    batch.boundaryOffset = boundary
+    batch.checkpointOffset = boundary
+    isOpen = false
+    checkpointed = boundary
+    checkpointedMilliseconds = Clock.monotonicMilliseconds()
+    try submit()
+  }
+
+  private mutating func submit() throws(ReplayError) {
+    guard let full = batch else { return }
+    batch = nil
+    try pipeline.submit(full)
   }
 
   private func note(_ batch: Batch, _ offset: UInt64) {

@@ -17,14 +17,14 @@ struct LoaderPool: ~Copyable {
 
   /// Starts `count` loaders.
   init(
-    count: Int, url: RedisURL, timeouts: Timeouts, conflicts: ConflictPolicy,
+    count: Int, connector: DestinationConnector, conflicts: ConflictPolicy,
     databases: DatabaseMap, targets: DestinationDatabases, progress: ReplayProgress
   ) {
     self.progress = progress
     self.databases = databases
     self.targets = targets
     pipelines = (0..<count).map { _ in
-      Pipeline(url: url, timeouts: timeouts, progress: progress, role: .loader(conflicts))
+      Pipeline(connector, progress: progress, role: .loader(conflicts))
     }
     threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
   }

@@ -35,8 +35,7 @@ final class Pipeline: @unchecked Sendable {
     case lane(onApplied: @Sendable (UInt64) -> Void)
   }
 
-  let url: RedisURL
-  let timeouts: Timeouts
+  private let connector: DestinationConnector
   let progress: ReplayProgress
   let role: Role
   let bell = WakePipe()
@@ -47,9 +46,8 @@ final class Pipeline: @unchecked Sendable {
   private var isClosing = false
 
   /// Makes a pipeline; `start()` connects it.
-  init(url: RedisURL, timeouts: Timeouts, progress: ReplayProgress, role: Role) {
-    self.url = url
-    self.timeouts = timeouts
+  init(_ connector: DestinationConnector, progress: ReplayProgress, role: Role) {
+    self.connector = connector
     self.progress = progress
     self.role = role
   }
@@ -59,10 +57,7 @@ final class Pipeline: @unchecked Sendable {
   func start(_ name: String) -> NamedThread {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
-        let socket = try ReplayError.wrap { () throws(LinkError) in
-          try RedisConnection.open(url, timeouts: timeouts).takeSocket()
-        }
-        var wire = PipelineWire(self, socket)
+        var wire = PipelineWire(self, try connector.open().takeSocket())
         try wire.run()
       } catch {
         progress.fail(error)
@@ -137,15 +132,16 @@ final class Pipeline: @unchecked Sendable {
     progress.keysWritten.add(UInt64(batch.keyCount), ordering: .relaxed)
     progress.bytesWritten.add(UInt64(batch.bytes.count), ordering: .relaxed)
     progress.bytesInFlight.subtract(batch.bytes.count, ordering: .relaxed)
-    let offset = progress.monitor.withLock {
+    let (boundary, checkpoint) = progress.monitor.withLock {
       inFlight -= batch.bytes.count
       if lastSubmitted === batch { lastSubmitted = nil }
-      let offset = batch.boundaryOffset
+      let offsets = (batch.boundaryOffset, batch.checkpointOffset)
       progress.recycleLocked(batch)
       progress.monitor.broadcast()
-      return offset
+      return offsets
     }
-    if offset > 0 { publish(offset) }
+    if checkpoint > 0 { progress.checkpointOffset.store(checkpoint, ordering: .releasing) }
+    if boundary > 0 { publish(boundary) }
   }
 
   func noteAnswer() {

@@ -17,6 +17,12 @@ struct PipelineWire: ~Copyable {
   /// Replies seen of the first batch.
   private var answered = 0
   private var cursor = BatchCursor()
+  /// Since when nothing is under way, on the monotonic clock.
+  private var idleSince = Clock.monotonicMilliseconds()
+
+  /// A destination may close connections that are quiet for so many seconds (its `timeout`, at least
+  /// one): so a quiet connection says something more often than that.
+  private static let keepAliveMilliseconds: Int64 = 500
 
   init(_ pipeline: Pipeline, _ socket: consuming Socket) {
     self.pipeline = pipeline
@@ -26,9 +32,31 @@ struct PipelineWire: ~Copyable {
   /// Works until the pipeline is closed.
   mutating func run() throws(ReplayError) {
     while pipeline.takeInbox(into: &batches) {
-      try send()
+      keepAlive()
+      do throws(ReplayError) {
+        try send()
+      } catch {
+        // What the destination said before it closed is the better reason.
+        try receive()
+        throw error
+      }
       try receive()
       wait()
+    }
+  }
+
+  /// Puts a PING among the batches when there has been nothing else for a while.
+  private mutating func keepAlive() {
+    let now = Clock.monotonicMilliseconds()
+    if !batches.isEmpty {
+      idleSince = now
+    } else if now - idleSince >= Self.keepAliveMilliseconds {
+      idleSince = now
+      let ping = Batch()
+      ping.bytes.append("*1\r\n$4\r\nPING\r\n")
+      ping.commandCount = 1
+      ping.isKeepAlive = true
+      batches.append(ping)
     }
   }
 
@@ -116,7 +144,7 @@ struct PipelineWire: ~Copyable {
       sendIndex -= 1
       answered = 0
       cursor = BatchCursor()
-      pipeline.complete(batch)
+      if !batch.isKeepAlive { pipeline.complete(batch) }
     }
   }
 
@@ -185,7 +213,9 @@ struct PipelineWire: ~Copyable {
       pollfd(fd: pipeline.bell.readDescriptor, events: Int16(POLLIN), revents: 0)
     )
     withUnsafeMutableBytes(of: &polls) { bytes in
-      _ = poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, -1)
+      _ = poll(
+        bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2,
+        Int32(Self.keepAliveMilliseconds))
     }
     if polls.1.revents != 0 { pipeline.bell.silence() }
   }

@@ -4,19 +4,40 @@ import ReplicaLink
 
 /// A failure of the run, with what the operator should know and do.
 struct ReplayError: Error, Sendable, CustomStringConvertible {
+  /// What becomes of the run.
+  enum Kind: Sendable {
+    /// It ends.
+    case failure
+    /// It ends, and nothing failed: the operator asked for it.
+    case interruption
+    /// A server cannot go on now and may later: the destination's replay waits, then begins again
+    /// from the checkpoint.
+    case transient
+    /// The replay begins again from the checkpoint at once: the link has gone back, or has a new
+    /// snapshot.
+    case restart
+  }
+
   /// One line: what was being done, to what, why it failed, what to do.
   let description: String
-  /// Whether nothing failed: the operator asked to stop.
-  var isInterruption = false
+  /// What becomes of the run.
+  var kind = Kind.failure
 
-  init(_ description: String) {
+  init(_ description: String, _ kind: Kind = .failure) {
     self.description = description
+    self.kind = kind
   }
 
   init(_ error: LinkError) {
     description = error.description
-    isInterruption = error.code == .stopped
+    switch error.code {
+    case .stopped: kind = .interruption
+    case _ where error.isRetryable: kind = .transient
+    default: kind = .failure
+    }
   }
+
+  var isInterruption: Bool { kind == .interruption }
 
   /// Runs `body` and turns what the connection library throws into a failure of the run.
   static func wrap<R: ~Copyable>(
@@ -29,58 +50,5 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  static let interrupted: ReplayError = {
-    var error = ReplayError("interrupted")
-    error.isInterruption = true
-    return error
-  }()
-}
-
-/// What a destination's error reply means, with advice.
-enum DestinationRefusal {
-  /// The failure for error `line` in answer to a command on `key`.
-  ///
-  /// - Parameter place: where in the stream, or empty.
-  static func error(
-    _ line: String, command: String, key: [UInt8]?, place: String, peer: String
-  ) -> ReplayError {
-    let subject = key.map { " \(Printable.key($0))" } ?? ""
-    let action = "writing to \(peer): \(command)\(subject)\(place)"
-    let word = line.prefix { $0 != " " }
-    switch word {
-    case "OOM":
-      return ReplayError(
-        "\(action): the destination is out of memory (raise its maxmemory, or move less)")
-    case "READONLY":
-      return ReplayError(
-        "\(action): the destination is read-only, it is a replica (name its master as --dest)")
-    case "NOPERM":
-      return ReplayError(
-        "\(action): the destination's user lacks the permission: \(line.dropFirst(7))"
-          + " (grant it with ACL SETUSER)")
-    case "MISCONF":
-      return ReplayError(
-        "\(action): the destination cannot save to its disk and refuses writes"
-          + " (see its log; free disk space)")
-    case "BUSYKEY":
-      return ReplayError(
-        "\(action): the key has appeared at the destination since the run began; nothing was"
-          + " overwritten (find who writes it, or choose --on-conflict replace|skip)")
-    case "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN":
-      return ReplayError("\(action): the destination cannot write now: \(line) (try again later)")
-    case "MOVED", "ASK", "CROSSSLOT":
-      return ReplayError(
-        "\(action): the destination is a cluster node, which is not supported yet")
-    default:
-      if line.contains("Bad data format") {
-        return ReplayError(
-          "\(action): the destination's version does not know this type of value"
-            + " (use a destination at least as new as the source)")
-      }
-      if line.contains("payload version or checksum") {
-        return ReplayError("\(action): the destination refuses the payload: \(line)")
-      }
-      return ReplayError("\(action): the destination answered: \(line)")
-    }
-  }
+  static let interrupted = ReplayError("interrupted", .interruption)
 }

@@ -16,6 +16,8 @@ final class ReplayProgress: @unchecked Sendable {
   let bytesWritten = Atomic<UInt64>(0)
   /// The stream offset up to which everything is applied at the destination.
   let appliedOffset = Atomic<UInt64>(0)
+  /// The checkpoint that the destination has.
+  let checkpointOffset = Atomic<UInt64>(0)
   /// Bytes handed to pipelines and not answered yet.
   let bytesInFlight = Atomic<Int>(0)
   /// When the destination last answered anything, on the monotonic clock.
@@ -23,7 +25,8 @@ final class ReplayProgress: @unchecked Sendable {
 
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
-  private var skipped = SkippedKeys()
+  private var skipped = KeyHashSet()
+  private var lateSkips: [SkippedKeys.Member] = []
 
   /// Records the first failure and wakes whoever waits.
   func fail(_ error: ReplayError) {
@@ -31,6 +34,18 @@ final class ReplayProgress: @unchecked Sendable {
       if failure == nil { failure = error }
       monitor.broadcast()
     }
+  }
+
+  /// Begins anew after a failure that may pass. No pipeline may be running.
+  func forgetFailure() {
+    monitor.withLock { if failure?.isInterruption != true { failure = nil } }
+    bytesInFlight.store(0, ordering: .relaxed)
+  }
+
+  /// Begins the count of a snapshot.
+  func beginSnapshot() {
+    keysWritten.store(0, ordering: .relaxed)
+    keysSkipped.store(0, ordering: .relaxed)
   }
 
   /// Throws the first failure. The monitor must be held.
@@ -57,12 +72,34 @@ final class ReplayProgress: @unchecked Sendable {
 
   /// Remembers a key that stays as the destination has it.
   func rememberSkipped(_ key: [UInt8], database: Int) {
-    monitor.withLock { skipped.insert(key, database: database) }
+    monitor.withLock {
+      skipped.insert(key.span, database: database)
+      lateSkips.append(SkippedKeys.Member(database: database, key: key))
+    }
     keysSkipped.add(1, ordering: .relaxed)
   }
 
+  /// Keys to be left alone from the beginning.
+  func skip(_ keys: KeyHashSet) {
+    monitor.withLock { skipped = keys }
+  }
+
+  /// The keys remembered since the last call.
+  func takeLateSkips() -> [SkippedKeys.Member] {
+    monitor.withLock {
+      defer { lateSkips = [] }
+      return lateSkips
+    }
+  }
+
   /// The keys that were skipped.
-  var skippedKeys: SkippedKeys {
+  var skippedKeys: KeyHashSet {
     monitor.withLock { skipped }
+  }
+
+  /// Everything up to `offset` is at the destination, and nothing beyond.
+  func resume(at offset: UInt64) {
+    appliedOffset.store(offset, ordering: .releasing)
+    checkpointOffset.store(offset, ordering: .releasing)
   }
 }

@@ -1,4 +1,4 @@
-// The parser fed from the spool: the same events and values, but a call waits for the bytes it needs
+// The parser fed from the link: the same events and values, but a call waits for the bytes it needs
 // instead of asking for them.
 
 import RDBParser
@@ -6,22 +6,17 @@ import ReplicaLink
 
 /// Reads the snapshot of a link, on the replay thread.
 struct SnapshotReader: ~Copyable {
-  /// How long a wait for bytes may last before the run's other threads are asked how they are.
-  static let patienceMilliseconds: Int64 = 100
-
-  private let spool: Spool
-  private let start: SnapshotStart
+  private let feed: Feed
   private let counters: SnapshotCounters
   /// Throws when the run is over for another reason.
   private let checkpoint: () throws(ReplayError) -> Void
   private var reader = RDBReader()
 
   init(
-    spool: Spool, start: SnapshotStart, counters: SnapshotCounters,
+    feed: Feed, counters: SnapshotCounters,
     features: RDBCommandFeatures, checkpoint: @escaping () throws(ReplayError) -> Void
   ) {
-    self.spool = spool
-    self.start = start
+    self.feed = feed
     self.counters = counters
     self.checkpoint = checkpoint
     reader.commandOptions.features = features
@@ -103,48 +98,35 @@ struct SnapshotReader: ~Copyable {
   private mutating func fill() throws(ReplayError) {
     counters.bytesRead.store(reader.position, ordering: .relaxed)
     try checkpoint()
-    do {
-      _ = try reader.fill(minimum: 1 << 16) { room throws(LinkError) -> Int in
-        let deadline = Clock.monotonicMilliseconds() + Self.patienceMilliseconds
-        switch try spool.consume(into: room, untilMilliseconds: deadline) {
-        case .bytes(let count): return count
-        case .timedOut: return 0
-        case .end: throw LinkError(.closed, "reading the snapshot", "it ended early")
-        }
+    var isAtEnd = false
+    _ = try reader.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
+      guard let count = try feed.snapshotBytes(into: room) else {
+        isAtEnd = true
+        return 0
       }
-    } catch {
-      throw ReplayError(error)
+      return count
     }
+    if isAtEnd { reader.finishInput() }
   }
 
-  /// Checks that the file ends where its framing says, and hands the rest to the stream's decoder.
-  mutating func finish(_ trailer: RDBTrailer) throws(ReplayError) -> CommandDecoder {
+  /// Checks that nothing stands behind the end of the file.
+  mutating func finish(_ trailer: RDBTrailer) throws(ReplayError) {
     counters.bytesRead.store(trailer.length, ordering: .relaxed)
-    var decoder = CommandDecoder(offset: start.offset)
-    switch start.framing {
-    case .length(let length):
-      guard length == trailer.length else {
-        throw ReplayError(
-          "reading the snapshot: it was announced with \(length) bytes and ends after"
-            + " \(trailer.length) (the source's data or the link is damaged)")
-      }
-      reader.withRemainder { bytes in bytes.withUnsafeBytes { decoder.append($0) } }
-    case .mark(let mark):
-      while reader.unreadCount < mark.count { try fill() }
-      let isMarked = reader.withRemainder { bytes in
-        bytes.withUnsafeBytes { $0.prefix(mark.count).elementsEqual(mark) }
-      }
-      guard isMarked else {
-        throw ReplayError(
-          "reading the snapshot: its end mark is missing after \(trailer.length) bytes"
-            + " (the source's data or the link is damaged)")
-      }
-      reader.withRemainder { bytes in
-        bytes.withUnsafeBytes {
-          decoder.append(UnsafeRawBufferPointer(rebasing: $0[mark.count...]))
+    var rest = ByteBuffer()
+    while reader.unreadCount + rest.count == 0 {
+      try checkpoint()
+      var isAtEnd = false
+      _ = try rest.fill(minimum: 1 << 12) { room throws(ReplayError) -> Int in
+        guard let count = try feed.snapshotBytes(into: room) else {
+          isAtEnd = true
+          return 0
         }
+        return count
       }
+      if isAtEnd { return }
     }
-    return decoder
+    throw ReplayError(
+      "reading the snapshot: it ends after \(trailer.length) bytes, and more follow"
+        + " (the source's data or the link is damaged)")
   }
 }

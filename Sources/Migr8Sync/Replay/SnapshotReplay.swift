@@ -19,6 +19,15 @@ final class SnapshotCounters: Sendable {
   let bytesRead = Atomic<UInt64>(0)
   let functionsLeftOut = Atomic<UInt64>(0)
   let modulesLeftOut = Atomic<UInt64>(0)
+
+  /// Begins the count of a snapshot.
+  func reset() {
+    keysRead.store(0, ordering: .relaxed)
+    keysMatched.store(0, ordering: .relaxed)
+    bytesRead.store(0, ordering: .relaxed)
+    functionsLeftOut.store(0, ordering: .relaxed)
+    modulesLeftOut.store(0, ordering: .relaxed)
+  }
 }
 
 /// Reads one snapshot to its end.
@@ -26,18 +35,25 @@ struct SnapshotReplay: ~Copyable {
   private let filter: KeyFilter
   private let counters: SnapshotCounters
   private var snapshot: SnapshotReader
+  /// Keys that the destination keeps as it has them.
+  private let skipped: KeyHashSet
+  /// Every key that went to the sink, where somebody wants to know.
+  private(set) var known: KeyHashSet?
 
-  init(_ snapshot: consuming SnapshotReader, filter: KeyFilter, counters: SnapshotCounters) {
+  /// - Parameter remembersKeys: whether to fill `known`.
+  init(
+    _ snapshot: consuming SnapshotReader, filter: KeyFilter, counters: SnapshotCounters,
+    skipped: KeyHashSet = KeyHashSet(), remembersKeys: Bool = false
+  ) {
     self.snapshot = snapshot
+    self.skipped = skipped
+    known = remembersKeys ? KeyHashSet() : nil
     self.filter = filter
     self.counters = counters
   }
 
-  /// Feeds every matching entry to `sink`; returns the decoder of the stream that follows, already
-  /// holding what was read beyond the snapshot.
-  mutating func run<Sink: SnapshotSink & ~Copyable>(
-    into sink: inout Sink
-  ) throws(ReplayError) -> CommandDecoder {
+  /// Feeds every matching entry to `sink`, up to the snapshot's end.
+  mutating func run<Sink: SnapshotSink & ~Copyable>(into sink: inout Sink) throws(ReplayError) {
     while true {
       switch try snapshot.next() {
       case .entry(let entry):
@@ -46,6 +62,10 @@ struct SnapshotReplay: ~Copyable {
           snapshot.withKey({ filter.matches(key: $0) })
         else { continue }
         counters.keysMatched.add(1, ordering: .relaxed)
+        if isSkipped(entry) { continue }
+        if known != nil {
+          snapshot.withKey { known?.insert($0, database: entry.database) }
+        }
         try sink.take(entry, from: &snapshot)
       case .function: try sink.takeFunction(from: snapshot)
       case .moduleAuxiliary: counters.modulesLeftOut.add(1, ordering: .relaxed)
@@ -53,5 +73,10 @@ struct SnapshotReplay: ~Copyable {
       case .needsInput, .header, .auxiliary, .selectDatabase, .resize, .slotInfo, .skipped: break
       }
     }
+  }
+
+  private func isSkipped(_ entry: RDBEntry) -> Bool {
+    if skipped.isEmpty { return false }
+    return snapshot.withKey { skipped.contains($0, database: entry.database) }
   }
 }

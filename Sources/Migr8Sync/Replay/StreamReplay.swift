@@ -1,11 +1,13 @@
-// The stream's way from the spool through the router into the lane, until the run is over.
+// The stream's way from the link through the router into the lane, until the run is over.
 
 import ReplicaLink
 
+/// How long the wait for the end of a source's transaction may last after a stop was asked for.
+private let transactionPatienceMilliseconds: Int64 = 1_000
+
 /// Follows the source's commands. Lives on the replay thread.
 struct StreamReplay: ~Copyable {
-  private let replay: Replay
-  private let rewritesTimeToLive: Bool
+  private unowned let replay: DestinationReplay
   private let databases: DatabaseMap
   private var decoder: CommandDecoder
   private var router: CommandRouter
@@ -13,30 +15,33 @@ struct StreamReplay: ~Copyable {
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
-  init(
-    replay: Replay, router: CommandRouter, decoder: consuming CommandDecoder,
-    lane: consuming Lane, rewritesTimeToLive: Bool
-  ) {
+  /// Begins behind the checkpoint in `record`.
+  init(replay: DestinationReplay, lane: consuming Lane, record: JobRecord) {
     self.replay = replay
-    self.router = router
-    self.decoder = decoder
     self.lane = lane
-    self.rewritesTimeToLive = rewritesTimeToLive
-    databases = replay.options.databases
+    decoder = CommandDecoder(offset: record.place.offset)
+    router = CommandRouter(
+      filter: replay.plan.filter, destinationIsOurs: replay.plan.isDestinationOurs,
+      database: record.database)
+    router.skippedKeys = replay.progress.skippedKeys
+    databases = replay.plan.databases
   }
 
-  /// Follows until a stop is asked for, or with `--once` until `goal` is applied.
-  mutating func run(goal: UInt64) throws(ReplayError) -> ReplayOutcome {
-    var isCatchingUp = true
+  /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
+  /// with.
+  mutating func run() throws(ReplayError) -> ReplayOutcome {
+    let goal = replay.hasConverged ? 0 : replay.host.catchUpGoal()
     while true {
       try handleWhatIsThere()
       try lane.flush()
-      if isCatchingUp, replay.progress.appliedOffset.load(ordering: .acquiring) >= goal {
-        isCatchingUp = false
-        if replay.options.once {
+      if !replay.hasConverged,
+        replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
+      {
+        if replay.host.endsWhenConverged {
           try lane.drain()
           return .converged
         }
+        replay.hasConverged = true
         replay.phases.enter(.following)
       }
       if isTimeToStop() {
@@ -48,8 +53,8 @@ struct StreamReplay: ~Copyable {
   }
 
   /// Ends the lane.
-  func close() {
-    lane.close()
+  func end() {
+    lane.end()
   }
 
   // MARK: - Input
@@ -73,21 +78,18 @@ struct StreamReplay: ~Copyable {
 
   private mutating func fill() throws(ReplayError) {
     try replay.progress.throwFailure()
-    let spool = replay.link.spool
-    do {
-      _ = try decoder.fill(minimum: 1 << 16) { room throws(LinkError) -> Int in
-        let deadline = Clock.monotonicMilliseconds() + SnapshotReader.patienceMilliseconds
-        guard case .bytes(let count) = try spool.consume(into: room, untilMilliseconds: deadline)
-        else { return 0 }
-        return count
+    do throws(ReplayError) {
+      _ = try decoder.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
+        try replay.feed.streamBytes(into: room)
       }
     } catch {
+      // A step back or a new snapshot: what is under way at the destination is its own affair.
+      if error.kind == .restart { throw error }
       // What had arrived whole is brought over before the run ends.
       try lane.drain()
-      throw ReplayError("\(error)\(incompleteCommand)")
+      throw ReplayError("\(error)\(incompleteCommand)", error.kind)
     }
-    let applied = replay.progress.appliedOffset.load(ordering: .relaxed)
-    spool.forgetReceiptTimes(before: replay.spoolPosition(of: applied))
+    replay.feed.release(upTo: replay.progress.checkpointOffset.load(ordering: .acquiring))
   }
 
   private var incompleteCommand: String {
@@ -98,12 +100,12 @@ struct StreamReplay: ~Copyable {
   }
 
   private mutating func isTimeToStop() -> Bool {
-    guard replay.isStopRequested else { return false }
+    guard replay.host.isStopRequested else { return false }
     guard lane.isInTransaction else { return true }
     let now = Clock.monotonicMilliseconds()
     let seen = stopSeenMilliseconds ?? now
     stopSeenMilliseconds = seen
-    return now - seen > Replay.transactionPatienceMilliseconds
+    return now - seen > transactionPatienceMilliseconds
   }
 
   // MARK: - Commands
@@ -125,28 +127,24 @@ struct StreamReplay: ~Copyable {
       try command.withBytes { bytes throws(ReplayError) in
         try lane.forward(bytes, database: databases.destination(of: database), offset: end)
       }
-    case .drop(.message):
-      counters.messagesDropped.add(1, ordering: .relaxed)
-      lane.pass(end)
-    case .drop:
-      counters.dropped.add(1, ordering: .relaxed)
-      lane.pass(end)
+    case .drop(.message): counters.messagesDropped.add(1, ordering: .relaxed)
+    case .drop: counters.dropped.add(1, ordering: .relaxed)
     case .begin: lane.begin()
-    case .commit: try lane.commit(end)
+    case .commit: lane.commit()
     case .abort:
       throw ReplayError(
         "reading the replication stream at offset \(start): DISCARD, which no source sends"
           + " (start again)")
     case .acknowledge:
       try lane.flush()
-      replay.acknowledge(onceApplied: start)
-      lane.pass(end)
-    case .consumed: lane.pass(end)
+      replay.host.acknowledge(onceApplied: start)
+    case .consumed: break
     case .stop(let error):
       // Everything before the command is brought over, so that the line below is exact.
       try lane.drain()
       throw ReplayError("following the stream: \(error)")
     }
+    try lane.reached(end, database: router.database)
   }
 
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
@@ -156,7 +154,7 @@ struct StreamReplay: ~Copyable {
     let (decision, head) = decoder.withHead { (bytes, arguments) in
       let decision = router.routeHead(
         Span(_unsafeBytes: bytes), arguments: arguments.span.extracting(first: 2),
-        startOffset: start, rewritesTimeToLive: rewritesTimeToLive)
+        startOffset: start, rewritesTimeToLive: replay.plan.rewritesTimeToLive)
       return (decision, arguments.prefix(2).map { Array(bytes[$0]) })
     }
     switch decision {
@@ -165,13 +163,13 @@ struct StreamReplay: ~Copyable {
       try lane.beginLarge(
         head: head, database: databases.destination(of: database), offset: start)
       try readParts(forwarding: true)
-      try lane.endLarge(decoder.endOffset)
+      lane.endLarge(decoder.endOffset)
     case .drop:
       replay.streamCounters.dropped.add(1, ordering: .relaxed)
       try readParts(forwarding: false)
-      lane.pass(decoder.endOffset)
     default: return
     }
+    try lane.reached(decoder.endOffset, database: router.database)
     replay.streamCounters.read.add(1, ordering: .relaxed)
   }
 
@@ -201,7 +199,7 @@ struct StreamReplay: ~Copyable {
   private mutating func forward(
     to database: Int, _ start: UInt64, _ end: UInt64
   ) throws(ReplayError) {
-    if rewritesTimeToLive, let command = withAbsoluteTimeToLive(start) {
+    if replay.plan.rewritesTimeToLive, let command = withAbsoluteTimeToLive(start) {
       try command.withBytes { bytes throws(ReplayError) in
         try lane.forward(bytes, database: database, offset: end)
       }
@@ -215,9 +213,7 @@ struct StreamReplay: ~Copyable {
   /// The command with a deadline in place of a time to live that counts from its arrival.
   private func withAbsoluteTimeToLive(_ start: UInt64) -> [UInt8]? {
     decoder.withCommand { (bytes, arguments) in
-      let arrival =
-        replay.link.spool.receiptTime(at: replay.spoolPosition(of: start))
-        ?? Clock.wallMilliseconds()
+      let arrival = replay.host.receiptTime(at: start) ?? Clock.wallMilliseconds()
       return AbsoluteExpiry.rewritten(
         Span(_unsafeBytes: bytes), arguments: arguments.span, receiptMilliseconds: arrival)
     }

@@ -60,6 +60,9 @@ struct ProgressSnapshot: Sendable {
   /// What was received and waits, in memory and on disk, in bytes.
   var queueMemoryBytes: UInt64 = 0
   var queueDiskBytes: UInt64 = 0
+  /// How often a lost link was made anew, and how often a snapshot began.
+  var reconnects: UInt64 = 0
+  var fullResynchronisations: UInt64 = 0
   /// What the operator should know now, while it is so.
   var warning: String?
 

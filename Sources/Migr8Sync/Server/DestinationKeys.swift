@@ -42,13 +42,27 @@ struct DestinationKeys: ~Copyable {
     return findings
   }
 
-  /// Removes the matching keys.
+  /// Hands every matching key to `body`, perhaps more than once.
+  mutating func forEach(
+    _ body: (Int, [UInt8]) throws(ReplayError) -> Void
+  ) throws(ReplayError) {
+    try walk { (_, database, keys) throws(ReplayError) in
+      for key in keys { try body(database, key) }
+    }
+  }
+
+  /// Removes the matching keys of which `isUnwanted` says so.
   ///
   /// - Returns: how many were removed.
-  mutating func remove() throws(ReplayError) -> UInt64 {
+  mutating func remove(
+    _ isUnwanted: (Int, Span<UInt8>) throws(ReplayError) -> Bool = { (_, _) in true }
+  ) throws(ReplayError) -> UInt64 {
     var removed: UInt64 = 0
-    try walk { (connection, _, keys) throws(ReplayError) in
-      let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + keys).integer
+    try walk { (connection, database, keys) throws(ReplayError) in
+      var unwanted: [[UInt8]] = []
+      for key in keys where try isUnwanted(database, key.span) { unwanted.append(key) }
+      if unwanted.isEmpty { return }
+      let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + unwanted).integer
       removed += UInt64(clamping: count ?? 0)
     }
     return removed

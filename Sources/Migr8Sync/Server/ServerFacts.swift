@@ -71,6 +71,10 @@ struct ServerFacts: Sendable {
   var runID: String? { fields["run_id"] }
   /// The identity of its replication history, shared by a master and its replicas.
   var replicationID: String? { fields["master_replid"] }
+  /// Whether a history is this server's, under its present name or its last.
+  func knowsHistory(_ id: String) -> Bool {
+    fields["master_replid"] == id || fields["master_replid2"] == id
+  }
   /// The offset of the last byte of that history.
   var replicationOffset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
   var isReplica: Bool { fields["role"] == "slave" }

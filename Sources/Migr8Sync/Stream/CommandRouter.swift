@@ -21,7 +21,7 @@ struct CommandRouter: Sendable {
   private(set) var isInTransaction = false
 
   /// Matching keys that the destination keeps as it has them.
-  var skippedKeys = SkippedKeys()
+  var skippedKeys = KeyHashSet()
 
   private let table = CommandTable.builtIn
   private var databaseMatches: Bool

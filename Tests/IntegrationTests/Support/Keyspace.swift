@@ -89,7 +89,9 @@ struct Keyspace {
     repeat {
       let reply = try client("SCAN", cursor, "COUNT", 1000).elements
       cursor = reply[0].text
-      names.formUnion(reply[1].elements.compactMap(\.bytes))
+      // What the program keeps at a destination for itself is no data.
+      names.formUnion(
+        reply[1].elements.compactMap(\.bytes).filter { !$0.starts(with: "migr8sync:job:".utf8) })
     } while cursor != "0"
     return Array(names)
   }

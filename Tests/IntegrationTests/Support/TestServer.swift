@@ -45,7 +45,8 @@ final class TestServer {
   let kind: ServerKind
   let port: Int
   let folder: String
-  private let process: Subprocess
+  private let options: [String]
+  private var process: Subprocess
 
   /// Starts it and waits until it answers, unless `untilReady` is false (a server that loads).
   init(_ kind: ServerKind = .redis70, _ options: [String] = [], untilReady: Bool = true) throws {
@@ -58,15 +59,11 @@ final class TestServer {
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     self.kind = kind
     self.folder = folder
+    self.options = options
 
     for _ in 0..<5 {
       let port = try freePort()
-      var arguments = [
-        "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--dir", folder,
-        "--repl-diskless-sync-delay", "0",
-      ]
-      if kind != .redis62 { arguments += ["--enable-debug-command", "yes"] }
-      let process = try Subprocess(kind.program, arguments + options)
+      let process = try Self.launch(kind, port, folder, options)
       if try Self.answers(process, port: port, untilReady: untilReady) {
         self.port = port
         self.process = process
@@ -83,6 +80,26 @@ final class TestServer {
   deinit {
     process.kill()
     removeFolder(folder)
+  }
+
+  private static func launch(
+    _ kind: ServerKind, _ port: Int, _ folder: String, _ options: [String]
+  ) throws -> Subprocess {
+    var arguments = [
+      "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--dir", folder,
+      "--repl-diskless-sync-delay", "0",
+    ]
+    if kind != .redis62 { arguments += ["--enable-debug-command", "yes"] }
+    return try Subprocess(kind.program, arguments + options)
+  }
+
+  /// Starts a server that has crashed again, at the same port and over the same files.
+  func restart() throws {
+    process.kill()
+    process = try Self.launch(kind, port, folder, options)
+    guard try Self.answers(process, port: port, untilReady: true) else {
+      throw TestFailure("\(kind) does not start again:\n\(process.standardOutput)")
+    }
   }
 
   var url: String { "redis://127.0.0.1:\(port)" }

@@ -2,34 +2,38 @@
 
 import ReplicaLink
 
-extension Replay {
+extension Job {
   /// A destination that owes an answer for longer than this is worth a warning.
   static let stallWarningMilliseconds: Int64 = 3_000
 
   /// The numbers of this moment. From any thread.
   func progressSnapshot() -> ProgressSnapshot {
     var snapshot = ProgressSnapshot()
-    let clock = phases.reading()
+    let clock = replay.phases.reading()
     snapshot.phase = clock.phase
     snapshot.elapsedMilliseconds = clock.elapsed
     snapshot.phaseMilliseconds = clock.spent
-    addSnapshotNumbers(&snapshot)
-    addStreamNumbers(&snapshot)
-    let spool = link.spool.status
-    snapshot.queueMemoryBytes = spool.memoryBytes
-    snapshot.queueDiskBytes = spool.diskBytes
-    snapshot.warning = warning(spool)
+    let status = link.status
+    addSnapshotNumbers(&snapshot, status)
+    addStreamNumbers(&snapshot, status)
+    snapshot.queueMemoryBytes = status.spool.memoryBytes
+    snapshot.queueDiskBytes = status.spool.diskBytes
+    snapshot.reconnects = UInt64(status.reconnects)
+    snapshot.fullResynchronisations = UInt64(status.fullResyncCount)
+    snapshot.warning = warning(status)
     return snapshot
   }
 
-  private func addSnapshotNumbers(_ snapshot: inout ProgressSnapshot) {
+  private func addSnapshotNumbers(_ snapshot: inout ProgressSnapshot, _ status: LinkStatus) {
+    let snapshotCounters = replay.snapshotCounters
+    let progress = replay.progress
     snapshot.keysRead = snapshotCounters.keysRead.load(ordering: .relaxed)
     snapshot.keysMatched = snapshotCounters.keysMatched.load(ordering: .relaxed)
     snapshot.keysWritten = progress.keysWritten.load(ordering: .relaxed)
     snapshot.keysSkipped = progress.keysSkipped.load(ordering: .relaxed)
     snapshot.keysExpected = findings.source.map { $0.keyCounts.values.reduce(0, +) }
     snapshot.snapshotBytesRead = snapshotCounters.bytesRead.load(ordering: .relaxed)
-    if case .receiving(let start) = link.currentPhase, case .length(let length) = start.framing {
+    if let start = status.fullResyncs.last?.start, case .length(let length) = start.framing {
       snapshot.snapshotBytesExpected = length
     }
     snapshot.bytesWritten = progress.bytesWritten.load(ordering: .relaxed)
@@ -37,26 +41,32 @@ extension Replay {
     snapshot.modulesLeftOut = snapshotCounters.modulesLeftOut.load(ordering: .relaxed)
   }
 
-  private func addStreamNumbers(_ snapshot: inout ProgressSnapshot) {
+  private func addStreamNumbers(_ snapshot: inout ProgressSnapshot, _ status: LinkStatus) {
+    let streamCounters = replay.streamCounters
     snapshot.commandsRead = streamCounters.read.load(ordering: .relaxed)
     snapshot.commandsForwarded = streamCounters.forwarded.load(ordering: .relaxed)
     snapshot.commandsSplit = streamCounters.split.load(ordering: .relaxed)
     snapshot.commandsDropped = streamCounters.dropped.load(ordering: .relaxed)
     snapshot.messagesDropped = streamCounters.messagesDropped.load(ordering: .relaxed)
-    let start = streamStart.load(ordering: .acquiring)
-    guard streamPosition.load(ordering: .acquiring) > 0 else { return }
-    let applied = progress.appliedOffset.load(ordering: .acquiring)
-    let received = receivedOffset
+    let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
+    guard applied > 0 else { return }
+    let received = status.receivedOffset
     snapshot.sourceOffset = received
     snapshot.appliedOffset = applied
-    guard received > applied, applied >= start else { return }
+    guard received > applied else { return }
     snapshot.lagBytes = received - applied
-    if let arrival = link.spool.receiptTime(at: spoolPosition(of: applied)) {
+    if let arrival = link.receiptTime(at: applied) {
       snapshot.lagMilliseconds = max(0, Clock.wallMilliseconds() - arrival)
     }
   }
 
-  private func warning(_ spool: SpoolStatus) -> String? {
+  private func warning(_ status: LinkStatus) -> String? {
+    if let obstacle = replay.notices.current { return obstacle }
+    if case .pausing = status.phase, let error = status.lastError {
+      return "the link to the source is down: \(error); trying again"
+    }
+    let spool = status.spool
+    let progress = replay.progress
     let silence =
       Clock.monotonicMilliseconds() - progress.lastAnswerMilliseconds.load(ordering: .relaxed)
     if progress.bytesInFlight.load(ordering: .relaxed) > 0,
@@ -68,5 +78,10 @@ extension Replay {
       return "the destination has not answered for \(silence / 1000) s; \(consequence)"
     }
     return spool.fullReason.map { "reading from the source is slowed down: \($0)" }
+  }
+
+  /// What has happened since the last call, a line each.
+  func takeNotices() -> [String] {
+    replay.notices.take() + linkNotices.take(link.status)
   }
 }

@@ -1,0 +1,147 @@
+// One process works on a job at a time. The one that does holds a key at the destination that expires
+// by itself, and all its connections carry its name. Whoever takes over ends those connections
+// first: a process that was only paused finds its connections dead when it wakes, and, asking again,
+// that the job is another's. So nothing of its can follow what its successor wrote.
+
+import Glibc
+import ReplicaLink
+
+/// The process that works on a job, as others see it.
+struct JobRunner: Sendable, Equatable {
+  /// How long a lease lasts, in milliseconds; it is renewed five times as often.
+  static let leaseMilliseconds: Int64 = 10_000
+
+  /// `host:pid:random`.
+  let id: String
+  let identity: JobIdentity
+
+  /// This process, working on a job.
+  init(_ identity: JobIdentity) {
+    self.identity = identity
+    var host = [CChar](repeating: 0, count: 256)
+    _ = gethostname(&host, host.count - 1)
+    let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let plain = name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }
+    id = "\(plain):\(getpid()):\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
+  }
+
+  /// What the job's connections call themselves, up to the runner's own part.
+  private var connectionBeginning: String { "migr8sync:\(identity.name):" }
+  /// What this runner's connections call themselves.
+  var connectionName: String { connectionBeginning + id }
+
+  /// How an attempt to become the job's runner ended.
+  enum Acquisition: Sendable, Equatable {
+    case acquired
+    /// Another one is at work: its id, and how long its lease lasts without it, in milliseconds.
+    case held(by: String, milliseconds: Int64)
+  }
+
+  /// Becomes the job's runner unless another one is alive.
+  ///
+  /// - Parameter isForced: takes the job from a living one, as `--takeover` asks.
+  /// - Throws: when the connection fails or a right is missing.
+  func acquire(
+    _ connection: inout RedisConnection, isForced: Bool
+  ) throws(ReplayError) -> Acquisition {
+    while true {
+      let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
+      if reply == .null {
+        guard let holder = try ask(&connection, ["GET", key]).text else { continue }
+        if holder != id {
+          let milliseconds = try ask(&connection, ["PTTL", key]).integer ?? 0
+          let isAlive = try connections(&connection)?.contains { $0.runner == holder } ?? true
+          guard isForced || !isAlive else {
+            return .held(by: holder, milliseconds: max(0, milliseconds))
+          }
+          guard try replace(holder, &connection) else { continue }
+        }
+      }
+      try endOthers(&connection)
+      return .acquired
+    }
+  }
+
+  /// Makes sure, on a new connection, that the job is still this runner's; takes it again where the
+  /// lease has run out and nobody else has.
+  func confirm(_ connection: inout RedisConnection) throws(ReplayError) {
+    let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
+    guard reply == .null, let holder = try ask(&connection, ["GET", key]).text, holder != id else {
+      return
+    }
+    throw ReplayError(
+      "job \(identity.name) was taken over by \(holder); this run has ended and has written nothing"
+        + " since")
+  }
+
+  /// Makes the lease last; false when the job is another's by now.
+  func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
+    if let holder = try ask(&connection, ["GET", key]).text, holder != id { return false }
+    _ = try ask(&connection, ["SET", key, id, "PX", "\(Self.leaseMilliseconds)"])
+    return true
+  }
+
+  /// Gives the job back: the next runner need not wait.
+  func release(_ connection: inout RedisConnection) throws(ReplayError) {
+    if try ask(&connection, ["GET", key]).text == id { _ = try ask(&connection, ["DEL", key]) }
+  }
+
+  private var key: String { String(decoding: identity.runnerKey, as: UTF8.self) }
+
+  /// Puts this runner's id where `holder` stands; false when somebody else was quicker.
+  private func replace(
+    _ holder: String, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> Bool {
+    _ = try ask(&connection, ["WATCH", key])
+    guard try ask(&connection, ["GET", key]).text == holder else {
+      _ = try ask(&connection, ["UNWATCH"])
+      return false
+    }
+    _ = try ask(&connection, ["MULTI"])
+    _ = try ask(&connection, ["SET", key, id, "PX", "\(Self.leaseMilliseconds)"])
+    return try ask(&connection, ["EXEC"]) != .null
+  }
+
+  /// Ends what connections other runners of the job still have.
+  private func endOthers(_ connection: inout RedisConnection) throws(ReplayError) {
+    for other in try connections(&connection) ?? [] where other.runner != id {
+      // It may have gone by itself: "no such client" is as good.
+      _ = try? connection.command("CLIENT", "KILL", "ID", other.id)
+    }
+  }
+
+  /// The connections of the job's runners; nil when CLIENT LIST is not permitted.
+  private func connections(
+    _ connection: inout RedisConnection
+  ) throws(ReplayError) -> [(id: String, runner: String)]? {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "LIST")
+    }
+    guard let text = reply.errorLine == nil ? reply.text : nil else { return nil }
+    return text.split(separator: "\n").compactMap { line in
+      var id: Substring?
+      var runner: Substring?
+      for field in line.split(separator: " ") {
+        if field.hasPrefix("id=") { id = field.dropFirst(3) }
+        if field.hasPrefix("name=" + connectionBeginning) {
+          runner = field.dropFirst(5 + connectionBeginning.count)
+        }
+      }
+      guard let id, let runner else { return nil }
+      return (String(id), String(runner))
+    }
+  }
+
+  private func ask(
+    _ connection: inout RedisConnection, _ command: [String]
+  ) throws(ReplayError) -> RESPValue {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command(command.map { Array($0.utf8) })
+    }
+    if let line = reply.errorLine {
+      throw DestinationRefusal.error(
+        line, command: command[0], key: identity.runnerKey, place: "", peer: connection.peer)
+    }
+    return reply
+  }
+}

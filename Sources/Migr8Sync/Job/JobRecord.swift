@@ -1,0 +1,124 @@
+// The record of a job: a hash at the destination that says how far the job has come there. It is
+// written in the same transaction as the data it speaks of, so it is never wrong about it.
+//
+//   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · rules … · source … · version … · time …
+//
+// `replid`, `offset` and `db` are the checkpoint: everything up to that offset of the source's
+// history is applied here, and the next command acts on that db of the source.
+
+import ReplicaLink
+
+/// What a destination knows about a job.
+struct JobRecord: Sendable, Equatable {
+  /// How far a job can be.
+  enum Phase: String, Sendable {
+    /// A snapshot is being written: some of its keys may be there. It has to be begun again.
+    case snapshot
+    /// The snapshot is there, and the stream up to the checkpoint.
+    case stream
+  }
+
+  var phase: Phase
+  /// What is applied.
+  var place: ReplicationPlace
+  /// The source's db that the command behind it acts on.
+  var database: Int
+  /// The rules the job was begun with.
+  var rules: String
+  /// The source it was begun with, by its address.
+  var source: String
+  /// The version of the program that wrote the record.
+  var version: String
+
+  /// Reads the record of a job, in the db that the connection has selected; nil when there is none.
+  ///
+  /// - Throws: when the connection fails, or the key holds something else.
+  static func read(
+    _ identity: JobIdentity, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> JobRecord? {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command([Array("HGETALL".utf8), identity.recordKey])
+    }
+    if let line = reply.errorLine {
+      throw DestinationRefusal.error(
+        line, command: "HGETALL", key: identity.recordKey, place: "", peer: connection.peer)
+    }
+    guard let elements = reply.array, !elements.isEmpty else { return nil }
+    var fields: [String: String] = [:]
+    for index in stride(from: 0, to: elements.count - 1, by: 2) {
+      fields[elements[index].text ?? ""] = elements[index + 1].text
+    }
+    guard let record = JobRecord(fields) else {
+      throw ReplayError(
+        "reading the record of job \(identity.name) at \(connection.peer): it makes no sense"
+          + " (look at HGETALL \(Printable.key(identity.recordKey)); with that key removed the job"
+          + " begins anew)")
+    }
+    return record
+  }
+
+  private init?(_ fields: [String: String]) {
+    guard let phase = fields["phase"].flatMap(Phase.init), let id = fields["replid"],
+      let offset = fields["offset"].flatMap(UInt64.init), offset <= UInt64(Int64.max),
+      let database = fields["db"].flatMap(Int.init), database >= 0
+    else { return nil }
+    self.phase = phase
+    place = ReplicationPlace(replicationID: id, offset: offset)
+    self.database = database
+    rules = fields["rules"] ?? ""
+    source = fields["source"] ?? ""
+    version = fields["version"] ?? ""
+  }
+
+  init(
+    phase: Phase, place: ReplicationPlace, database: Int, rules: String, source: String
+  ) {
+    self.phase = phase
+    self.place = place
+    self.database = database
+    self.rules = rules
+    self.source = source
+    version = HelpText.versionNumber
+  }
+
+  /// The command that writes all of it.
+  func command(_ identity: JobIdentity) -> [[UInt8]] {
+    let fields = [
+      ("phase", phase.rawValue), ("replid", place.replicationID), ("offset", "\(place.offset)"),
+      ("db", "\(database)"), ("rules", rules), ("source", source), ("version", version),
+      ("time", "\(Clock.wallMilliseconds())"),
+    ]
+    return [Array("HSET".utf8), identity.recordKey]
+      + fields.flatMap { [Array($0.0.utf8), Array($0.1.utf8)] }
+  }
+}
+
+/// Encodes the checkpoint of each batch; allocates nothing.
+struct CheckpointEncoder: Sendable {
+  private let key: [UInt8]
+  /// The destination's db where the record lies.
+  let database: Int
+
+  init(_ identity: JobIdentity, database: Int) {
+    key = identity.recordKey
+    self.database = database
+  }
+
+  /// Appends the one command that moves the checkpoint.
+  ///
+  /// - Parameter replicationID: the present name of the source's history.
+  func append(
+    _ offset: UInt64, database: Int, replicationID: [UInt8], to buffer: inout ByteBuffer
+  ) {
+    buffer.append("*10\r\n$4\r\nHSET\r\n")
+    buffer.appendBulk(key.span)
+    buffer.append("$6\r\nreplid\r\n")
+    buffer.appendBulk(replicationID.span)
+    buffer.append("$6\r\noffset\r\n")
+    buffer.appendBulk(decimal: Int64(clamping: offset))
+    buffer.append("$2\r\ndb\r\n")
+    buffer.appendBulk(decimal: Int64(database))
+    buffer.append("$4\r\ntime\r\n")
+    buffer.appendBulk(decimal: Clock.wallMilliseconds())
+  }
+}

@@ -1,0 +1,45 @@
+// What a job is to do at one destination.
+
+import ReplicaLink
+
+/// One destination, and what goes there.
+struct DestinationPlan: Sendable {
+  let url: RedisURL
+  let timeouts: Timeouts
+  /// The source by its address, for the record.
+  let sourceAddress: String
+  let filter: KeyFilter
+  let databases: DatabaseMap
+  let onConflict: ConflictPolicy
+  let workers: Int
+  /// What the destination said of itself; nil when it may not be asked.
+  let facts: ServerFacts?
+  /// What the source said of itself; nil when it may not be asked.
+  let source: ServerFacts?
+
+  init(_ options: SyncOptions, _ findings: PreflightFindings) {
+    url = options.destination
+    timeouts = options.timeouts
+    sourceAddress = "\(options.source.endpoint)"
+    filter = options.filter
+    databases = options.databases
+    onConflict = options.onConflict
+    workers = options.workers ?? LoaderPool.defaultCount
+    facts = findings.destination
+    source = findings.source
+  }
+
+  /// The destination's db where the job's record lies.
+  var recordDatabase: Int {
+    databases.destination(of: filter.databases?.min() ?? 0)
+  }
+
+  /// Sources before 7.0 send times to live that count from the command's arrival.
+  var rewritesTimeToLive: Bool {
+    guard let source, let facts else { return false }
+    return source.version < ServerVersion(7) && facts.version >= ServerVersion(6, 2)
+  }
+
+  /// Whether all that the destination holds came from this job.
+  var isDestinationOurs: Bool { facts?.keyCounts.isEmpty ?? false }
+}

@@ -1,0 +1,96 @@
+// The snapshot's way to the destination: the record first says that one is being written, then the
+// loaders write it, then what the destination has beyond it goes, then the record says it is there.
+
+import RDBParser
+import ReplicaLink
+
+extension DestinationReplay {
+  /// Loads the snapshot that the link has announced, or asks it for one.
+  func load() throws(ReplayError) {
+    guard let start = feed.takeSnapshot() else {
+      host.requestSnapshot("the destination does not hold a whole snapshot")
+      while feed.announced == nil {
+        try throwIfOver()
+        try feed.awaitBeginning()
+      }
+      return try load()
+    }
+    phases.enter(.snapshot)
+    snapshotCounters.reset()
+    progress.beginSnapshot()
+    try writeRecord(.snapshot, start)
+    let repeats = isRepeated
+    isRepeated = true
+    let known = try write(repeats: repeats)
+    if let known { try reconcile(known) }
+    try persistLateSkips()
+    try writeRecord(.stream, start)
+    isLoaded = true
+    progress.resume(at: start.offset)
+    host.applied(start.offset)
+  }
+
+  /// Brings the snapshot to the destination.
+  ///
+  /// - Parameter repeats: whether an earlier attempt has written some of it: that is ours to
+  ///   overwrite.
+  /// - Returns: the keys of it, when it repeats.
+  private func write(repeats: Bool) throws(ReplayError) -> KeyHashSet? {
+    let version = plan.facts?.version ?? Preflight.destinationVersionMin
+    let conflicts = repeats ? .replace : plan.onConflict
+    var sink = LoaderSink(
+      loaders: LoaderPool(
+        count: plan.workers, connector: connector, conflicts: conflicts,
+        databases: plan.databases, targets: targets, progress: progress),
+      encoder: EntryEncoder(
+        conflicts: conflicts, setTakesExpiry: version >= ServerVersion(6, 2)),
+      types: RestorableTypes(plan.facts),
+      movesFunctions: plan.filter.matchesEverything && version >= ServerVersion(7),
+      counters: snapshotCounters)
+    defer { sink.close() }
+    let reader = SnapshotReader(
+      feed: feed, counters: snapshotCounters,
+      features: plan.facts?.commandFeatures ?? RDBCommandFeatures()
+    ) { [self] () throws(ReplayError) in try throwIfOver() }
+    var snapshot = SnapshotReplay(
+      reader, filter: plan.filter, counters: snapshotCounters, skipped: progress.skippedKeys,
+      remembersKeys: repeats)
+    do {
+      try snapshot.run(into: &sink)
+      try sink.drain()
+    } catch {
+      // What was handed over is finished when the operator stops; a failure ends at once.
+      if error.isInterruption { try? sink.drain() }
+      throw error
+    }
+    return snapshot.known
+  }
+
+  private func reconcile(_ known: KeyHashSet) throws(ReplayError) {
+    var reconciliation = Reconciliation(
+      connection: try connector.open(), plan: plan, snapshot: known,
+      skipped: progress.skippedKeys)
+    let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
+    if removed > 0 {
+      notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
+    }
+  }
+
+  /// Keys that appeared at the destination while the snapshot was written are to be left alone by
+  /// later runs, too.
+  private func persistLateSkips() throws(ReplayError) {
+    let late = progress.takeLateSkips()
+    if late.isEmpty { return }
+    var connection = try openOnRecord()
+    try SkippedKeys.add(late, to: runner.identity, &connection)
+  }
+
+  private func writeRecord(_ phase: JobRecord.Phase, _ start: SnapshotStart) throws(ReplayError) {
+    var connection = try openOnRecord()
+    let record = JobRecord(
+      phase: phase,
+      place: ReplicationPlace(replicationID: start.replicationID, offset: start.offset),
+      database: 0, rules: runner.identity.rules, source: plan.sourceAddress)
+    _ = try Self.ask(&connection, record.command(runner.identity))
+  }
+}

@@ -1,0 +1,38 @@
+// The stream's way to the destination, from the checkpoint on.
+
+import ReplicaLink
+
+extension DestinationReplay {
+  /// Follows the stream until the run is over or has to begin again.
+  func follow(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    var connection = try openOnRecord()
+    guard let record = try JobRecord.read(runner.identity, &connection), record.phase == .stream
+    else {
+      isLoaded = false
+      notices.note("the destination has lost this job's data: a new snapshot is needed")
+      throw ReplayError("the record is gone", .restart)
+    }
+    guard feed.rewind(to: record.place.offset) else {
+      isLoaded = false
+      host.requestSnapshot(
+        "the destination stands at offset \(record.place.offset), which is held no more")
+      throw ReplayError("the stream is not held", .restart)
+    }
+    if !hasConverged { phases.enter(.catchingUp) }
+    progress.resume(at: record.place.offset)
+    host.applied(record.place.offset)
+    let pipeline = Pipeline(
+      connector, progress: progress,
+      role: .lane(onApplied: { [host] offset in host.applied(offset) }))
+    let lane = Lane(
+      pipeline: pipeline, targets: targets, progress: progress,
+      checkpoint: CheckpointEncoder(runner.identity, database: plan.recordDatabase),
+      replicationID: { [host] in host.replicationID },
+      offset: record.place.offset, database: record.database)
+    var stream = StreamReplay(replay: self, lane: lane, record: record)
+    defer { stream.end() }
+    pause.reset()
+    notices.goesOn()
+    return try stream.run()
+  }
+}

@@ -1,0 +1,158 @@
+// The replay of one destination: its thread, and the one loop in which everything that can happen to
+// it comes down to "begin again from the checkpoint".
+//
+//   ┌─▶ session: connect, confirm the lease, read the record
+//   │      no snapshot there yet ─▶ load one (+Snapshot)
+//   │      follow the stream behind the checkpoint (+Stream)
+//   └── connection lost, destination busy, link gone back, new snapshot …
+
+import RDBParser
+import ReplicaLink
+import Synchronization
+
+/// How a run that did not fail ended.
+enum ReplayOutcome: Sendable {
+  /// Snapshot and catch-up are done, as `--once` asked.
+  case converged
+  /// The operator stopped it.
+  case interrupted
+}
+
+/// What a destination's replay needs of the job it is part of.
+protocol ReplayHost: AnyObject, Sendable {
+  var isStopRequested: Bool { get }
+  /// Whether to end once the stream is caught up with.
+  var endsWhenConverged: Bool { get }
+  /// The name of the source's history at present.
+  var replicationID: [UInt8] { get }
+  /// The offset at which a destination has caught up; asked when the stream begins.
+  func catchUpGoal() -> UInt64
+  /// When the byte behind `offset` of the stream arrived, in milliseconds since 1970.
+  func receiptTime(at offset: UInt64) -> Int64?
+  /// Everything up to `offset` is applied at one destination. On any thread.
+  func applied(_ offset: UInt64)
+  /// The source asks to be told as soon as everything up to `offset` is applied.
+  func acknowledge(onceApplied offset: UInt64)
+  /// What the link has cannot serve a destination: a new snapshot is needed.
+  func requestSnapshot(_ reason: String)
+}
+
+/// Brings the source's data to one destination. `run` occupies a thread.
+///
+/// `@unchecked Sendable`: what other threads read (`progress`, the counters, `phases`, `notices`)
+/// guards itself; the rest is the replay thread's alone.
+final class DestinationReplay: @unchecked Sendable {
+  let plan: DestinationPlan
+  let runner: JobRunner
+  unowned let host: any ReplayHost
+  let progress = ReplayProgress()
+  let snapshotCounters = SnapshotCounters()
+  let streamCounters = StreamCounters()
+  let phases = PhaseClock()
+  /// What has happened to the run that the operator should see.
+  let notices = Notices()
+
+  let feed: Feed
+  let connector: DestinationConnector
+  let targets: DestinationDatabases
+  /// Whether the destination holds a whole snapshot of this job.
+  var isLoaded: Bool
+  /// Whether keys of an earlier snapshot of this job may be there.
+  var isRepeated: Bool
+  /// Whether a first catching up is behind it.
+  var hasConverged = false
+
+  /// - Parameter record: what the destination had of the job before.
+  init(
+    plan: DestinationPlan, runner: JobRunner, record: JobRecord?, reader: LinkReader,
+    host: any ReplayHost
+  ) {
+    self.plan = plan
+    self.runner = runner
+    self.host = host
+    feed = Feed(reader)
+    connector = DestinationConnector(
+      url: plan.url, timeouts: plan.timeouts, connectionName: runner.connectionName)
+    targets = DestinationDatabases(connector)
+    isLoaded = record?.phase == .stream
+    isRepeated = record != nil
+    if let record { progress.resume(at: record.place.offset) }
+  }
+
+  /// Works until the run is over.
+  ///
+  /// - Throws: why it cannot go on: `.failure`, or `.interruption`.
+  func run() throws(ReplayError) -> ReplayOutcome {
+    let lease = LeaseKeeper(self)
+    let leaseThread = lease.start()
+    defer {
+      lease.stop()
+      leaseThread.join()
+    }
+    var pause = Backoff()
+    while true {
+      progress.forgetFailure()
+      do throws(ReplayError) {
+        return try session(&pause)
+      } catch {
+        switch error.kind {
+        case .failure, .interruption: throw error
+        case .restart: continue
+        case .transient:
+          notices.waiting("\(error); trying again")
+          try wait(milliseconds: pause.next())
+        }
+      }
+    }
+  }
+
+  private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    while feed.announced == nil && !feed.isStreaming {
+      try throwIfOver()
+      try feed.awaitBeginning()
+    }
+    if feed.announced != nil { isLoaded = false }
+    if !isLoaded { try load() }
+    return try follow(&pause)
+  }
+
+  /// Throws the failure of another thread, or the operator's wish.
+  func throwIfOver() throws(ReplayError) {
+    try progress.throwFailure()
+    if host.isStopRequested { throw .interrupted }
+  }
+
+  /// Opens a connection of the job, on the db of its record.
+  func openOnRecord() throws(ReplayError) -> RedisConnection {
+    var connection = try connector.open()
+    _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
+    try runner.confirm(&connection)
+    return connection
+  }
+
+  /// Sends a command whose refusal ends the session.
+  static func ask(
+    _ connection: inout RedisConnection, _ command: [[UInt8]]
+  ) throws(ReplayError) -> RESPValue {
+    let reply = try ReplayError.wrap { () throws(LinkError) in try connection.command(command) }
+    if let line = reply.errorLine {
+      throw DestinationRefusal.error(
+        line, command: String(decoding: command[0], as: UTF8.self),
+        key: command.count > 1 ? command[1] : nil, place: "", peer: connection.peer)
+    }
+    return reply
+  }
+
+  /// Waits; a stop ends it early.
+  private func wait(milliseconds: Int64) throws(ReplayError) {
+    let deadline = Clock.monotonicMilliseconds() + milliseconds
+    try progress.monitor.withLock { () throws(ReplayError) in
+      while Clock.monotonicMilliseconds() < deadline {
+        try progress.throwFailureLocked()
+        if host.isStopRequested { throw .interrupted }
+        _ = progress.monitor.wait(
+          untilMilliseconds: min(deadline, Clock.monotonicMilliseconds() + 100))
+      }
+    }
+  }
+}

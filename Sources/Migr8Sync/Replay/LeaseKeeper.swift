@@ -1,0 +1,64 @@
+// Keeps the job's lease at a destination alive, on a connection and a thread of its own: neither a
+// long snapshot nor a full lane lets it run out, only a destination that answers nobody.
+
+import ReplicaLink
+
+/// Renews the lease until stopped.
+///
+/// `@unchecked Sendable`: `isStopping` is guarded by `monitor`, the rest is immutable.
+final class LeaseKeeper: @unchecked Sendable {
+  private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 5
+
+  private let runner: JobRunner
+  private let connector: DestinationConnector
+  private let database: Int
+  private let progress: ReplayProgress
+  private let monitor = Monitor()
+  private var isStopping = false
+
+  init(_ replay: DestinationReplay) {
+    runner = replay.runner
+    connector = replay.connector
+    database = replay.plan.recordDatabase
+    progress = replay.progress
+  }
+
+  /// Starts the thread.
+  func start() -> NamedThread {
+    NamedThread("lease") { [self] in
+      while pause() {
+        // A destination that cannot be reached is the lane's and the loaders' to report.
+        do throws(ReplayError) { try renewWhileConnected() } catch {}
+      }
+    }
+  }
+
+  /// Ends the thread soon.
+  func stop() {
+    monitor.withLock {
+      isStopping = true
+      monitor.broadcast()
+    }
+  }
+
+  private func renewWhileConnected() throws(ReplayError) {
+    var connection = try connector.open()
+    _ = try DestinationReplay.ask(
+      &connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
+    repeat {
+      guard try runner.renew(&connection) else {
+        return progress.fail(
+          ReplayError("job \(runner.identity.name) was taken over by another process"))
+      }
+    } while pause()
+  }
+
+  /// Waits for the next renewal; false when it is time to end.
+  private func pause() -> Bool {
+    let deadline = Clock.monotonicMilliseconds() + Self.intervalMilliseconds
+    return monitor.withLock {
+      while !isStopping, monitor.wait(untilMilliseconds: deadline) {}
+      return !isStopping
+    }
+  }
+}

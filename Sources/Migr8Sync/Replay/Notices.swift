@@ -1,0 +1,48 @@
+// What has happened that the operator should see: lines that are printed once, and what the run is
+// waiting for right now.
+
+import ReplicaLink
+
+/// Passes remarks from the threads of a run to the reports.
+///
+/// `@unchecked Sendable`: everything mutable is guarded by `monitor`.
+final class Notices: @unchecked Sendable {
+  /// More lines than this are not kept while nobody prints them.
+  private static let linesMax = 1_000
+
+  private let monitor = Monitor()
+  private var lines: [String] = []
+  private var obstacle: String?
+
+  /// Something has happened.
+  func note(_ line: String) {
+    monitor.withLock { if lines.count < Self.linesMax { lines.append(line) } }
+  }
+
+  /// The run waits for something to pass; said once however often it is tried.
+  func waiting(_ line: String) {
+    monitor.withLock {
+      if obstacle == nil, lines.count < Self.linesMax { lines.append(line) }
+      obstacle = line
+    }
+  }
+
+  /// It goes on.
+  func goesOn() {
+    monitor.withLock {
+      if obstacle != nil { lines.append("the destination takes data again") }
+      obstacle = nil
+    }
+  }
+
+  /// What it waits for now.
+  var current: String? { monitor.withLock { obstacle } }
+
+  /// The lines nobody has taken yet.
+  func take() -> [String] {
+    monitor.withLock {
+      defer { lines = [] }
+      return lines
+    }
+  }
+}

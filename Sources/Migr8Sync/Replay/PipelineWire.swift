@@ -178,15 +178,8 @@ struct PipelineWire: ~Copyable {
   }
 
   private func wait() {
-    let writes = sendIndex < batches.count
-    var polls = (
-      pollfd(
-        fd: socket.descriptor, events: Int16(writes ? POLLIN | POLLOUT : POLLIN), revents: 0),
-      pollfd(fd: pipeline.bell.readDescriptor, events: Int16(POLLIN), revents: 0)
-    )
-    withUnsafeMutableBytes(of: &polls) { bytes in
-      _ = poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, -1)
-    }
-    if polls.1.revents != 0 { pipeline.bell.silence() }
+    let isRung = socket.wait(
+      reads: true, writes: sendIndex < batches.count, orFor: pipeline.bell, milliseconds: -1)
+    if isRung { pipeline.bell.silence() }
   }
 }

@@ -101,16 +101,20 @@ struct RedisURLParser {
         expected: "']' after the IPv6 address")
     }
     let inner = range.lowerBound + 1..<close
-    let zone = bytes[inner].firstIndex(of: UInt8(ascii: "%")) ?? inner.upperBound
-    let address = String(decoding: bytes[inner.lowerBound..<zone], as: UTF8.self)
+    let percent = bytes[inner].firstIndex(of: UInt8(ascii: "%")) ?? inner.upperBound
+    let address = String(decoding: bytes[inner.lowerBound..<percent], as: UTF8.self)
+    var zone = bytes[percent..<inner.upperBound].dropFirst()
+    // A URL writes the '%' before a zone as "%25" (RFC 6874), people write it as it is.
+    if zone.count > 2, zone.starts(with: Array("25".utf8)) { zone = zone.dropFirst(2) }
     var parsed = in6_addr()
-    let zoneIsPlain = bytes[zone..<inner.upperBound].dropFirst().allSatisfy(isHostByte)
-    guard inet_pton(AF_INET6, address, &parsed) == 1, !bytes[inner].contains(0), zoneIsPlain else {
+    guard inet_pton(AF_INET6, address, &parsed) == 1, !bytes[inner].contains(0),
+      zone.allSatisfy(isHostByte)
+    else {
       throw RedisURLError(
         part: .host, position: inner.lowerBound + 1, problem: "not an IPv6 address in brackets",
         expected: "one such as [::1] or [fe80::1%eth0]")
     }
-    let host = String(decoding: bytes[inner], as: UTF8.self)
+    let host = address + (zone.isEmpty ? "" : "%" + String(decoding: zone, as: UTF8.self))
     let after = close + 1
     if after == range.upperBound { return (host, 6379) }
     guard bytes[after] == UInt8(ascii: ":") else {

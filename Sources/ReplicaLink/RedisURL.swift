@@ -62,8 +62,8 @@ public struct RedisURL: Sendable, CustomStringConvertible, CustomDebugStringConv
   public var credentials: Credentials?
   /// The database the URL names; `nil` when it names none.
   public var database: Int?
-  /// Whether the URL asks for TLS (`rediss://`).
-  public var usesTLS: Bool
+  /// How to speak TLS; `nil` unless the URL asks for it (`rediss://`).
+  public var tls: TLSOptions?
 
   /// Parses a URL. Cost: linear in its length.
   ///
@@ -77,8 +77,11 @@ public struct RedisURL: Sendable, CustomStringConvertible, CustomDebugStringConv
     self.endpoint = endpoint
     self.credentials = credentials
     self.database = database
-    self.usesTLS = usesTLS
+    tls = usesTLS ? TLSOptions() : nil
   }
+
+  /// Whether the URL asks for TLS (`rediss://`).
+  public var usesTLS: Bool { tls != nil }
 
   /// The URL with its password masked.
   public var description: String {

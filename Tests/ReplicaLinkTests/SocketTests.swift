@@ -13,7 +13,7 @@ struct SocketTests {
   ) -> LinkError? {
     do {
       _ = try Socket.connect(
-        to: endpoint, timeoutMilliseconds: milliseconds, interrupt: interrupt)
+        to: endpoint, tls: nil, timeoutMilliseconds: milliseconds, interrupt: interrupt)
       return nil
     } catch {
       return error
@@ -32,7 +32,7 @@ struct SocketTests {
     }
     let master = try FakeMaster(isIPv6: isIPv6)
     let socket = try Socket.connect(
-      to: .tcp(host: host, port: master.port), timeoutMilliseconds: 20_000)
+      to: .tcp(host: host, port: master.port), tls: nil, timeoutMilliseconds: 20_000)
     let peer = try master.accept()
     let sent = try Array("*1\r\n$2\r\nhi\r\n".utf8).withUnsafeBytes { try socket.send($0) }
     #expect(sent == .bytes(12))

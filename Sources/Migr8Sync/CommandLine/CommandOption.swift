@@ -9,6 +9,21 @@ struct CommandOption: Sendable {
     case destination = "dest"
     case sourcePasswordFile = "source-password-file"
     case destinationPasswordFile = "dest-password-file"
+    case tlsAuthorities = "tls-ca"
+    case tlsCertificate = "tls-cert"
+    case tlsKey = "tls-key"
+    case tlsServerName = "tls-sni"
+    case tlsInsecure = "tls-insecure"
+    case sourceTLSAuthorities = "source-tls-ca"
+    case sourceTLSCertificate = "source-tls-cert"
+    case sourceTLSKey = "source-tls-key"
+    case sourceTLSServerName = "source-tls-sni"
+    case sourceTLSInsecure = "source-tls-insecure"
+    case destinationTLSAuthorities = "dest-tls-ca"
+    case destinationTLSCertificate = "dest-tls-cert"
+    case destinationTLSKey = "dest-tls-key"
+    case destinationTLSServerName = "dest-tls-sni"
+    case destinationTLSInsecure = "dest-tls-insecure"
     case prefix
     case match
     case database = "db"
@@ -32,7 +47,7 @@ struct CommandOption: Sendable {
     case version
   }
 
-  let name: Name
+  var name: Name
   /// The letter after a single dash.
   var short: Character?
   /// What the help calls its value; `nil` for an option without one.
@@ -40,6 +55,8 @@ struct CommandOption: Sendable {
   var isRepeatable = false
   /// The value it has when it is not given, written as the operator would write it.
   var standard: String?
+  /// The same option for one side only. The help tells of these in the title of the group.
+  var oneSided: [Name] = []
   /// What it does, for the help; may be longer than a line.
   let help: String
 
@@ -91,7 +108,16 @@ struct Command: Sendable {
   let exitCodes: [(code: ExitCode, meaning: String)]
 
   /// Every option in the order of the help.
-  var options: [CommandOption] { groups.flatMap(\.options) }
+  var options: [CommandOption] {
+    groups.flatMap(\.options).flatMap { option in
+      [option]
+        + option.oneSided.map { name in
+          var other = option
+          other.name = name
+          return other
+        }
+    }
+  }
 
   /// One of its options. Asking for one that the command does not have is our own bug.
   func option(_ name: CommandOption.Name) -> CommandOption {

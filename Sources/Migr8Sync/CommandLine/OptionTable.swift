@@ -28,7 +28,7 @@ extension Command {
     ],
     examples: syncExamples,
     groups: [
-      servers, keys, destinationOptions, course, resources, output,
+      servers, tls, keys, destinationOptions, course, resources, output,
     ],
     exitCodes: [
       (.converged, "done; the destination has everything it should have"),
@@ -61,8 +61,8 @@ extension Command {
     options: [
       CommandOption(
         name: .source, short: "s", value: "URL",
-        help: "The server to read from: redis://[user[:password]@]host[:port][/db] or "
-          + "unix:///path[?db=n]. With a db, only that db is read."),
+        help: "The server to read from: redis://[user[:password]@]host[:port][/db], "
+          + "rediss:// for TLS, or unix:///path[?db=n]. With a db, only that db is read."),
       CommandOption(
         name: .destination, short: "d", value: "URL",
         help: "The server to write to. With a db, the one db that is read goes there; without, "
@@ -74,6 +74,31 @@ extension Command {
       CommandOption(
         name: .destinationPasswordFile, value: "FILE",
         help: "The same for the destination, or else MIGR8SYNC_DEST_PASSWORD."),
+    ])
+
+  private static let tls = OptionGroup(
+    title: "TLS, for rediss:// (for one side alone: --source-tls-ca, --dest-tls-ca, ...)",
+    options: [
+      CommandOption(
+        name: .tlsAuthorities, value: "FILE",
+        oneSided: [.sourceTLSAuthorities, .destinationTLSAuthorities],
+        help: "Trust servers whose certificate one of these (PEM) has signed. Default: the "
+          + "authorities that this system trusts."),
+      CommandOption(
+        name: .tlsCertificate, value: "FILE",
+        oneSided: [.sourceTLSCertificate, .destinationTLSCertificate],
+        help: "Our certificate (PEM), for servers that ask for one."),
+      CommandOption(
+        name: .tlsKey, value: "FILE", oneSided: [.sourceTLSKey, .destinationTLSKey],
+        help: "Its private key (PEM), without a password. Default: in the same file."),
+      CommandOption(
+        name: .tlsServerName, value: "NAME",
+        oneSided: [.sourceTLSServerName, .destinationTLSServerName],
+        help: "The name to ask for, and that the certificate must have. Default: the URL's host."),
+      CommandOption(
+        name: .tlsInsecure, oneSided: [.sourceTLSInsecure, .destinationTLSInsecure],
+        help: "Take any certificate. Nobody can listen in passing, but whoever can stand between "
+          + "may pose as the server, read everything and change it."),
     ])
 
   private static let keys = OptionGroup(

@@ -21,11 +21,12 @@ extension SyncOptions {
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments)
     try Self.refuseContradictions(arguments)
-    let source = try reader.url(
+    var source = try reader.url(
       .source, file: .sourcePasswordFile, password: environment("MIGR8SYNC_SOURCE_PASSWORD"))
-    let destination = try reader.url(
+    var destination = try reader.url(
       .destination, file: .destinationPasswordFile,
       password: environment("MIGR8SYNC_DEST_PASSWORD"))
+    try TLSArguments(arguments: arguments).complete(source: &source, destination: &destination)
     let databases = try reader.databases(source: source)
     if destination.database != nil, databases?.count != 1 {
       throw UsageError(
@@ -91,11 +92,6 @@ private struct OptionReader {
       url = try RedisURL(text)
     } catch {
       throw UsageError("\(option.longName): \(error)")
-    }
-    if url.usesTLS {
-      throw UsageError(
-        "\(option.longName): rediss:// (TLS) is not supported yet; use redis://, through a TLS "
-          + "tunnel where the network is not yours")
     }
     try url.mergePassword(
       file: arguments.command.option(file), path: arguments.value(file), environment: password)

@@ -22,7 +22,7 @@ struct PipelineWire: ~Copyable {
 
   /// A destination may close connections that are quiet for so many seconds (its `timeout`, at least
   /// one): so a quiet connection says something more often than that.
-  private static let keepAliveMilliseconds: Int64 = 500
+  private static let keepAliveMilliseconds: Int32 = 500
 
   init(_ pipeline: Pipeline, _ socket: consuming Socket) {
     self.pipeline = pipeline
@@ -50,7 +50,7 @@ struct PipelineWire: ~Copyable {
     let now = Clock.monotonicMilliseconds()
     if !batches.isEmpty {
       idleSince = now
-    } else if now - idleSince >= Self.keepAliveMilliseconds {
+    } else if now - idleSince >= Int64(Self.keepAliveMilliseconds) {
       idleSince = now
       let ping = Batch()
       ping.bytes.append("*1\r\n$4\r\nPING\r\n")
@@ -206,17 +206,9 @@ struct PipelineWire: ~Copyable {
   }
 
   private func wait() {
-    let writes = sendIndex < batches.count
-    var polls = (
-      pollfd(
-        fd: socket.descriptor, events: Int16(writes ? POLLIN | POLLOUT : POLLIN), revents: 0),
-      pollfd(fd: pipeline.bell.readDescriptor, events: Int16(POLLIN), revents: 0)
-    )
-    withUnsafeMutableBytes(of: &polls) { bytes in
-      _ = poll(
-        bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2,
-        Int32(Self.keepAliveMilliseconds))
-    }
-    if polls.1.revents != 0 { pipeline.bell.silence() }
+    let isRung = socket.wait(
+      reads: true, writes: sendIndex < batches.count, orFor: pipeline.bell,
+      milliseconds: Self.keepAliveMilliseconds)
+    if isRung { pipeline.bell.silence() }
   }
 }

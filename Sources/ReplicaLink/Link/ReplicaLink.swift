@@ -93,7 +93,7 @@ public final class ReplicaLink: @unchecked Sendable {
   private func run() {
     do {
       let socket = try Socket.connect(
-        to: source.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds,
+        to: source.endpoint, tls: source.tls, timeoutMilliseconds: timeouts.connectMilliseconds,
         interrupt: stopBell)
       let start = try shakeHands(socket)
       enter(.receiving(start))
@@ -145,17 +145,9 @@ public final class ReplicaLink: @unchecked Sendable {
   private func wait(
     _ socket: borrowing Socket, reads: Bool, writes: Bool, milliseconds: Int64
   ) {
-    let events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0)
-    // A descriptor of -1 is passed over: without it a hang-up would end every poll at once.
-    let descriptor = events == 0 ? -1 : socket.descriptor
-    var polls = (
-      pollfd(fd: descriptor, events: Int16(events), revents: 0),
-      pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0)
-    )
-    withUnsafeMutableBytes(of: &polls) { bytes in
-      _ = poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, Int32(milliseconds))
-    }
-    if polls.1.revents != 0 { bell.silence() }
+    let isRung = socket.wait(
+      reads: reads, writes: writes, orFor: bell, milliseconds: Int32(milliseconds))
+    if isRung { bell.silence() }
   }
 
   private func encodeAcknowledgement(_ buffer: inout ByteBuffer) {

@@ -34,19 +34,25 @@ public struct RedisConnection: ~Copyable, Sendable {
 
   private let socket: Socket
   private let ioMilliseconds: Int64
+  private let interrupt: WakePipe?
+  private var hasReceived = false
   private var output = ByteBuffer()
   private var input = ByteBuffer(capacity: 1 << 16)
   private var inputPosition = 0
 
-  /// Connects and logs in.
+  /// Connects, over TLS where the URL says so, and logs in.
   ///
+  /// - Parameter interrupt: a bell that ends the attempt when it rings, and from then on whatever this
+  ///   connection waits for.
   /// - Throws: what connecting throws; `.authentication`, `.protectedMode`, `.notRedis`, `.timedOut`.
   public static func open(
-    _ url: RedisURL, timeouts: Timeouts
+    _ url: RedisURL, timeouts: Timeouts, interrupt: WakePipe? = nil
   ) throws(LinkError) -> RedisConnection {
     let socket = try Socket.connect(
-      to: url.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds)
-    var connection = RedisConnection(socket, ioMilliseconds: timeouts.ioMilliseconds)
+      to: url.endpoint, tls: url.tls, timeoutMilliseconds: timeouts.connectMilliseconds,
+      interrupt: interrupt)
+    var connection = RedisConnection(
+      socket, ioMilliseconds: timeouts.ioMilliseconds, interrupt: interrupt)
     if let credentials = url.credentials {
       let reply = try connection.command(credentials.authCommand)
       if let line = reply.errorLine {
@@ -56,9 +62,10 @@ public struct RedisConnection: ~Copyable, Sendable {
     return connection
   }
 
-  private init(_ socket: consuming Socket, ioMilliseconds: Int64) {
+  private init(_ socket: consuming Socket, ioMilliseconds: Int64, interrupt: WakePipe?) {
     self.socket = socket
     self.ioMilliseconds = ioMilliseconds
+    self.interrupt = interrupt
   }
 
   /// Gives the connected, logged-in socket away, for somebody who pipelines by himself. No reply may
@@ -97,7 +104,9 @@ public struct RedisConnection: ~Copyable, Sendable {
           .protocolViolation, "talking to \(socket.peer)",
           "a reply is longer than \(Self.replyBytesMax) bytes")
       }
-      guard socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline) else {
+      guard
+        try socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline, interrupt: interrupt)
+      else {
         throw LinkError(
           .timedOut, "waiting for a reply of \(socket.peer)",
           "nothing came within \(ioMilliseconds) ms",
@@ -108,15 +117,17 @@ public struct RedisConnection: ~Copyable, Sendable {
         inputPosition = 0
       }
       var transfer = Socket.Transfer.wouldBlock
-      _ = try input.fill(minimum: 1 << 14) { room throws(LinkError) -> Int in
-        transfer = try socket.receive(into: room)
-        if case .bytes(let count) = transfer { return count }
-        return 0
+      do throws(LinkError) {
+        _ = try input.fill(minimum: 1 << 14) { room throws(LinkError) -> Int in
+          transfer = try socket.receive(into: room)
+          if case .bytes(let count) = transfer { return count }
+          return 0
+        }
+      } catch {
+        throw error.code == .closed ? closed(error.reason) : error
       }
-      if transfer == .endOfStream {
-        throw LinkError(
-          .closed, "waiting for a reply of \(socket.peer)", "the server closed the connection")
-      }
+      if transfer == .endOfStream { throw closed("the server closed the connection") }
+      if transfer != .wouldBlock { hasReceived = true }
     }
   }
 
@@ -133,6 +144,11 @@ public struct RedisConnection: ~Copyable, Sendable {
       return reply
     } catch let failure as RESPReader.Failure {
       if case .malformed(let reason) = failure {
+        if isFirstAnswerOfTLS() {
+          throw LinkError(
+            .notRedis, "talking to \(socket.peer)", "the server speaks TLS", advice: "use rediss://"
+          )
+        }
         throw LinkError(
           .notRedis, "talking to \(socket.peer)", "the answer is not Redis's protocol: \(reason)",
           advice: "check the host and the port")
@@ -145,12 +161,27 @@ public struct RedisConnection: ~Copyable, Sendable {
     }
   }
 
+  /// Whether what came looks like a TLS alert or handshake (RFC 8446, section 5.1).
+  private func isFirstAnswerOfTLS() -> Bool {
+    guard !socket.usesTLS, inputPosition == 0 else { return false }
+    return input.withBytes { $0.count > 1 && ($0[0] == 21 || $0[0] == 22) && $0[1] == 3 }
+  }
+
+  /// The error for a connection that ended. A server of TLS hangs up on what is not TLS.
+  private func closed(_ reason: String) -> LinkError {
+    LinkError(
+      .closed, "waiting for a reply of \(socket.peer)", reason,
+      advice: hasReceived || socket.usesTLS ? nil : "does it speak TLS? then use rediss://")
+  }
+
   private mutating func flush(_ deadline: Int64) throws(LinkError) {
     while !output.isEmpty {
       let transfer = try output.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
       if case .bytes(let count) = transfer {
         output.removeFirst(count)
-      } else if !socket.wait(for: Int32(POLLOUT), untilMilliseconds: deadline) {
+      } else if try !socket.wait(
+        for: Int32(POLLOUT), untilMilliseconds: deadline, interrupt: interrupt)
+      {
         throw LinkError(
           .timedOut, "sending to \(socket.peer)", "it took nothing for \(ioMilliseconds) ms")
       }

@@ -17,6 +17,8 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     case closed
     /// The peer speaks another protocol.
     case notRedis
+    /// TLS came to nothing: a certificate was not accepted, or the two ends do not both speak it.
+    case tls
     /// The password or user is wrong or missing.
     case authentication
     /// The user may not run a command that is needed.

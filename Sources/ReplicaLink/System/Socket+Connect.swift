@@ -1,24 +1,49 @@
-// Opening a socket: names to addresses, every address in turn, each with the connect timeout.
+// Opening a socket: names to addresses, every address in turn, each with the connect timeout, then
+// TLS where it is asked for.
 
 import Glibc
 
 extension Socket {
   /// Connects to `endpoint`, trying each of the host's addresses, IPv6 and IPv4.
   ///
-  /// Keepalive probes start after 30 s of silence, so a dead host is noticed on an idle link too.
+  /// A dead host is noticed after 90 s, whether the connection is idle or waits for it to take bytes.
   ///
   /// - Parameters:
-  ///   - timeoutMilliseconds: for the lookup of the host's name, and again for each address.
+  ///   - tls: how to speak TLS; `nil` connects in the clear. A unix socket has none.
+  ///   - timeoutMilliseconds: for the lookup of the host's name, again for each address, and again for
+  ///     the TLS handshake.
   ///   - interrupt: a bell that ends the attempt when it rings.
-  /// - Throws: `.unresolvable`, `.refused`, `.timedOut`, `.localResource` or `.stopped`.
+  /// - Throws: `.unresolvable`, `.refused`, `.timedOut`, `.tls`, `.closed`, `.localResource` or
+  ///   `.stopped`.
   public static func connect(
-    to endpoint: Endpoint, timeoutMilliseconds: Int64, interrupt: WakePipe? = nil
+    to endpoint: Endpoint, tls: TLSOptions?, timeoutMilliseconds: Int64,
+    interrupt: WakePipe? = nil
   ) throws(LinkError) -> Socket {
     let limits = Limits(timeoutMilliseconds: timeoutMilliseconds, interrupt: interrupt)
     switch endpoint {
     case .unix(let path): return try connectUnix(path: path, limits)
-    case .tcp(let host, let port): return try connectTCP(host: host, port: port, limits)
+    case .tcp(let host, let port):
+      var socket = try connectTCP(host: host, port: port, limits)
+      if let tls { try socket.secure(tls, host: host, limits) }
+      return socket
     }
+  }
+
+  private mutating func secure(
+    _ options: TLSOptions, host: String, _ limits: Limits
+  ) throws(LinkError) {
+    #if canImport(COpenSSL)
+      let identity = TLSIdentity(
+        peer: peer, host: host, options: options, timeoutMilliseconds: limits.timeoutMilliseconds)
+      let session = try TLSSession(descriptor: descriptor, options: options, identity: identity)
+      let deadline = Clock.monotonicMilliseconds() + limits.timeoutMilliseconds
+      try session.shakeHands { events throws(LinkError) in
+        try wait(for: events, untilMilliseconds: deadline, interrupt: limits.interrupt)
+      }
+      self.session = session
+    #else
+      throw LinkError(.tls, "connecting to \(peer)", TLSOptionsError.unavailable.problem)
+    #endif
   }
 
   private struct Limits {
@@ -113,12 +138,23 @@ extension Socket {
     }
   }
 
+  /// After so much silence the system asks a host whether it is alive, in seconds.
+  static let keepaliveIdleSeconds: Int32 = 30
+  /// And then again, so often.
+  static let keepaliveIntervalSeconds: Int32 = 10
+  static let keepaliveProbes: Int32 = 6
+  /// How long sent bytes may go unconfirmed or unaccepted. Without it the system would go on for a
+  /// quarter of an hour, since keepalive does not count while bytes are under way.
+  static let userTimeoutMilliseconds =
+    (keepaliveIdleSeconds + keepaliveIntervalSeconds * keepaliveProbes) * 1000
+
   private func tuneTCP() {
     set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     set(SOL_SOCKET, SO_KEEPALIVE, 1)
-    set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 30)
-    set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
-    set(Int32(IPPROTO_TCP), TCP_KEEPCNT, 6)
+    set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, Self.keepaliveIdleSeconds)
+    set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, Self.keepaliveIntervalSeconds)
+    set(Int32(IPPROTO_TCP), TCP_KEEPCNT, Self.keepaliveProbes)
+    set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Self.userTimeoutMilliseconds)
   }
 
   private func set(_ level: Int32, _ option: Int32, _ value: Int32) {

@@ -1,14 +1,17 @@
 // The one wrapper around socket system calls: EINTR is retried here, "would block" is a value, and
-// everything else becomes a LinkError that names the peer.
+// everything else becomes a LinkError that names the peer. Whether the bytes go over TLS is nobody
+// else's business.
 
 import Glibc
 
-/// A connected, non-blocking stream socket, closed when it goes out of scope.
+/// A connected, non-blocking stream socket, plain or with TLS, closed when it goes out of scope. One
+/// thread at a time may use it.
 public struct Socket: ~Copyable, Sendable {
-  /// The file descriptor, for `poll`.
-  public let descriptor: Int32
+  let descriptor: Int32
   /// The peer as the operator wrote it, for error messages.
   public let peer: String
+  /// Set once, right after connecting; `nil` for a plain connection.
+  var session: TLSSession?
 
   init(descriptor: Int32, peer: String) {
     self.descriptor = descriptor
@@ -16,6 +19,8 @@ public struct Socket: ~Copyable, Sendable {
   }
 
   deinit {
+    // First: the descriptor's number may belong to somebody else a moment after it is closed.
+    session?.close()
     close(descriptor)
   }
 
@@ -29,10 +34,14 @@ public struct Socket: ~Copyable, Sendable {
     case endOfStream
   }
 
+  /// Whether the connection is over TLS.
+  public var usesTLS: Bool { session != nil }
+
   /// Reads what is there, up to the size of `buffer`.
   ///
-  /// - Throws: `.closed` when the connection broke.
+  /// - Throws: `.closed` when the connection broke, `.tls` when the server did not like us.
   public func receive(into buffer: UnsafeMutableRawBufferPointer) throws(LinkError) -> Transfer {
+    if let session { return try session.receive(into: buffer) }
     while true {
       let count = read(descriptor, buffer.baseAddress, buffer.count)
       if count > 0 { return .bytes(count) }
@@ -47,8 +56,12 @@ public struct Socket: ~Copyable, Sendable {
 
   /// Writes as much of `bytes` as the system takes now.
   ///
-  /// - Throws: `.closed` when the connection broke.
+  /// What was not taken must be the beginning of the next call's bytes, wherever in memory, perhaps
+  /// with more behind it: TLS may have encrypted some of it already.
+  ///
+  /// - Throws: `.closed` when the connection broke, `.tls` when the server did not like us.
   public func send(_ bytes: UnsafeRawBufferPointer) throws(LinkError) -> Transfer {
+    if let session { return try session.send(bytes) }
     while true {
       let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count >= 0 { return .bytes(count) }
@@ -57,38 +70,6 @@ public struct Socket: ~Copyable, Sendable {
       case EAGAIN: return .wouldBlock
       default: throw broken("writing to")
       }
-    }
-  }
-
-  /// Waits until the socket is readable or writable.
-  ///
-  /// - Parameter deadline: on `Clock.monotonicMilliseconds()`; nil waits for ever.
-  /// - Returns: false when the deadline passed first.
-  public func wait(for events: Int32, untilMilliseconds deadline: Int64?) -> Bool {
-    var request = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-    while true {
-      var timeout: Int32 = -1
-      if let deadline {
-        let left = max(0, deadline - Clock.monotonicMilliseconds())
-        timeout = Int32(clamping: left)
-      }
-      let count = poll(&request, 1, timeout)
-      if count > 0 { return true }
-      if count == 0 { return false }
-    }
-  }
-
-  /// As `wait(for:untilMilliseconds:)`, ended early by a bell.
-  ///
-  /// - Throws: `.stopped` when `interrupt` rings; it goes on ringing.
-  func wait(
-    for events: Int32, untilMilliseconds deadline: Int64, interrupt: WakePipe?
-  ) throws(LinkError) -> Bool {
-    guard let interrupt else { return wait(for: events, untilMilliseconds: deadline) }
-    switch interrupt.wait(beside: descriptor, for: events, untilMilliseconds: deadline) {
-    case .rung: throw LinkError(.stopped, "waiting for \(peer)", "stopped by request")
-    case .ready: return true
-    case .timedOut: return false
     }
   }
 

@@ -29,7 +29,7 @@ import Testing
   @Test func theHelpOfACommandNamesEveryOptionAndDefault() throws {
     let text = try #require(help(["sync", "--help"]))
     let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    for option in Command.sync.options {
+    for option in Command.sync.groups.flatMap(\.options) {
       #expect(text.contains("\n  \(option.synopsis)"))
       #expect(words.contains(option.help))
       if let standard = option.standard { #expect(words.contains("Default: \(standard).")) }

@@ -35,8 +35,6 @@ import Testing
     (ends + ["--connect-timeout", "2000m"], "--connect-timeout takes a time with its unit"),
     (ends + ["-c", "--on-conflict", "skip"], "leave one of them out"),
     (ends + ["-c", "-n"], "--dry-run writes nothing"),
-    (["-s", "rediss://old", "-d", "redis://new"], "rediss:// (TLS) is not supported yet"),
-    (["-s", "redis://old", "-d", "rediss://new"], "rediss:// (TLS) is not supported yet"),
     (["-s", "old:6379", "-d", "redis://new"], "--source: malformed URL"),
     (["-s", "redis://old", "-d", "redis://new/3"], "add --db N"),
     (["-s", "redis://old", "-d", "redis://new/3", "--db", "0,1"], "add --db N"),
@@ -76,7 +74,7 @@ import Testing
     ["--once=Tr0ub4dor"], ["--spool-max", "Tr0ub4dor"], ["-pTr0ub4dor"], ["Tr0ub4dor"],
     ["--source-password-file", "Tr0ub4dor"], ["--log-format", "Tr0ub4dor"],
     ["--on-conflict", "Tr0ub4dor"], ["--connect-timeout", "Tr0ub4dor"],
-    ["-d", "rediss://:Tr0ub4dor@h"], ["-s", "redis://:Tr0ub4dor@h", "-d", "redis://h/1"],
+    ["--tls-ca", "Tr0ub4dor"], ["-s", "redis://:Tr0ub4dor@h", "-d", "redis://h/1"],
   ])
   func noValueIsEverQuoted(words: [String]) throws {
     let isSourceGiven = words.contains("-s")

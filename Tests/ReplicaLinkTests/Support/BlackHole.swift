@@ -18,7 +18,7 @@ struct BlackHole {
     var guests: [Guest] = []
     while guests.count < 10 {
       do {
-        guests.append(Guest(try Socket.connect(to: endpoint, timeoutMilliseconds: 100)))
+        guests.append(Guest(try Socket.connect(to: endpoint, tls: nil, timeoutMilliseconds: 100)))
       } catch {
         guard error.code == .timedOut else { throw error }
         self.guests = guests

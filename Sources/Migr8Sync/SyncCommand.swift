@@ -27,13 +27,19 @@ struct SyncCommand {
     let findings: PreflightFindings
     do {
       findings = try Preflight(
-        source: options.source, destination: options.destination, timeouts: options.timeouts
+        source: options.sourceLocator, destination: options.destinationLocator,
+        timeouts: options.timeouts
       ).run(filter: options.filter, writes: !options.isDryRun)
+      for remark in findings.remarks { reporter.note(remark) }
+      for warning in findings.warnings { reporter.warn(warning.text) }
       try settleExistingKeys(findings)
     } catch {
       return end(error)
     }
-    let replay = Replay(options: options, findings: findings)
+    var located = options
+    located.source = findings.sourceURL
+    located.destination = findings.destinationURL
+    let replay = Replay(options: located, findings: findings)
     signals.onStop { replay.requestStop() }
     return options.isDryRun ? dryRun(replay, findings) : follow(replay)
   }
@@ -90,7 +96,7 @@ struct SyncCommand {
   ) throws(PreflightError) -> R {
     do throws(ReplayError) {
       let connection = try ReplayError.wrap { () throws(LinkError) in
-        try RedisConnection.open(options.destination, timeouts: options.timeouts)
+        try RedisConnection.open(findings.destinationURL, timeouts: options.timeouts)
       }
       var keys = DestinationKeys(
         connection, filter: options.filter, databases: destinationDatabases(findings))

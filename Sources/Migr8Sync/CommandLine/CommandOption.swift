@@ -9,6 +9,7 @@ struct CommandOption: Sendable {
     case destination = "dest"
     case sourcePasswordFile = "source-password-file"
     case destinationPasswordFile = "dest-password-file"
+    case preferReplica = "prefer-replica"
     case prefix
     case match
     case database = "db"

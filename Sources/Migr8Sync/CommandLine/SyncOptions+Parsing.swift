@@ -19,11 +19,13 @@ extension SyncOptions {
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments)
     try Self.refuseContradictions(arguments)
-    let source = try reader.url(
+    var source = try reader.url(
       .source, file: .sourcePasswordFile, password: environment("MIGR8SYNC_SOURCE_PASSWORD"))
-    let destination = try reader.url(
+    source.mergeSentinelPassword(environment("MIGR8SYNC_SOURCE_SENTINEL_PASSWORD"))
+    var destination = try reader.url(
       .destination, file: .destinationPasswordFile,
       password: environment("MIGR8SYNC_DEST_PASSWORD"))
+    destination.mergeSentinelPassword(environment("MIGR8SYNC_DEST_SENTINEL_PASSWORD"))
     let databases = try reader.databases(source: source)
     if destination.database != nil, databases?.count != 1 {
       throw UsageError(
@@ -32,6 +34,7 @@ extension SyncOptions {
     }
     self.source = source
     self.destination = destination
+    prefersReplica = arguments.has(.preferReplica)
     filter = KeyFilter(
       prefixes: try reader.prefixes(), globs: try reader.globs(), databases: databases)
     self.databases = DatabaseMap(target: destination.database)

@@ -34,19 +34,23 @@ public struct RedisConnection: ~Copyable, Sendable {
 
   private let socket: Socket
   private let ioMilliseconds: Int64
+  private let interrupt: WakePipe?
   private var output = ByteBuffer()
   private var input = ByteBuffer(capacity: 1 << 16)
   private var inputPosition = 0
 
   /// Connects and logs in.
   ///
-  /// - Throws: what connecting throws; `.authentication`, `.protectedMode`, `.notRedis`, `.timedOut`.
+  /// - Parameter interrupt: a bell that ends this and every later wait when it rings.
+  /// - Throws: what connecting throws; `.authentication`, `.protectedMode`, `.notRedis`, `.timedOut`,
+  ///   `.stopped`.
   public static func open(
-    _ url: RedisURL, timeouts: Timeouts
+    _ url: RedisURL, timeouts: Timeouts, interrupt: WakePipe? = nil
   ) throws(LinkError) -> RedisConnection {
     let socket = try Socket.connect(
-      to: url.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds)
-    var connection = RedisConnection(socket, ioMilliseconds: timeouts.ioMilliseconds)
+      to: url.endpoint, timeoutMilliseconds: timeouts.connectMilliseconds, interrupt: interrupt)
+    var connection = RedisConnection(
+      socket, ioMilliseconds: timeouts.ioMilliseconds, interrupt: interrupt)
     if let credentials = url.credentials {
       let reply = try connection.command(credentials.authCommand)
       if let line = reply.errorLine {
@@ -56,9 +60,10 @@ public struct RedisConnection: ~Copyable, Sendable {
     return connection
   }
 
-  private init(_ socket: consuming Socket, ioMilliseconds: Int64) {
+  private init(_ socket: consuming Socket, ioMilliseconds: Int64, interrupt: WakePipe?) {
     self.socket = socket
     self.ioMilliseconds = ioMilliseconds
+    self.interrupt = interrupt
   }
 
   /// Gives the connected, logged-in socket away, for somebody who pipelines by himself. No reply may
@@ -97,7 +102,9 @@ public struct RedisConnection: ~Copyable, Sendable {
           .protocolViolation, "talking to \(socket.peer)",
           "a reply is longer than \(Self.replyBytesMax) bytes")
       }
-      guard socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline) else {
+      guard
+        try socket.wait(for: Int32(POLLIN), untilMilliseconds: deadline, interrupt: interrupt)
+      else {
         throw LinkError(
           .timedOut, "waiting for a reply of \(socket.peer)",
           "nothing came within \(ioMilliseconds) ms",
@@ -150,7 +157,9 @@ public struct RedisConnection: ~Copyable, Sendable {
       let transfer = try output.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
       if case .bytes(let count) = transfer {
         output.removeFirst(count)
-      } else if !socket.wait(for: Int32(POLLOUT), untilMilliseconds: deadline) {
+      } else if try !socket.wait(
+        for: Int32(POLLOUT), untilMilliseconds: deadline, interrupt: interrupt)
+      {
         throw LinkError(
           .timedOut, "sending to \(socket.peer)", "it took nothing for \(ioMilliseconds) ms")
       }

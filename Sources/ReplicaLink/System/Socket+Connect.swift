@@ -18,6 +18,9 @@ extension Socket {
     switch endpoint {
     case .unix(let path): return try connectUnix(path: path, limits)
     case .tcp(let host, let port): return try connectTCP(host: host, port: port, limits)
+    case .sentinel:
+      throw LinkError(
+        .unresolvable, "connecting to \(endpoint)", "Sentinel has not been asked for its address")
     }
   }
 

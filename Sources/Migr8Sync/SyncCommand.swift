@@ -8,6 +8,8 @@ struct SyncCommand {
   /// How often the display is offered new numbers, in milliseconds.
   static let reportIntervalMilliseconds: Int64 = 200
 
+  /// How long a destination may take to hear that the run is over.
+  static let farewellTimeouts = Timeouts(connectMilliseconds: 1_000, ioMilliseconds: 1_000)
   /// How long a run that is to stop may wait for a destination that does not answer.
   static let stopPatienceMilliseconds: Int64 = 2_000
 
@@ -26,8 +28,11 @@ struct SyncCommand {
     signals.install()
     do {
       let findings = try Preflight(
-        source: options.source, destination: options.destination, timeouts: options.timeouts
+        source: options.sourceLocator, destination: options.destinationLocator,
+        timeouts: options.timeouts
       ).run(filter: options.filter, writes: !options.isDryRun)
+      for remark in findings.remarks { reporter.note(remark) }
+      for warning in findings.warnings { reporter.warn(warning.text) }
       return options.isDryRun ? dryRun(findings) : follow(try begin(findings), findings)
     } catch {
       return end(error)
@@ -79,7 +84,8 @@ struct SyncCommand {
   /// Gives the job back; where that is not possible, its lease runs out by itself.
   private func leave(_ runner: JobRunner, isDone: Bool, _ findings: PreflightFindings) {
     do throws(ReplayError) {
-      var connection = try JobStart.open(options, findings, runner)
+      var connection = try JobStart.open(
+        options, findings, runner, timeouts: Self.farewellTimeouts)
       try JobStart.end(runner, isDone: isDone, &connection)
     } catch {}
   }
@@ -134,7 +140,7 @@ struct SyncCommand {
   ) throws(PreflightError) -> R {
     do throws(ReplayError) {
       let connection = try ReplayError.wrap { () throws(LinkError) in
-        try RedisConnection.open(options.destination, timeouts: options.timeouts)
+        try RedisConnection.open(findings.destinationURL, timeouts: options.timeouts)
       }
       var keys = DestinationKeys(
         connection, filter: options.filter, databases: destinationDatabases(findings))

@@ -13,7 +13,8 @@ struct RedisURLParser {
   /// Redis keeps a database number in a C `int`.
   static let databaseMax = Int(Int32.max)
   static let forms =
-    "redis://[user[:password]@]host[:port][/db], rediss://... or unix:///path[?db=n]"
+    "redis://[user[:password]@]host[:port][/db], rediss://..., unix:///path[?db=n] or "
+    + "redis+sentinel://host[:port][,host...]/master[/db]"
 
   let bytes: [UInt8]
 
@@ -21,6 +22,12 @@ struct RedisURLParser {
     if let start = afterScheme("redis") { return try parseTCP(from: start, usesTLS: false) }
     if let start = afterScheme("rediss") { return try parseTCP(from: start, usesTLS: true) }
     if let start = afterScheme("unix") { return try parseUnix(from: start) }
+    if let start = afterScheme("redis+sentinel") {
+      return try parseSentinel(from: start, usesTLS: false)
+    }
+    if let start = afterScheme("rediss+sentinel") {
+      return try parseSentinel(from: start, usesTLS: true)
+    }
     let problem = bytes.isEmpty ? "it is empty" : "it does not begin with a known scheme"
     throw RedisURLError(part: .scheme, position: 1, problem: problem, expected: Self.forms)
   }
@@ -61,7 +68,7 @@ struct RedisURLParser {
       usesTLS: usesTLS)
   }
 
-  private func parseLogin(_ range: Range<Int>) throws(RedisURLError) -> Credentials? {
+  func parseLogin(_ range: Range<Int>) throws(RedisURLError) -> Credentials? {
     guard let colon = bytes[range].firstIndex(of: UInt8(ascii: ":")) else {
       let user = try percentDecoded(range, part: .user)
       return user.isEmpty ? nil : Credentials(user: user, password: "")
@@ -72,11 +79,13 @@ struct RedisURLParser {
     return Credentials(user: user.isEmpty ? nil : user, password: password)
   }
 
-  private func parseHostAndPort(
-    _ range: Range<Int>
+  func parseHostAndPort(
+    _ range: Range<Int>, defaultPort: UInt16 = 6379
   ) throws(RedisURLError) -> (String, UInt16) {
-    if range.isEmpty { return ("127.0.0.1", 6379) }
-    if bytes[range.lowerBound] == UInt8(ascii: "[") { return try parseBracketed(range) }
+    if range.isEmpty { return ("127.0.0.1", defaultPort) }
+    if bytes[range.lowerBound] == UInt8(ascii: "[") {
+      return try parseBracketed(range, defaultPort)
+    }
     let colon = bytes[range].firstIndex(of: UInt8(ascii: ":"))
     if let colon, bytes[(colon + 1)..<range.upperBound].contains(UInt8(ascii: ":")) {
       throw RedisURLError(
@@ -90,11 +99,13 @@ struct RedisURLParser {
         expected: "letters, digits, '.', '-' and '_', or an IPv6 address in brackets")
     }
     let host = hostRange.isEmpty ? "127.0.0.1" : String(decoding: bytes[hostRange], as: UTF8.self)
-    guard let colon else { return (host, 6379) }
+    guard let colon else { return (host, defaultPort) }
     return (host, try parsePort(colon + 1..<range.upperBound))
   }
 
-  private func parseBracketed(_ range: Range<Int>) throws(RedisURLError) -> (String, UInt16) {
+  private func parseBracketed(
+    _ range: Range<Int>, _ defaultPort: UInt16
+  ) throws(RedisURLError) -> (String, UInt16) {
     guard let close = bytes[range].firstIndex(of: UInt8(ascii: "]")) else {
       throw RedisURLError(
         part: .host, position: range.lowerBound + 1, problem: "'[' is never closed",
@@ -116,7 +127,7 @@ struct RedisURLParser {
     }
     let host = address + (zone.isEmpty ? "" : "%" + String(decoding: zone, as: UTF8.self))
     let after = close + 1
-    if after == range.upperBound { return (host, 6379) }
+    if after == range.upperBound { return (host, defaultPort) }
     guard bytes[after] == UInt8(ascii: ":") else {
       throw RedisURLError(
         part: .port, position: after + 1, problem: "something other than ':' follows ']'",
@@ -154,7 +165,7 @@ struct RedisURLParser {
     return digits.isEmpty ? nil : try parseDatabase(digits)
   }
 
-  private func parseDatabase(_ digits: Range<Int>) throws(RedisURLError) -> Int {
+  func parseDatabase(_ digits: Range<Int>) throws(RedisURLError) -> Int {
     guard let value = decimal(digits, max: Self.databaseMax) else {
       throw RedisURLError(
         part: .database, position: digits.lowerBound + 1,
@@ -209,7 +220,7 @@ struct RedisURLParser {
     return value
   }
 
-  private func percentDecoded(
+  func percentDecoded(
     _ range: Range<Int>, part: RedisURLError.Part
   ) throws(RedisURLError) -> String {
     var decoded: [UInt8] = []

@@ -10,13 +10,16 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
   case tcp(host: String, port: UInt16)
   /// The absolute path of a unix socket.
   case unix(path: String)
+  /// A master that Sentinel knows by name. Not an address yet: `ServerLocator` finds it.
+  case sentinel(SentinelGroup)
 
-  /// `host:port`, `[ipv6]:port` or `unix:/path`.
+  /// `host:port`, `[ipv6]:port`, `unix:/path` or `host:port,host:port/master`.
   public var description: String {
     switch self {
     case .tcp(let host, let port):
       host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     case .unix(let path): "unix:\(path)"
+    case .sentinel(let group): group.description
     }
   }
 }
@@ -51,7 +54,7 @@ public struct Credentials: Sendable, CustomStringConvertible, CustomDebugStringC
 }
 
 /// A server's URL: `redis://[user[:password]@]host[:port][/db]`, `rediss://` for the same over
-/// TLS, or `unix:///path[?db=n]`.
+/// TLS, `unix:///path[?db=n]`, or `redis+sentinel://` (see `SentinelGroup`).
 ///
 /// The host defaults to 127.0.0.1 and the port to 6379; an IPv6 address stands in brackets; user,
 /// password and path are percent-decoded. The last `@` of the authority ends the password.
@@ -64,6 +67,8 @@ public struct RedisURL: Sendable, CustomStringConvertible, CustomDebugStringConv
   public var database: Int?
   /// How to speak TLS; `nil` unless the URL asks for it (`rediss://`).
   public var tls: TLSOptions?
+  /// How to log in to the sentinels themselves; `credentials` are for the servers they watch.
+  public var sentinelCredentials: Credentials?
 
   /// Parses a URL. Cost: linear in its length.
   ///
@@ -83,6 +88,14 @@ public struct RedisURL: Sendable, CustomStringConvertible, CustomDebugStringConv
   /// Whether the URL asks for TLS (`rediss://`).
   public var usesTLS: Bool { tls != nil }
 
+  /// The same login, database and transport at another address.
+  func at(_ endpoint: Endpoint) -> RedisURL {
+    var copy = self
+    copy.endpoint = endpoint
+    copy.sentinelCredentials = nil
+    return copy
+  }
+
   /// The URL with its password masked.
   public var description: String {
     let login = credentials.map { "\($0)@" } ?? ""
@@ -92,6 +105,9 @@ public struct RedisURL: Sendable, CustomStringConvertible, CustomDebugStringConv
       return "\(scheme)://\(login)\(endpoint)" + (database.map { "/\($0)" } ?? "")
     case .unix(let path):
       return "unix://\(path)" + (database.map { "?db=\($0)" } ?? "")
+    case .sentinel:
+      let scheme = usesTLS ? "rediss" : "redis"
+      return "\(scheme)+sentinel://\(login)\(endpoint)" + (database.map { "/\($0)" } ?? "")
     }
   }
 
@@ -117,6 +133,10 @@ public struct RedisURLError: Error, Sendable, Hashable, CustomStringConvertible 
     case database
     /// The path of a unix socket.
     case path
+    /// The name of a master that Sentinel watches.
+    case master
+    /// What follows a `?`.
+    case option
   }
 
   /// The part that is wrong.

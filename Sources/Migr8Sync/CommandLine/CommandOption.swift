@@ -24,6 +24,7 @@ struct CommandOption: Sendable {
     case destinationTLSKey = "dest-tls-key"
     case destinationTLSServerName = "dest-tls-sni"
     case destinationTLSInsecure = "dest-tls-insecure"
+    case preferReplica = "prefer-replica"
     case prefix
     case match
     case database = "db"

@@ -62,7 +62,8 @@ extension Command {
       CommandOption(
         name: .source, short: "s", value: "URL",
         help: "The server to read from: redis://[user[:password]@]host[:port][/db], "
-          + "rediss:// for TLS, or unix:///path[?db=n]. With a db, only that db is read."),
+          + "rediss:// for TLS, unix:///path[?db=n] or "
+          + "redis+sentinel://host[:port][,host...]/master[/db]. With a db, only that db is read."),
       CommandOption(
         name: .destination, short: "d", value: "URL",
         help: "The server to write to. With a db, the one db that is read goes there; without, "
@@ -74,6 +75,10 @@ extension Command {
       CommandOption(
         name: .destinationPasswordFile, value: "FILE",
         help: "The same for the destination, or else MIGR8SYNC_DEST_PASSWORD."),
+      CommandOption(
+        name: .preferReplica,
+        help: "Attach to the source's replica with the smallest lag, where there is one, so that "
+          + "the source itself is spared the snapshot."),
     ])
 
   private static let tls = OptionGroup(

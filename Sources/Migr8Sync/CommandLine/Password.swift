@@ -27,6 +27,15 @@ extension RedisURL {
       setPassword(environment)
     }
   }
+
+  /// Fills in the sentinels' own password from the environment where the URL names sentinels and no
+  /// password of theirs.
+  mutating func mergeSentinelPassword(_ environment: String?) {
+    guard case .sentinel = endpoint, let environment, !environment.isEmpty,
+      sentinelCredentials?.password.isEmpty ?? true
+    else { return }
+    sentinelCredentials = Credentials(user: sentinelCredentials?.user, password: environment)
+  }
 }
 
 /// Reads a password from a file.

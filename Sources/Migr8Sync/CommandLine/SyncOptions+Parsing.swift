@@ -23,9 +23,11 @@ extension SyncOptions {
     try Self.refuseContradictions(arguments)
     var source = try reader.url(
       .source, file: .sourcePasswordFile, password: environment("MIGR8SYNC_SOURCE_PASSWORD"))
+    source.mergeSentinelPassword(environment("MIGR8SYNC_SOURCE_SENTINEL_PASSWORD"))
     var destination = try reader.url(
       .destination, file: .destinationPasswordFile,
       password: environment("MIGR8SYNC_DEST_PASSWORD"))
+    destination.mergeSentinelPassword(environment("MIGR8SYNC_DEST_SENTINEL_PASSWORD"))
     try TLSArguments(arguments: arguments).complete(source: &source, destination: &destination)
     let databases = try reader.databases(source: source)
     if destination.database != nil, databases?.count != 1 {
@@ -37,6 +39,7 @@ extension SyncOptions {
     self.destination = destination
     jobName = try reader.jobName()
     takesOver = arguments.has(.takeOver)
+    prefersReplica = arguments.has(.preferReplica)
     filter = KeyFilter(
       prefixes: try reader.prefixes(), globs: try reader.globs(), databases: databases)
     self.databases = DatabaseMap(target: destination.database)

@@ -22,6 +22,8 @@ struct SyncOptions: Sendable {
   var jobName: String?
   /// Whether the job is taken from another process that works on it.
   var takesOver: Bool
+  /// Whether a replica of the source, where there is one, is attached to in its place.
+  var prefersReplica: Bool
   /// The keys and databases to move.
   var filter: KeyFilter
   /// Where the databases go.
@@ -52,4 +54,14 @@ struct SyncOptions: Sendable {
   var isQuiet: Bool
   /// Whether the progress of the run is shown.
   var showsProgress: Bool
+
+  /// Finds the server to read from; to be asked before every connection.
+  var sourceLocator: ServerLocator {
+    ServerLocator(source, timeouts: timeouts, prefersReplica: prefersReplica)
+  }
+
+  /// Finds the server to write to; to be asked before every connection.
+  var destinationLocator: ServerLocator {
+    ServerLocator(destination, timeouts: timeouts)
+  }
 }

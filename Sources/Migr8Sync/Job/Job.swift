@@ -35,7 +35,7 @@ final class Job: ReplayHost, @unchecked Sendable {
     self.findings = findings
     self.runner = runner
     link = ReplicaLink(
-      source: { [source = options.source] in source },
+      source: options.sourceLocator,
       options: LinkOptions(
         timeouts: options.timeouts,
         spool: SpoolLimits(
@@ -97,6 +97,7 @@ final class Job: ReplayHost, @unchecked Sendable {
   /// Ends the run soon, with everything that was begun finished. From any thread.
   func requestStop() {
     isStopping.store(true, ordering: .releasing)
+    replay.stopBell.ring()
   }
 
   // MARK: - What the replays ask
@@ -115,7 +116,9 @@ final class Job: ReplayHost, @unchecked Sendable {
   func catchUpGoal() -> UInt64 {
     let received = link.status.receivedOffset
     guard findings.source != nil,
-      var connection = try? RedisConnection.open(options.source, timeouts: options.timeouts),
+      let source = try? options.sourceLocator.locate(interrupt: replay.stopBell),
+      var connection = try? RedisConnection.open(
+        source, timeouts: options.timeouts, interrupt: replay.stopBell),
       let facts = try? ServerFacts.read(&connection), let offset = facts.replicationOffset
     else { return received }
     return max(offset, received)

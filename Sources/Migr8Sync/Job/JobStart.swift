@@ -61,12 +61,14 @@ struct JobStart: Sendable {
 
   /// Opens a connection of the job, on the db of its record.
   static func open(
-    _ options: SyncOptions, _ findings: PreflightFindings, _ runner: JobRunner
+    _ options: SyncOptions, _ findings: PreflightFindings, _ runner: JobRunner,
+    timeouts: Timeouts? = nil
   ) throws(ReplayError) -> RedisConnection {
     let plan = DestinationPlan(options, findings)
     let connector = DestinationConnector(
-      url: plan.url, timeouts: plan.timeouts, connectionName: runner.connectionName)
-    var connection = try connector.open()
+      locator: plan.locator, timeouts: timeouts ?? plan.timeouts,
+      connectionName: runner.connectionName)
+    var connection = try connector.open(interrupt: nil)
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
     return connection

@@ -6,10 +6,12 @@ import ReplicaLink
 /// Remembers the dbs that can be selected. Used by the replay thread alone.
 final class DestinationDatabases {
   private let connector: DestinationConnector
+  private let interrupt: WakePipe
   private var confirmed: Set<Int> = []
 
-  init(_ connector: DestinationConnector) {
+  init(_ connector: DestinationConnector, interrupt: WakePipe) {
     self.connector = connector
+    self.interrupt = interrupt
   }
 
   /// Makes sure that destination db `database` can be selected. Asks the server the first time.
@@ -17,13 +19,13 @@ final class DestinationDatabases {
   /// - Throws: when it cannot; nothing was sent to it then.
   func confirm(_ database: Int) throws(ReplayError) {
     if confirmed.contains(database) { return }
-    var connection = try connector.open()
+    var connection = try connector.open(interrupt: interrupt)
     let reply = try ReplayError.wrap { () throws(LinkError) in
       try connection.command("SELECT", "\(database)")
     }
     if let line = reply.errorLine {
       throw ReplayError(
-        "writing to \(connector.url.endpoint): the destination cannot select db \(database): \(line)"
+        "writing to \(connector.locator.url.endpoint): the destination cannot select db \(database): \(line)"
           + " (raise its databases setting, or choose dbs with --db)")
     }
     confirmed.insert(database)

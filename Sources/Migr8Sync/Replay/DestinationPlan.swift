@@ -4,7 +4,7 @@ import ReplicaLink
 
 /// One destination, and what goes there.
 struct DestinationPlan: Sendable {
-  let url: RedisURL
+  let locator: ServerLocator
   let timeouts: Timeouts
   /// The source by its address, for the record.
   let sourceAddress: String
@@ -18,7 +18,7 @@ struct DestinationPlan: Sendable {
   let source: ServerFacts?
 
   init(_ options: SyncOptions, _ findings: PreflightFindings) {
-    url = options.destination
+    locator = options.destinationLocator
     timeouts = options.timeouts
     sourceAddress = "\(options.source.endpoint)"
     filter = options.filter

@@ -68,7 +68,7 @@ extension DestinationReplay {
 
   private func reconcile(_ known: KeyHashSet) throws(ReplayError) {
     var reconciliation = Reconciliation(
-      connection: try connector.open(), plan: plan, snapshot: known,
+      connection: try connector.open(interrupt: stopBell), plan: plan, snapshot: known,
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {

@@ -51,6 +51,8 @@ final class DestinationReplay: @unchecked Sendable {
   let phases = PhaseClock()
   /// What has happened to the run that the operator should see.
   let notices = Notices()
+  /// Rung when the operator wants the run to end: no question to the destination is waited for then.
+  let stopBell = WakePipe()
 
   let feed: Feed
   let connector: DestinationConnector
@@ -72,8 +74,8 @@ final class DestinationReplay: @unchecked Sendable {
     self.host = host
     feed = Feed(reader)
     connector = DestinationConnector(
-      url: plan.url, timeouts: plan.timeouts, connectionName: runner.connectionName)
-    targets = DestinationDatabases(connector)
+      locator: plan.locator, timeouts: plan.timeouts, connectionName: runner.connectionName)
+    targets = DestinationDatabases(connector, interrupt: stopBell)
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
     if let record { progress.resume(at: record.place.offset) }
@@ -124,7 +126,7 @@ final class DestinationReplay: @unchecked Sendable {
 
   /// Opens a connection of the job, on the db of its record.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
-    var connection = try connector.open()
+    var connection = try connector.open(interrupt: stopBell)
     _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
     try runner.confirm(&connection)
     return connection

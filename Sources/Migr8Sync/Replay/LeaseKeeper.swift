@@ -13,6 +13,7 @@ final class LeaseKeeper: @unchecked Sendable {
   private let connector: DestinationConnector
   private let database: Int
   private let progress: ReplayProgress
+  private let stopBell = WakePipe()
   private let monitor = Monitor()
   private var isStopping = false
 
@@ -35,6 +36,7 @@ final class LeaseKeeper: @unchecked Sendable {
 
   /// Ends the thread soon.
   func stop() {
+    stopBell.ring()
     monitor.withLock {
       isStopping = true
       monitor.broadcast()
@@ -42,7 +44,7 @@ final class LeaseKeeper: @unchecked Sendable {
   }
 
   private func renewWhileConnected() throws(ReplayError) {
-    var connection = try connector.open()
+    var connection = try connector.open(interrupt: stopBell)
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
     repeat {

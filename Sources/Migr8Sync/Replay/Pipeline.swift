@@ -39,6 +39,7 @@ final class Pipeline: @unchecked Sendable {
   let progress: ReplayProgress
   let role: Role
   let bell = WakePipe()
+  private let closingBell = WakePipe()
 
   private var inbox: ContiguousArray<Batch> = []
   private var inFlight = 0
@@ -57,7 +58,7 @@ final class Pipeline: @unchecked Sendable {
   func start(_ name: String) -> NamedThread {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
-        var wire = PipelineWire(self, try connector.open().takeSocket())
+        var wire = PipelineWire(self, try connector.open(interrupt: closingBell).takeSocket())
         try wire.run()
       } catch {
         progress.fail(error)
@@ -113,6 +114,7 @@ final class Pipeline: @unchecked Sendable {
   /// Ends the thread, whatever is still under way.
   func close() {
     progress.monitor.withLock { isClosing = true }
+    closingBell.ring()
     bell.ring()
   }
 

@@ -28,15 +28,27 @@ enum LogLine {
 
   /// Something that happened.
   static func note(_ message: String, format: LogFormat, wallMilliseconds: Int64) -> String {
+    event("note", message, format, wallMilliseconds)
+  }
+
+  /// Something that may do harm.
+  static func warning(_ message: String, format: LogFormat, wallMilliseconds: Int64) -> String {
+    event("warning", message, format, wallMilliseconds)
+  }
+
+  private static func event(
+    _ kind: String, _ message: String, _ format: LogFormat, _ wallMilliseconds: Int64
+  ) -> String {
     switch format {
     case .json:
       var object = JSONObject()
       object.add("time", timestamp(wallMilliseconds))
-      object.add("event", "note")
+      object.add("event", kind)
       object.add("message", message)
       return object.text
     case .text:
-      return "\(timestamp(wallMilliseconds)) \(harmless(message))"
+      let label = kind == "note" ? "" : "\(kind): "
+      return "\(timestamp(wallMilliseconds)) \(label)\(harmless(message))"
     }
   }
 

@@ -71,11 +71,19 @@ struct Reporter {
     }
   }
 
-  /// Writes an event or a warning that stays; the display moves on below it.
-  mutating func note(_ line: String) {
+  /// Writes an event that stays; the display moves on below it.
+  mutating func note(_ message: String) {
+    write { LogLine.note(message, format: $0, wallMilliseconds: $1) }
+  }
+
+  /// Writes a warning that stays, as `note` does.
+  mutating func warn(_ message: String) {
+    write { LogLine.warning(message, format: $0, wallMilliseconds: $1) }
+  }
+
+  private mutating func write(_ line: (LogFormat, Int64) -> String) {
     guard writesNotes else { return }
-    let line = LogLine.note(
-      line, format: format, wallMilliseconds: surroundings.wallMilliseconds())
+    let line = line(format, surroundings.wallMilliseconds())
     guard form == .display, !lastLines.isEmpty else { return surroundings.write(line + "\n") }
     surroundings.write(display.frame(lastLines, scrolling: [line], size: surroundings.size()))
   }

@@ -21,6 +21,14 @@ enum PreflightError: Error, Sendable {
 
 /// What the checks learned of both servers.
 struct PreflightFindings: Sendable {
+  /// The server that is the source now: the one that Sentinel named, or a replica that was preferred.
+  let sourceURL: RedisURL
+  /// The server that is the destination now.
+  let destinationURL: RedisURL
+  /// What the operator should know of the choice of servers.
+  let remarks: [String]
+  /// What attaching to the source may cost it.
+  let warnings: [AttachWarning]
   /// Nil when the source's user may not run INFO.
   let source: ServerFacts?
   /// Nil when the destination's user may not run INFO.
@@ -29,8 +37,8 @@ struct PreflightFindings: Sendable {
 
 /// Checks of both ends.
 struct Preflight: Sendable {
-  let source: RedisURL
-  let destination: RedisURL
+  let source: ServerLocator
+  let destination: ServerLocator
   let timeouts: Timeouts
 
   /// The oldest destination that can take absolute expiry times in RESTORE.
@@ -40,15 +48,36 @@ struct Preflight: Sendable {
   ///
   /// - Parameter writes: false for a dry run, which needs no right to write.
   func run(filter: KeyFilter, writes: Bool) throws(PreflightError) -> PreflightFindings {
-    var sourceConnection = try connect(source)
+    let source = try find(self.source)
+    var sourceConnection = try connect(source.url)
     let sourceFacts = try facts(&sourceConnection)
-    try checkSource(sourceFacts)
-    var destinationConnection = try connect(destination)
+    let sourceReadAt = Clock.monotonicMilliseconds()
+    try checkSource(sourceFacts, source.url.endpoint)
+    let destination = try find(self.destination)
+    var destinationConnection = try connect(destination.url)
     let destinationFacts = try facts(&destinationConnection)
-    try checkPair(sourceFacts, destinationFacts)
-    try checkDestination(destinationFacts)
+    try checkPair(sourceFacts, source.url.endpoint, destinationFacts, destination.url.endpoint)
+    try checkDestination(destinationFacts, destination.url.endpoint)
     if writes { try probeWriting(&destinationConnection, filter) }
-    return PreflightFindings(source: sourceFacts, destination: destinationFacts)
+    let conditions: AttachConditions
+    do {
+      conditions = try AttachConditions.read(
+        &sourceConnection, first: sourceFacts, readAt: sourceReadAt)
+    } catch {
+      throw .failed(ReplayError(error))
+    }
+    return PreflightFindings(
+      sourceURL: source.url, destinationURL: destination.url,
+      remarks: [source.remark, destination.remark].compactMap { $0 },
+      warnings: AttachWarning.all(conditions), source: sourceFacts, destination: destinationFacts)
+  }
+
+  private func find(_ locator: ServerLocator) throws(PreflightError) -> ServerLocator.Place {
+    do {
+      return try locator.find()
+    } catch {
+      throw .failed(ReplayError(error))
+    }
   }
 
   private func connect(_ url: RedisURL) throws(PreflightError) -> RedisConnection {
@@ -68,27 +97,30 @@ struct Preflight: Sendable {
     }
   }
 
-  private func checkSource(_ facts: ServerFacts?) throws(PreflightError) {
+  private func checkSource(
+    _ facts: ServerFacts?, _ source: Endpoint
+  ) throws(PreflightError) {
     guard let facts else { return }
     if facts.isLoading {
       throw refuse(
-        "the source \(source.endpoint) is still loading its dataset (try again when INFO persistence"
+        "the source \(source) is still loading its dataset (try again when INFO persistence"
           + " says loading:0)")
     }
     if facts.isReplica && !facts.isMasterLinkUp {
       throw refuse(
-        "the source \(source.endpoint) is a replica whose link to its master \(facts.masterAddress) is"
+        "the source \(source) is a replica whose link to its master \(facts.masterAddress) is"
           + " down (wait for the link, or name the master as --source)")
     }
   }
 
   private func checkPair(
-    _ source: ServerFacts?, _ destination: ServerFacts?
+    _ source: ServerFacts?, _ sourceEndpoint: Endpoint,
+    _ destination: ServerFacts?, _ destinationEndpoint: Endpoint
   ) throws(PreflightError) {
     guard let source, let destination else { return }
     if let runID = source.runID, runID == destination.runID {
       throw refuse(
-        "source and destination are the same server, \(self.destination.endpoint): what is written"
+        "source and destination are the same server, \(destinationEndpoint): what is written"
           + " would come back as a change (name two servers)")
     }
     if let id = source.replicationID, id == destination.replicationID,
@@ -96,14 +128,16 @@ struct Preflight: Sendable {
     {
       throw refuse(
         "source and destination replicate each other: what is written to"
-          + " \(self.destination.endpoint) would come back through \(self.source.endpoint)"
+          + " \(destinationEndpoint) would come back through \(sourceEndpoint)"
           + " (detach one with REPLICAOF NO ONE first)")
     }
   }
 
-  private func checkDestination(_ facts: ServerFacts?) throws(PreflightError) {
+  private func checkDestination(
+    _ facts: ServerFacts?, _ endpoint: Endpoint
+  ) throws(PreflightError) {
     guard let facts else { return }
-    let name = "the destination \(destination.endpoint)"
+    let name = "the destination \(endpoint)"
     if facts.isLoading {
       throw refuse("\(name) is still loading its dataset (try again later)")
     }

@@ -31,17 +31,12 @@ struct ServerVersion: Sendable, Comparable, CustomStringConvertible {
 
 /// A server's own account of itself.
 struct ServerFacts: Sendable {
-  /// Every `name:value` line of the answer.
-  private let fields: [String: String]
+  /// Every line of the answer.
+  let fields: InfoFields
 
   /// Parses the text of INFO.
   init(info: String) {
-    var fields: [String: String] = [:]
-    for line in info.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }) {
-      guard !line.hasPrefix("#"), let colon = line.firstIndex(of: ":") else { continue }
-      fields[String(line[..<colon])] = String(line[line.index(after: colon)...])
-    }
-    self.fields = fields
+    fields = InfoFields(info)
   }
 
   /// Asks a server; nil when the user may not run INFO.
@@ -76,7 +71,7 @@ struct ServerFacts: Sendable {
     fields["master_replid"] == id || fields["master_replid2"] == id
   }
   /// The offset of the last byte of that history.
-  var replicationOffset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
+  var replicationOffset: UInt64? { fields.number("master_repl_offset") }
   var isReplica: Bool { fields["role"] == "slave" }
   var isMasterLinkUp: Bool { fields["master_link_status"] == "up" }
   var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }
@@ -87,7 +82,7 @@ struct ServerFacts: Sendable {
   /// The number of keys in each db that has any.
   var keyCounts: [Int: UInt64] {
     var counts: [Int: UInt64] = [:]
-    for (name, value) in fields {
+    for (name, value) in fields.values {
       guard name.hasPrefix("db"), let database = Int(name.dropFirst(2)) else { continue }
       let keys = value.split(separator: ",").first { $0.hasPrefix("keys=") }
       counts[database] = keys.flatMap { UInt64($0.dropFirst(5)) }

@@ -29,6 +29,8 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     case loading
     /// The server is a replica that has lost its own master.
     case masterLinkDown
+    /// The server is not the master that it was said to be.
+    case notMaster
     /// The server answered with an error that has no code of its own here.
     case rejected
     /// Bytes that break the protocol.
@@ -59,7 +61,7 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether the same attempt may succeed later without anybody changing anything.
   public var isRetryable: Bool {
     switch code {
-    case .refused, .timedOut, .closed, .loading, .masterLinkDown: true
+    case .refused, .timedOut, .closed, .loading, .masterLinkDown, .notMaster: true
     default: false
     }
   }

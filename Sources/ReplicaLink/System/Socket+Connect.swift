@@ -26,6 +26,9 @@ extension Socket {
       var socket = try connectTCP(host: host, port: port, limits)
       if let tls { try socket.secure(tls, host: host, limits) }
       return socket
+    case .sentinel:
+      throw LinkError(
+        .unresolvable, "connecting to \(endpoint)", "Sentinel has not been asked for its address")
     }
   }
 

@@ -61,7 +61,8 @@ final class Pipeline: @unchecked Sendable {
         var wire = PipelineWire(self, try connector.open(interrupt: closingBell).takeSocket())
         try wire.run()
       } catch {
-        progress.fail(error)
+        // Who closes a pipeline does not ask how it ended.
+        if !progress.monitor.withLock({ isClosing }) { progress.fail(error) }
       }
     }
   }

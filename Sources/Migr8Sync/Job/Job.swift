@@ -16,6 +16,8 @@ final class Job: ReplayHost, @unchecked Sendable {
   let findings: PreflightFindings
   let runner: JobRunner
   let link: ReplicaLink
+  /// Rung when the run is to end: no question to a server is waited for then.
+  private let stopBell = WakePipe()
   /// Set once, before any thread is started.
   private(set) var replay: DestinationReplay!
   /// The offset a GETACK waits for; 0 for none.
@@ -35,7 +37,9 @@ final class Job: ReplayHost, @unchecked Sendable {
     self.findings = findings
     self.runner = runner
     link = ReplicaLink(
-      source: options.sourceLocator,
+      source: { [locator = options.sourceLocator, stopBell] () throws(LinkError) in
+        try locator.locate(interrupt: stopBell)
+      },
       options: LinkOptions(
         timeouts: options.timeouts,
         spool: SpoolLimits(
@@ -44,7 +48,7 @@ final class Job: ReplayHost, @unchecked Sendable {
       resumingFrom: record?.phase == .stream ? record?.place : nil, readerCount: 1)
     replay = DestinationReplay(
       plan: DestinationPlan(options, findings), runner: runner, record: record,
-      reader: link.readers[0], host: self)
+      reader: link.readers[0], stopBell: stopBell, host: self)
     replay.progress.skip(skipped)
   }
 
@@ -52,6 +56,7 @@ final class Job: ReplayHost, @unchecked Sendable {
   func run() throws(ReplayError) -> ReplayOutcome {
     let linkThread = link.start()
     defer {
+      stopBell.ring()
       link.stop()
       linkThread.join()
       replay.phases.enter(.finished)
@@ -69,6 +74,7 @@ final class Job: ReplayHost, @unchecked Sendable {
   func dryRun() throws(ReplayError) -> DryRunReport {
     let linkThread = link.start()
     defer {
+      stopBell.ring()
       link.stop()
       linkThread.join()
       replay.phases.enter(.finished)
@@ -97,7 +103,7 @@ final class Job: ReplayHost, @unchecked Sendable {
   /// Ends the run soon, with everything that was begun finished. From any thread.
   func requestStop() {
     isStopping.store(true, ordering: .releasing)
-    replay.stopBell.ring()
+    stopBell.ring()
   }
 
   // MARK: - What the replays ask
@@ -116,9 +122,9 @@ final class Job: ReplayHost, @unchecked Sendable {
   func catchUpGoal() -> UInt64 {
     let received = link.status.receivedOffset
     guard findings.source != nil,
-      let source = try? options.sourceLocator.locate(interrupt: replay.stopBell),
+      let source = try? options.sourceLocator.locate(interrupt: stopBell),
       var connection = try? RedisConnection.open(
-        source, timeouts: options.timeouts, interrupt: replay.stopBell),
+        source, timeouts: options.timeouts, interrupt: stopBell),
       let facts = try? ServerFacts.read(&connection), let offset = facts.replicationOffset
     else { return received }
     return max(offset, received)

@@ -52,7 +52,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// What has happened to the run that the operator should see.
   let notices = Notices()
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
-  let stopBell = WakePipe()
+  let stopBell: WakePipe
 
   let feed: Feed
   let connector: DestinationConnector
@@ -67,11 +67,12 @@ final class DestinationReplay: @unchecked Sendable {
   /// - Parameter record: what the destination had of the job before.
   init(
     plan: DestinationPlan, runner: JobRunner, record: JobRecord?, reader: LinkReader,
-    host: any ReplayHost
+    stopBell: WakePipe, host: any ReplayHost
   ) {
     self.plan = plan
     self.runner = runner
     self.host = host
+    self.stopBell = stopBell
     feed = Feed(reader)
     connector = DestinationConnector(
       locator: plan.locator, timeouts: plan.timeouts, connectionName: runner.connectionName)

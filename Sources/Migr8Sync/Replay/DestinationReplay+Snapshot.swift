@@ -9,10 +9,7 @@ extension DestinationReplay {
   func load() throws(ReplayError) {
     guard let start = feed.takeSnapshot() else {
       host.requestSnapshot("the destination does not hold a whole snapshot")
-      while feed.announced == nil {
-        try throwIfOver()
-        try feed.awaitBeginning()
-      }
+      try awaitLink { feed.announced != nil }
       return try load()
     }
     phases.enter(.snapshot)

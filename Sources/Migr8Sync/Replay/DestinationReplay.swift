@@ -94,10 +94,10 @@ final class DestinationReplay: @unchecked Sendable {
     }
     var pause = Backoff()
     while true {
-      progress.forgetFailure()
       do throws(ReplayError) {
         return try session(&pause)
       } catch {
+        progress.forgetFailure()
         switch error.kind {
         case .failure, .interruption: throw error
         case .restart: continue
@@ -110,13 +110,19 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
-    while feed.announced == nil && !feed.isStreaming {
+    try awaitLink { feed.announced != nil || feed.isStreaming }
+    if feed.announced != nil { isLoaded = false }
+    if !isLoaded { try load() }
+    try awaitLink { feed.isStreaming }
+    return try follow(&pause)
+  }
+
+  /// Waits for the link to announce something; what comes before that is void.
+  func awaitLink(_ condition: () -> Bool) throws(ReplayError) {
+    while !condition() {
       try throwIfOver()
       try feed.awaitBeginning()
     }
-    if feed.announced != nil { isLoaded = false }
-    if !isLoaded { try load() }
-    return try follow(&pause)
   }
 
   /// Throws the failure of another thread, or the operator's wish.

@@ -74,6 +74,9 @@ extension Command {
       CommandOption(
         name: .destinationPasswordFile, value: "FILE",
         help: "The same for the destination, or else MIGR8SYNC_DEST_PASSWORD."),
+      CommandOption(
+        name: .psyncCommand, value: "NAME", standard: "PSYNC",
+        help: "What PSYNC is called at a source that has it renamed."),
     ])
 
   private static let keys = OptionGroup(

@@ -15,9 +15,9 @@ extension Replay {
     snapshot.phaseMilliseconds = clock.spent
     addSnapshotNumbers(&snapshot)
     addStreamNumbers(&snapshot)
-    let spool = link.spool.status
-    snapshot.queueMemoryBytes = spool.memoryBytes
-    snapshot.queueDiskBytes = spool.diskBytes
+    let spool = link.status.spool
+    snapshot.queueDiskBytes = min(spool.diskBytes, spool.unreadBytes)
+    snapshot.queueMemoryBytes = spool.unreadBytes - snapshot.queueDiskBytes
     snapshot.warning = warning(spool)
     return snapshot
   }
@@ -29,7 +29,7 @@ extension Replay {
     snapshot.keysSkipped = progress.keysSkipped.load(ordering: .relaxed)
     snapshot.keysExpected = findings.source.map { $0.keyCounts.values.reduce(0, +) }
     snapshot.snapshotBytesRead = snapshotCounters.bytesRead.load(ordering: .relaxed)
-    if case .receiving(let start) = link.currentPhase, case .length(let length) = start.framing {
+    if case .length(let length) = link.status.fullResyncs.last?.start.framing {
       snapshot.snapshotBytesExpected = length
     }
     snapshot.bytesWritten = progress.bytesWritten.load(ordering: .relaxed)
@@ -44,14 +44,14 @@ extension Replay {
     snapshot.commandsDropped = streamCounters.dropped.load(ordering: .relaxed)
     snapshot.messagesDropped = streamCounters.messagesDropped.load(ordering: .relaxed)
     let start = streamStart.load(ordering: .acquiring)
-    guard streamPosition.load(ordering: .acquiring) > 0 else { return }
+    guard isStreaming.load(ordering: .acquiring) else { return }
     let applied = progress.appliedOffset.load(ordering: .acquiring)
     let received = receivedOffset
     snapshot.sourceOffset = received
     snapshot.appliedOffset = applied
     guard received > applied, applied >= start else { return }
     snapshot.lagBytes = received - applied
-    if let arrival = link.spool.receiptTime(at: spoolPosition(of: applied)) {
+    if let arrival = link.receiptTime(at: applied) {
       snapshot.lagMilliseconds = max(0, Clock.wallMilliseconds() - arrival)
     }
   }

@@ -32,8 +32,9 @@ final class Replay: @unchecked Sendable {
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
   let phases = PhaseClock()
-  /// The spool position of the stream's first byte, and the stream offset before it; 0 until known.
-  let streamPosition = Atomic<UInt64>(0)
+  let reader: LinkReader
+  /// Whether the stream is being replayed, and the offset before its first byte.
+  let isStreaming = Atomic<Bool>(false)
   let streamStart = Atomic<UInt64>(0)
   /// The offset a GETACK waits for; 0 for none.
   private let awaitedOffset = Atomic<UInt64>(0)
@@ -45,19 +46,26 @@ final class Replay: @unchecked Sendable {
     self.options = options
     self.findings = findings
     targets = DestinationDatabases(url: options.destination, timeouts: options.timeouts)
-    link = ReplicaLink(
-      source: options.source, timeouts: options.timeouts,
-      spoolLimits: SpoolLimits(
+    let source = options.source
+    var linkOptions = LinkOptions(
+      timeouts: options.timeouts,
+      spool: SpoolLimits(
         memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
         directory: options.spoolDirectory))
+    linkOptions.psyncCommand = options.psyncCommand
+    link = ReplicaLink(
+      source: { source }, options: linkOptions, resumingFrom: nil, readerCount: 1)
+    reader = link.readers[0]
   }
 
   /// Ends the run soon, with everything that was begun finished. From any thread.
   func requestStop() {
     isStopping.store(true, ordering: .releasing)
     // Before data flows nobody but the link can be waiting; afterwards the replay thread looks.
-    if case .receiving = link.currentPhase { return }
-    link.stop()
+    switch link.status.phase {
+    case .receivingSnapshot, .following: return
+    default: link.stop()
+    }
   }
 
   var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }
@@ -84,7 +92,25 @@ final class Replay: @unchecked Sendable {
 
   private func awaitSnapshot() throws(LinkError) -> SnapshotStart {
     phases.enter(.waitingForSnapshot)
-    return try link.waitForSnapshot()
+    var byte: UInt8 = 0
+    while true {
+      let event = try withUnsafeMutableBytes(of: &byte) { room throws(LinkError) in
+        try reader.read(into: room, untilMilliseconds: .max)
+      }
+      if case .snapshot(let start, _) = event { return start }
+    }
+  }
+
+  /// The bytes that come next, an event that is none, or why there will be none: the link is lost.
+  func readLink(_ room: UnsafeMutableRawBufferPointer) throws(LinkError) -> LinkEvent {
+    let deadline = Clock.monotonicMilliseconds() + SnapshotReader.patienceMilliseconds
+    let event = try reader.read(into: room, untilMilliseconds: deadline)
+    switch event {
+    case .bytes, .snapshotEnd, .stream: return event
+    case .timedOut, .snapshot, .rewound:
+      if let error = link.status.lastError { throw error }
+      return .timedOut
+    }
   }
 
   private func replaySnapshot(_ start: SnapshotStart) throws(ReplayError) -> CommandDecoder {
@@ -103,9 +129,8 @@ final class Replay: @unchecked Sendable {
     var reader = snapshotReplay(start)
     defer { sink.close() }
     let decoder = try load(&reader, into: &sink)
-    streamPosition.store(
-      link.spool.status.consumedBytes - UInt64(decoder.pendingBytes), ordering: .releasing)
     streamStart.store(start.offset, ordering: .releasing)
+    isStreaming.store(true, ordering: .releasing)
     progress.appliedOffset.store(start.offset, ordering: .releasing)
     link.acknowledge(start.offset)
     return decoder
@@ -130,7 +155,8 @@ final class Replay: @unchecked Sendable {
 
   private func snapshotReplay(_ start: SnapshotStart) -> SnapshotReplay {
     let snapshot = SnapshotReader(
-      spool: link.spool, start: start, counters: snapshotCounters,
+      read: { [self] (room) throws(LinkError) in try readLink(room) }, start: start,
+      counters: snapshotCounters,
       features: findings.destination?.commandFeatures ?? RDBCommandFeatures()
     ) { [self] () throws(ReplayError) in
       try progress.throwFailure()
@@ -202,12 +228,6 @@ final class Replay: @unchecked Sendable {
     }
   }
 
-  /// Where in the spool the stream's byte behind `offset` was.
-  func spoolPosition(of offset: UInt64) -> UInt64 {
-    let start = streamStart.load(ordering: .relaxed)
-    return streamPosition.load(ordering: .relaxed) + (offset > start ? offset - start : 0)
-  }
-
   /// The offset at which the destination has caught up: where the source stands now. When it cannot
   /// be asked, what has arrived so far.
   private func catchUpGoal() -> UInt64 {
@@ -225,10 +245,5 @@ final class Replay: @unchecked Sendable {
   }
 
   /// The stream offset of the last byte that has arrived.
-  var receivedOffset: UInt64 {
-    let position = streamPosition.load(ordering: .acquiring)
-    let received = link.spool.status.receivedBytes
-    let start = streamStart.load(ordering: .acquiring)
-    return start + (received > position ? received - position : 0)
-  }
+  var receivedOffset: UInt64 { link.status.receivedOffset }
 }

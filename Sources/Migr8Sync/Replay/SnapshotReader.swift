@@ -9,7 +9,7 @@ struct SnapshotReader: ~Copyable {
   /// How long a wait for bytes may last before the run's other threads are asked how they are.
   static let patienceMilliseconds: Int64 = 100
 
-  private let spool: Spool
+  private let read: (UnsafeMutableRawBufferPointer) throws(LinkError) -> LinkEvent
   private let start: SnapshotStart
   private let counters: SnapshotCounters
   /// Throws when the run is over for another reason.
@@ -17,10 +17,11 @@ struct SnapshotReader: ~Copyable {
   private var reader = RDBReader()
 
   init(
-    spool: Spool, start: SnapshotStart, counters: SnapshotCounters,
+    read: @escaping (UnsafeMutableRawBufferPointer) throws(LinkError) -> LinkEvent,
+    start: SnapshotStart, counters: SnapshotCounters,
     features: RDBCommandFeatures, checkpoint: @escaping () throws(ReplayError) -> Void
   ) {
-    self.spool = spool
+    self.read = read
     self.start = start
     self.counters = counters
     self.checkpoint = checkpoint
@@ -105,11 +106,10 @@ struct SnapshotReader: ~Copyable {
     try checkpoint()
     do {
       _ = try reader.fill(minimum: 1 << 16) { room throws(LinkError) -> Int in
-        let deadline = Clock.monotonicMilliseconds() + Self.patienceMilliseconds
-        switch try spool.consume(into: room, untilMilliseconds: deadline) {
+        switch try read(room) {
         case .bytes(let count): return count
-        case .timedOut: return 0
-        case .end: throw LinkError(.closed, "reading the snapshot", "it ended early")
+        case .snapshotEnd: throw LinkError(.closed, "reading the snapshot", "it ended early")
+        default: return 0
         }
       }
     } catch {
@@ -117,34 +117,21 @@ struct SnapshotReader: ~Copyable {
     }
   }
 
-  /// Checks that the file ends where its framing says, and hands the rest to the stream's decoder.
+  /// Checks that nothing follows the file, and makes the stream's decoder.
   mutating func finish(_ trailer: RDBTrailer) throws(ReplayError) -> CommandDecoder {
     counters.bytesRead.store(trailer.length, ordering: .relaxed)
-    var decoder = CommandDecoder(offset: start.offset)
-    switch start.framing {
-    case .length(let length):
-      guard length == trailer.length else {
-        throw ReplayError(
-          "reading the snapshot: it was announced with \(length) bytes and ends after"
-            + " \(trailer.length) (the source's data or the link is damaged)")
+    var byte: UInt8 = 0
+    while true {
+      try checkpoint()
+      let event = try ReplayError.wrap { () throws(LinkError) in
+        try withUnsafeMutableBytes(of: &byte) { room throws(LinkError) in try read(room) }
       }
-      reader.withRemainder { bytes in bytes.withUnsafeBytes { decoder.append($0) } }
-    case .mark(let mark):
-      while reader.unreadCount < mark.count { try fill() }
-      let isMarked = reader.withRemainder { bytes in
-        bytes.withUnsafeBytes { $0.prefix(mark.count).elementsEqual(mark) }
-      }
-      guard isMarked else {
+      guard reader.unreadCount == 0, event == .snapshotEnd || event == .timedOut else {
         throw ReplayError(
-          "reading the snapshot: its end mark is missing after \(trailer.length) bytes"
+          "reading the snapshot: there are bytes behind its end after \(trailer.length) bytes"
             + " (the source's data or the link is damaged)")
       }
-      reader.withRemainder { bytes in
-        bytes.withUnsafeBytes {
-          decoder.append(UnsafeRawBufferPointer(rebasing: $0[mark.count...]))
-        }
-      }
+      if event == .snapshotEnd { return CommandDecoder(offset: start.offset) }
     }
-    return decoder
   }
 }

@@ -73,12 +73,9 @@ struct StreamReplay: ~Copyable {
 
   private mutating func fill() throws(ReplayError) {
     try replay.progress.throwFailure()
-    let spool = replay.link.spool
     do {
       _ = try decoder.fill(minimum: 1 << 16) { room throws(LinkError) -> Int in
-        let deadline = Clock.monotonicMilliseconds() + SnapshotReader.patienceMilliseconds
-        guard case .bytes(let count) = try spool.consume(into: room, untilMilliseconds: deadline)
-        else { return 0 }
+        guard case .bytes(let count) = try replay.readLink(room) else { return 0 }
         return count
       }
     } catch {
@@ -87,7 +84,7 @@ struct StreamReplay: ~Copyable {
       throw ReplayError("\(error)\(incompleteCommand)")
     }
     let applied = replay.progress.appliedOffset.load(ordering: .relaxed)
-    spool.forgetReceiptTimes(before: replay.spoolPosition(of: applied))
+    replay.reader.release(upTo: applied)
   }
 
   private var incompleteCommand: String {
@@ -216,8 +213,7 @@ struct StreamReplay: ~Copyable {
   private func withAbsoluteTimeToLive(_ start: UInt64) -> [UInt8]? {
     decoder.withCommand { (bytes, arguments) in
       let arrival =
-        replay.link.spool.receiptTime(at: replay.spoolPosition(of: start))
-        ?? Clock.wallMilliseconds()
+        replay.link.receiptTime(at: start) ?? Clock.wallMilliseconds()
       return AbsoluteExpiry.rewritten(
         Span(_unsafeBytes: bytes), arguments: arguments.span, receiptMilliseconds: arrival)
     }

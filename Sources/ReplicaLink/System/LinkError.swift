@@ -27,6 +27,8 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     case loading
     /// The server is a replica that has lost its own master.
     case masterLinkDown
+    /// The server is occupied, by a script for instance.
+    case busy
     /// The server answered with an error that has no code of its own here.
     case rejected
     /// Bytes that break the protocol.
@@ -57,7 +59,15 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether the same attempt may succeed later without anybody changing anything.
   public var isRetryable: Bool {
     switch code {
-    case .refused, .timedOut, .closed, .loading, .masterLinkDown: true
+    case .refused, .timedOut, .closed: true
+    default: isTemporary
+    }
+  }
+
+  /// Whether the server itself has said that it will be ready later.
+  public var isTemporary: Bool {
+    switch code {
+    case .loading, .masterLinkDown, .busy: true
     default: false
     }
   }

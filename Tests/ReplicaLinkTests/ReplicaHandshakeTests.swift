@@ -14,6 +14,7 @@ struct ReplicaHandshakeTests {
   /// What a conversation came to.
   enum Ending: Equatable, Sendable {
     case snapshot(SnapshotStart)
+    case continued(String?)
     case failure(LinkError.Code)
     /// The source has not said enough.
     case open
@@ -23,6 +24,9 @@ struct ReplicaHandshakeTests {
     var name: String
     var user: String?
     var password: String?
+    var psyncCommand = "PSYNC"
+    /// Where the stream is to go on.
+    var place: ReplicationPlace?
     /// The source's lines, without line ends.
     var lines: [String]
     var ending: Ending
@@ -34,11 +38,15 @@ struct ReplicaHandshakeTests {
     var sent: [String] = []
     var error: LinkError?
     var wasAccepted = false
+    var handshake: ReplicaHandshake?
   }
 
   private static func hold(_ talk: Conversation) -> Outcome {
     let credentials = talk.password.map { Credentials(user: talk.user, password: $0) }
-    var handshake = ReplicaHandshake(credentials: credentials, peer: "source:1")
+    var handshake = ReplicaHandshake(
+      ReplicaHandshake.Request(
+        credentials: credentials, peer: "source:1", psyncCommand: talk.psyncCommand,
+        place: talk.place))
     var outcome = Outcome()
     var lines = talk.lines[...]
     var action = handshake.begin()
@@ -49,6 +57,10 @@ struct ReplicaHandshakeTests {
       case .accepted: outcome.wasAccepted = true
       case .snapshot(let start):
         outcome.ending = .snapshot(start)
+        outcome.handshake = handshake
+        return outcome
+      case .continued(let identity):
+        outcome.ending = .continued(identity)
         return outcome
       case .fail(let error):
         outcome.ending = .failure(error.code)

@@ -9,7 +9,7 @@ struct ReplicaLinkStopTests {
   /// A point of the link's life at which it is told to stop.
   enum Moment: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case beforeStart, connecting, beforeTheFirstAnswer, underKeepAlives, waitingForSnapshot
-    case receivingNothing, receivingAtFullSpeed, spoolFull, markReached
+    case receivingNothing, receivingAtFullSpeed, spoolFull, markReached, following, pausing
     var testDescription: String { rawValue }
   }
 
@@ -21,10 +21,13 @@ struct ReplicaLinkStopTests {
 
   private static func link(_ url: RedisURL) -> ReplicaLink {
     // No timeout may come to the rescue.
-    ReplicaLink(
-      source: url,
+    var options = LinkOptions(
       timeouts: Timeouts(connectMilliseconds: 600_000, ioMilliseconds: 600_000),
-      spoolLimits: SpoolLimits(memoryBytes: 1, diskBytes: 0, directory: "/tmp"))
+      spool: SpoolLimits(memoryBytes: 1, diskBytes: 0, directory: "/tmp"))
+    options.pauses.firstMilliseconds = 600_000
+    options.pauses.longestMilliseconds = 600_000
+    return ReplicaLink(
+      source: { url }, options: options, resumingFrom: nil, readerCount: 1)
   }
 
   @Test(arguments: Moment.allCases)
@@ -38,12 +41,24 @@ struct ReplicaLinkStopTests {
     try Self.play(moment, master, link, &stage)
     link.stop()
     thread.join()
-    guard case .ended(let error) = link.currentPhase else {
+    guard case .ended(let error) = link.status.phase else {
       Issue.record("the link has not ended")
       return
     }
     #expect(error.code == .stopped)
-    #expect(throws: LinkError.self) { try link.waitForSnapshot() }
+    #expect(throws: error) { try Self.readToTheEnd(link) }
+  }
+
+  private static func readToTheEnd(_ link: ReplicaLink) throws {
+    try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { room in
+      while try link.readers[0].read(into: room, untilMilliseconds: .max) != .timedOut {}
+    }
+  }
+
+  private static func awaitPhase(
+    _ link: ReplicaLink, _ condition: (LinkStatus.Phase) -> Bool
+  ) throws {
+    try awaiting("the phase") { condition(link.status.phase) }
   }
 
   private static func play(
@@ -60,22 +75,30 @@ struct ReplicaLinkStopTests {
       for _ in 0..<20 { try peer.say([UInt8](repeating: 10, count: 10_000)) }
     case .waitingForSnapshot:
       try peer.acceptReplica(offset: 0, framing: "\n")
-      while link.currentPhase != .waitingForSnapshot {}
+      try awaitPhase(link) { $0 == .waitingForSnapshot }
     case .receivingNothing:
       try peer.acceptReplica(offset: 0, framing: "$10")
-      _ = try link.waitForSnapshot()
+      try awaitPhase(link) { if case .receivingSnapshot = $0 { true } else { false } }
     case .receivingAtFullSpeed:
       try peer.acceptReplica(offset: 0, framing: "$100000000")
       try peer.say([UInt8](repeating: 1, count: 300_000))
     case .spoolFull:
       try peer.acceptReplica(offset: 0, framing: "$100000000")
-      while link.spool.status.fullReason == nil {
+      while link.status.spool.fullReason == nil {
         _ = try peer.takesMore([UInt8](repeating: 1, count: 100_000), withinMilliseconds: 10)
       }
     case .markReached:
       try peer.acceptReplica(offset: 0, framing: "$EOF:\(FakePeer.mark)")
       try peer.say(FakePeer.mark)
       try peer.expectAcknowledgement(of: 0)
+    case .following:
+      try peer.acceptReplica(offset: 0, framing: "$0")
+      try peer.say("*1\r\n$4\r\nping")
+      try awaitPhase(link) { $0 == .following }
+    case .pausing:
+      try peer.acceptReplica(offset: 0, framing: "$10")
+      peer.hangUp()
+      try awaitPhase(link) { if case .pausing = $0 { true } else { false } }
     }
   }
 
@@ -86,7 +109,8 @@ struct ReplicaLinkStopTests {
       let thread = link.start()
       let peer = try master.accept()
       if round % 3 > 0 { try peer.acceptReplica(offset: 0, framing: "$100") }
-      if round % 3 == 1 { peer.hangUp() } else { link.stop() }
+      if round % 3 == 1 { peer.hangUp() }
+      link.stop()
       thread.join()
     }
     let open = try OpenFiles.connections(toPort: master.port)

@@ -41,6 +41,7 @@ struct CommandOption: Sendable {
     case spoolMaximum = "spool-max"
     case connectTimeout = "connect-timeout"
     case ioTimeout = "io-timeout"
+    case psyncCommand = "psync-command"
     case logFormat = "log-format"
     case quiet
     case noProgress = "no-progress"

@@ -76,6 +76,7 @@ extension Command {
         name: .destinationPasswordFile, value: "FILE",
         help: "The same for the destination, or else MIGR8SYNC_DEST_PASSWORD."),
       CommandOption(
+<<<<<<< HEAD
         name: .preferReplica,
         help: "Attach to the source's replica with the smallest lag, where there is one, so that "
           + "the source itself is spared the snapshot."),
@@ -104,6 +105,10 @@ extension Command {
         name: .tlsInsecure, oneSided: [.sourceTLSInsecure, .destinationTLSInsecure],
         help: "Take any certificate. Nobody can listen in passing, but whoever can stand between "
           + "may pose as the server, read everything and change it."),
+=======
+        name: .psyncCommand, value: "NAME", standard: "PSYNC",
+        help: "What PSYNC is called at a source that has it renamed."),
+>>>>>>> link
     ])
 
   private static let keys = OptionGroup(

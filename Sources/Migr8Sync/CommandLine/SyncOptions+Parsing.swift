@@ -55,6 +55,7 @@ extension SyncOptions {
     timeouts = Timeouts(
       connectMilliseconds: try reader.timeout(.connectTimeout),
       ioMilliseconds: try reader.timeout(.ioTimeout))
+    psyncCommand = try arguments.required(.psyncCommand)
     logFormat = try reader.logFormat()
     isQuiet = arguments.has(.quiet)
     showsProgress = !arguments.has(.quiet) && !arguments.has(.noProgress)

@@ -48,6 +48,8 @@ struct SyncOptions: Sendable {
   var once: Bool
   /// The limits on waiting for a server.
   var timeouts: Timeouts
+  /// What `PSYNC` is called at the source.
+  var psyncCommand: String
   /// The form of what goes to stderr.
   var logFormat: LogFormat
   /// Whether only errors are written.

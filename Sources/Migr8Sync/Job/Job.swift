@@ -36,16 +36,18 @@ final class Job: ReplayHost, @unchecked Sendable {
     self.options = options
     self.findings = findings
     self.runner = runner
+    var settings = LinkOptions(
+      timeouts: options.timeouts,
+      spool: SpoolLimits(
+        memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
+        directory: options.spoolDirectory))
+    settings.psyncCommand = options.psyncCommand
     link = ReplicaLink(
       source: { [locator = options.sourceLocator, stopBell] () throws(LinkError) in
         try locator.locate(interrupt: stopBell)
       },
-      options: LinkOptions(
-        timeouts: options.timeouts,
-        spool: SpoolLimits(
-          memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
-          directory: options.spoolDirectory)),
-      resumingFrom: record?.phase == .stream ? record?.place : nil, readerCount: 1)
+      options: settings, resumingFrom: record?.phase == .stream ? record?.place : nil,
+      readerCount: 1)
     replay = DestinationReplay(
       plan: DestinationPlan(options, findings), runner: runner, record: record,
       reader: link.readers[0], stopBell: stopBell, host: self)

@@ -20,11 +20,14 @@ struct AcknowledgeSchedule: Sendable {
   private var due: Int64
   private var eagerUntil: Int64?
 
-  /// A schedule that begins with the snapshot.
-  init(framing: SnapshotStart.Framing, now: Int64) {
+  /// A schedule that begins with the snapshot, or without one with the stream.
+  init(framing: SnapshotStart.Framing?, now: Int64) {
     if case .mark(let mark) = framing { self.mark = mark } else { mark = nil }
     due = now + Self.intervalMilliseconds
   }
+
+  /// Whether everything received so far ends with the mark.
+  var isAtMark: Bool { mark.map { $0 == tail } ?? false }
 
   /// Takes note of bytes just received.
   ///
@@ -58,6 +61,6 @@ struct AcknowledgeSchedule: Sendable {
     return true
   }
 
-  /// The time until the next one is due.
-  func millisecondsLeft(now: Int64) -> Int64 { max(0, due - now) }
+  /// When the next one is due.
+  var dueMilliseconds: Int64 { due }
 }

@@ -1,33 +1,16 @@
 // What a replica says before the data flows: a state machine without I/O. Lines in, bytes out.
 //
-//   logIn ─▶ announce ─▶ requestSync ─▶ awaitSnapshot ─▶ done
+//   logIn ─▶ announce ─▶ [askHistory ─▶ readHistory] ─▶ requestSync ─▶ awaitSnapshot ─▶ done
+//                                                            └─▶ (SYNC) awaitSnapshot
 //
 // Facts: AUTH, REPLCONF and PSYNC each answer with one line; bare newlines are keep-alives and may
-// stand before any answer; an unknown REPLCONF option is answered with an error and is harmless.
+// stand before any answer; an unknown REPLCONF option is answered with an error and is harmless. A
+// server before 2.8 knows neither REPLCONF nor PSYNC; SYNC it answers with the snapshot itself.
 
-/// The identity and place of a full resynchronisation, and how its snapshot is framed.
-public struct SnapshotStart: Sendable, Equatable {
-  /// How the end of the snapshot is known.
-  public enum Framing: Sendable, Equatable {
-    /// So many bytes, then the stream.
-    case length(UInt64)
-    /// The snapshot, then these 40 bytes; nothing more until the first acknowledgement. The mark may
-    /// also occur inside the data: only parsing finds the true end.
-    case mark([UInt8])
-  }
-
-  /// The source's replication id.
-  public var replicationID: String
-  /// The offset of the last byte before the first of the stream.
-  public var offset: UInt64
-  /// How the snapshot is framed.
-  public var framing: Framing
-}
-
-/// The handshake of a replica that wants everything.
-public struct ReplicaHandshake: Sendable {
+/// The handshake of a replica.
+struct ReplicaHandshake: Sendable {
   /// What the caller has to do next.
-  public enum Action: Sendable, Equatable {
+  enum Action: Sendable, Equatable {
     /// Send these bytes and pass on the line that answers.
     case send([UInt8])
     /// Pass on the next line.
@@ -36,71 +19,100 @@ public struct ReplicaHandshake: Sendable {
     case accepted
     /// Done: the bytes behind this line are the snapshot.
     case snapshot(SnapshotStart)
+    /// Done: the bytes behind this line are the stream, from where it was asked for; under this
+    /// replication id, if it is a new one.
+    case continued(replicationID: String?)
     /// Give up.
     case fail(LinkError)
+  }
+
+  /// What the handshake is for.
+  struct Request: Sendable {
+    /// How to log in.
+    var credentials: Credentials?
+    /// The server's name in messages.
+    var peer: String
+    /// What `PSYNC` is called.
+    var psyncCommand = "PSYNC"
+    /// Where to go on; nil asks for everything.
+    var place: ReplicationPlace?
   }
 
   private enum State {
     case logIn
     case announce
+    case askHistory
+    case readHistory(bytesLeft: Int, text: String)
     case requestSync
     case awaitSnapshot(replicationID: String, offset: UInt64)
     case done
   }
 
   /// A line longer than this is no answer to a handshake.
-  public static let lineBytesMax = 1024
+  static let lineBytesMax = 1024
+  /// An answer to INFO longer than this is none.
+  private static let historyBytesMax = 1 << 16
 
   private var state = State.logIn
-  private let credentials: Credentials?
-  private let peer: String
+  private let request: Request
+  private var knowsReplconf = true
+  /// The source has no PSYNC: no place, no acknowledgements.
+  private(set) var isBeforePsync = false
+  /// What the source said of its history; nil when it was not asked, or refused.
+  private(set) var history: SourceHistory?
 
-  /// Makes a handshake with the server called `peer` in messages.
-  public init(credentials: Credentials?, peer: String) {
-    self.credentials = credentials
-    self.peer = peer
+  /// Makes a handshake.
+  init(_ request: Request) {
+    self.request = request
   }
 
   /// The first action.
-  public mutating func begin() -> Action {
-    guard let credentials else { return announce() }
+  mutating func begin() -> Action {
+    guard let credentials = request.credentials else { return announce() }
     state = .logIn
     return .send(encoded(credentials.authCommand))
   }
 
   /// Takes one line without its line end; an empty one is a keep-alive.
-  public mutating func receive(_ line: String) -> Action {
+  mutating func receive(_ line: String) -> Action {
+    if case .readHistory(let left, let text) = state { return readHistory(line, left, text) }
     if line.isEmpty { return .wait }
     guard let first = line.first, "+-$".contains(first) else {
       return fail(
         .notRedis, "the answer is not Redis's protocol", advice: "check the host and the port")
     }
-    let isError = first == "-"
-    let text = String(line.dropFirst())
+    let error = first == "-" ? String(line.dropFirst()) : nil
     switch state {
     case .logIn:
-      return isError ? refuse(text, "logging in to \(peer)") : announce()
+      return error.map { refuse($0, "logging in to \(request.peer)") } ?? announce()
     case .announce:
       // Only what would stop PSYNC too is fatal here; an unknown option is not.
-      if isError && Self.isFatal(text) {
-        return refuse(text, "announcing a replica to \(peer)")
+      if let error, Self.isFatal(error) {
+        return refuse(error, "announcing a replica to \(request.peer)")
       }
-      state = .requestSync
-      return .send(encoded(["PSYNC", "?", "-1"].map { Array($0.utf8) }))
+      knowsReplconf = error.map { !Self.isUnknownCommand($0) } ?? true
+      return request.place == nil ? requestSync() : askHistory()
+    case .askHistory:
+      guard error == nil, let length = Self.number(line.dropFirst()),
+        length <= UInt64(Self.historyBytesMax)
+      else { return requestSync() }
+      state = .readHistory(bytesLeft: Int(length) + 2, text: "")
+      return .wait
     case .requestSync:
-      return isError ? refuse(text, "asking \(peer) for PSYNC") : acceptSync(text)
+      return error.map { refuseSync($0) } ?? acceptSync(String(line.dropFirst()))
     case .awaitSnapshot(let replicationID, let offset):
-      return isError
-        ? refuse(text, "waiting for the snapshot of \(peer)")
-        : beginSnapshot(line, replicationID, offset)
-    case .done:
+      return error.map { refuse($0, "waiting for the snapshot of \(request.peer)") }
+        ?? beginSnapshot(line, replicationID, offset)
+    case .readHistory, .done:
       preconditionFailure("a line was passed on after the handshake was done")
     }
   }
 
+  // MARK: - Before PSYNC
+
   private mutating func announce() -> Action {
     state = .announce
-    return .send(encoded(["REPLCONF", "capa", "eof", "capa", "psync2"].map { Array($0.utf8) }))
+    return send("REPLCONF", "capa", "eof", "capa", "psync2")
   }
 
   private static func isFatal(_ text: String) -> Bool {
@@ -109,8 +121,56 @@ public struct ReplicaHandshake: Sendable {
       || text.contains("max number of clients")
   }
 
+  private static func isUnknownCommand(_ text: String) -> Bool {
+    text.lowercased().contains("unknown command")
+  }
+
+  private mutating func askHistory() -> Action {
+    state = .askHistory
+    return send("INFO", "replication")
+  }
+
+  /// Collects the answer's lines, each with the line end that was taken off.
+  private mutating func readHistory(_ line: String, _ left: Int, _ text: String) -> Action {
+    let left = left - line.utf8.count - 2
+    guard left > 0 else {
+      history = SourceHistory(text)
+      return requestSync()
+    }
+    state = .readHistory(bytesLeft: left, text: text + line + "\n")
+    return .wait
+  }
+
+  // MARK: - PSYNC
+
+  private mutating func requestSync() -> Action {
+    state = .requestSync
+    guard let place = request.place else { return send(request.psyncCommand, "?", "-1") }
+    return send(request.psyncCommand, place.replicationID, "\(place.offset + 1)")
+  }
+
+  private mutating func refuseSync(_ text: String) -> Action {
+    let action = "asking \(request.peer) for \(request.psyncCommand)"
+    guard Self.isUnknownCommand(text) else { return refuse(text, action) }
+    guard knowsReplconf || request.psyncCommand != "PSYNC" else {
+      isBeforePsync = true
+      state = .awaitSnapshot(replicationID: "", offset: 0)
+      return send("SYNC")
+    }
+    return .fail(
+      LinkError(
+        .rejected, action, "the server does not know the command",
+        advice: "where it was renamed, give its name with --psync-command"))
+  }
+
   private mutating func acceptSync(_ text: String) -> Action {
     let words = text.split(separator: " ")
+    if words.first == "CONTINUE", words.count <= 2, request.place != nil,
+      words.count == 1 || Self.isReplicationID(words[1])
+    {
+      state = .done
+      return .continued(replicationID: words.count == 2 ? String(words[1]) : nil)
+    }
     guard words.count == 3, words[0] == "FULLRESYNC", Self.isReplicationID(words[1]),
       let offset = Self.number(words[2])
     else {
@@ -151,6 +211,8 @@ public struct ReplicaHandshake: Sendable {
     ServerRefusal.printable(String(text.prefix(80)))
   }
 
+  // MARK: - Words
+
   private func refuse(_ text: String, _ action: String) -> Action {
     let error = ServerRefusal.error(text, action: action)
     if error.code == .permission {
@@ -159,17 +221,15 @@ public struct ReplicaHandshake: Sendable {
           .permission, action, error.reason,
           advice: "allow it on the source: ACL SETUSER <user> +psync +replconf"))
     }
-    if error.code == .rejected && text.lowercased().contains("unknown command") {
-      return .fail(
-        LinkError(
-          .rejected, action, "the server does not know the command",
-          advice: "it must be Redis 2.8 or newer and must not have renamed PSYNC or REPLCONF"))
-    }
     return .fail(error)
   }
 
   private func fail(_ code: LinkError.Code, _ reason: String, advice: String? = nil) -> Action {
-    .fail(LinkError(code, "attaching to \(peer) as a replica", reason, advice: advice))
+    .fail(LinkError(code, "attaching to \(request.peer) as a replica", reason, advice: advice))
+  }
+
+  private func send(_ words: String...) -> Action {
+    .send(encoded(words.map { Array($0.utf8) }))
   }
 
   private func encoded(_ arguments: [[UInt8]]) -> [UInt8] {

@@ -1,191 +1,90 @@
-// The link: one thread that attaches to the source as a replica and drains its socket into the
-// spool, whatever the destination does. It parses nothing of what it drains.
+// The link: one thread that attaches to the source as a replica and drains it into the spool, whatever
+// the destinations do, and that comes back and goes on whenever the connection is lost.
+//
+//   ReplicaLink ─ LinkDriver ─ LinkMachine (decides)
+//                     │  └──── LinkTransport (moves bytes)
+//                     └─────── Spool ─▶ LinkReader, one for each destination
 
-import Glibc
-import Synchronization
-
-/// A replica's connection to its source, on a thread of its own.
+/// A replica's attachment to its source, on a thread of its own.
 ///
-/// After `PSYNC` it sends nothing but `REPLCONF ACK`, when `AcknowledgeSchedule` says so.
-///
-/// `@unchecked Sendable`: mutable state is either atomic, or guarded by `monitor`, or touched by the
-/// link thread alone (all of `drain` and below).
-public final class ReplicaLink: @unchecked Sendable {
-  /// How far the attachment has come.
-  public enum Phase: Sendable, Equatable {
-    /// Connecting or shaking hands.
-    case connecting
-    /// Accepted; the source prepares its snapshot.
-    case waitingForSnapshot
-    /// Snapshot and stream flow into the spool.
-    case receiving(SnapshotStart)
-    /// Over, with the reason.
-    case ended(LinkError)
-  }
+/// The first attachment fails with its error, unless the source says that it will be ready later.
+/// After that a lost connection is made anew for ever. After `PSYNC` nothing is sent but `REPLCONF
+/// ACK`, when `AcknowledgeSchedule` says so.
+public final class ReplicaLink: Sendable {
+  /// One for each destination.
+  public let readers: [LinkReader]
 
-  /// Where the received bytes are: first the snapshot's, then the stream's.
-  public let spool: Spool
-
-  let source: RedisURL
-  let timeouts: Timeouts
-  private let monitor = Monitor()
-  private var phase = Phase.connecting
-  /// Rung for the link thread while it drains: room in the spool, an ACK wanted, a stop.
-  private let bell: WakePipe
-  /// Rung once, by `stop()`, and never silenced: whatever waits beside it ends.
-  let stopBell = WakePipe()
-  private let wantsAcknowledge = Atomic<Bool>(false)
-  private let appliedOffset = Atomic<UInt64>(0)
+  private let source: SourceAddress
+  private let options: LinkOptions
+  private let place: ReplicationPlace?
+  private let spool: Spool
+  private let control = LinkControl()
 
   /// Makes a link; `start()` connects it.
-  public init(source: RedisURL, timeouts: Timeouts, spoolLimits: SpoolLimits) {
+  ///
+  /// - Parameters:
+  ///   - source: yields the URL to connect to; asked before every attempt, on the link's thread.
+  ///   - place: what an earlier run has applied; nil asks for a snapshot.
+  ///   - readerCount: how many destinations will read, each with a cursor of its own.
+  public init(
+    source: @escaping SourceAddress, options: LinkOptions, resumingFrom place: ReplicationPlace?,
+    readerCount: Int
+  ) {
     self.source = source
-    self.timeouts = timeouts
-    bell = WakePipe()
-    spool = Spool(limits: spoolLimits, roomBell: bell)
+    self.options = options
+    self.place = place
+    let spool = Spool(limits: options.spool, readerCount: readerCount, roomBell: control.bell)
+    self.spool = spool
+    let control = control
+    readers = (0..<readerCount).map { LinkReader(spool, control, $0) }
+    if let place { control.acknowledge(place.offset) }
   }
 
   /// Starts the thread. Once.
   public func start() -> NamedThread {
-    NamedThread("link") { [self] in run() }
-  }
-
-  /// Ends the link soon: the spool is closed with `.stopped`.
-  public func stop() {
-    stopBell.ring()
-    bell.ring()
-  }
-
-  /// How far the attachment has come.
-  public var currentPhase: Phase {
-    monitor.withLock { phase }
-  }
-
-  /// Waits until the snapshot begins.
-  ///
-  /// - Throws: why it will not.
-  public func waitForSnapshot() throws(LinkError) -> SnapshotStart {
-    try monitor.withLock { () throws(LinkError) -> SnapshotStart in
-      while true {
-        switch phase {
-        case .receiving(let start): return start
-        case .ended(let error): throw error
-        case .connecting, .waitingForSnapshot: monitor.wait()
-        }
-      }
+    NamedThread("link") { [self] in
+      let transport = SocketTransport(
+        source: source, timeouts: options.timeouts, bell: control.bell, stopBell: control.stopBell)
+      let machine = LinkMachine(
+        options, resumingFrom: place, seed: UInt64.random(in: .min ... .max),
+        now: transport.nowMilliseconds)
+      var driver = LinkDriver(machine, transport: transport, spool: spool, control: control)
+      driver.run()
     }
   }
 
+  /// Ends the link soon, for good: readers get what is there, then `.stopped`.
+  public func stop() {
+    control.stop()
+  }
+
+  /// The link at this moment.
+  public var status: LinkStatus {
+    var status = control.currentStatus
+    status.spool = spool.status
+    return status
+  }
+
   /// Everything up to `offset` is applied at every destination: what the next ACK will say. Never
-  /// goes down.
+  /// goes down, but with a new snapshot it begins anew; until every reader knows of that, this says
+  /// nothing.
   public func acknowledge(_ offset: UInt64) {
-    _ = appliedOffset.max(offset, ordering: .acquiringAndReleasing)
+    if spool.isKnownToReaders { control.acknowledge(offset) }
   }
 
   /// Sends an ACK now, as `REPLCONF GETACK` asks for.
   public func acknowledgeNow() {
-    wantsAcknowledge.store(true, ordering: .releasing)
-    bell.ring()
+    control.acknowledgeNow()
   }
 
-  // MARK: - The link thread
-
-  private func run() {
-    do {
-      let socket = try Socket.connect(
-        to: source.endpoint, tls: source.tls, timeoutMilliseconds: timeouts.connectMilliseconds,
-        interrupt: stopBell)
-      let start = try shakeHands(socket)
-      enter(.receiving(start))
-      try drain(socket, start)
-    } catch {
-      enter(.ended(error))
-      spool.close(error)
-    }
+  /// Drops the link and asks for everything: a destination cannot be served from what is held.
+  public func requestSnapshot(_ reason: String) {
+    control.requestSnapshot(reason, insteadOf: nil)
   }
 
-  func enter(_ next: Phase) {
-    monitor.withLock {
-      phase = next
-      monitor.broadcast()
-    }
-  }
-
-  private func drain(_ socket: borrowing Socket, _ start: SnapshotStart) throws(LinkError) {
-    var lastReceipt = Clock.monotonicMilliseconds()
-    var schedule = AcknowledgeSchedule(framing: start.framing, now: lastReceipt)
-    var acknowledgement = ByteBuffer(capacity: 128)
-    var isHeard = true
-    while true {
-      try throwIfStopping()
-      var transfer = Socket.Transfer.wouldBlock
-      let hasRoom = try spool.produce { room throws(LinkError) -> Int in
-        transfer = try socket.receive(into: room)
-        guard case .bytes(let count) = transfer else { return 0 }
-        schedule.received(
-          UnsafeRawBufferPointer(rebasing: room[..<count]), now: Clock.monotonicMilliseconds())
-        return count
-      }
-      if transfer == .endOfStream { throw lostLink(socket) }
-      let now = Clock.monotonicMilliseconds()
-      if transfer != .wouldBlock || !hasRoom { lastReceipt = now }
-      let isAsked = wantsAcknowledge.exchange(false, ordering: .acquiring)
-      if schedule.take(isAsked: isAsked, now: now), isHeard, acknowledgement.isEmpty {
-        encodeAcknowledgement(&acknowledgement)
-      }
-      isHeard = isHeard && flush(&acknowledgement, socket)
-      if case .bytes = transfer { continue }
-      if now - lastReceipt >= timeouts.ioMilliseconds { throw silence(socket) }
-      wait(
-        socket, reads: hasRoom, writes: isHeard && !acknowledgement.isEmpty,
-        milliseconds: schedule.millisecondsLeft(now: now))
-    }
-  }
-
-  private func wait(
-    _ socket: borrowing Socket, reads: Bool, writes: Bool, milliseconds: Int64
-  ) {
-    let isRung = socket.wait(
-      reads: reads, writes: writes, orFor: bell, milliseconds: Int32(milliseconds))
-    if isRung { bell.silence() }
-  }
-
-  private func encodeAcknowledgement(_ buffer: inout ByteBuffer) {
-    buffer.append("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n")
-    buffer.appendBulk(decimal: Int64(clamping: appliedOffset.load(ordering: .acquiring)))
-  }
-
-  /// Sends what the socket takes now. False: the source takes nothing any more. What it sent before
-  /// is still to be read, and reading says how the link ended.
-  private func flush(_ buffer: inout ByteBuffer, _ socket: borrowing Socket) -> Bool {
-    guard !buffer.isEmpty else { return true }
-    do {
-      let transfer = try buffer.withBytes { bytes throws(LinkError) in try socket.send(bytes) }
-      if case .bytes(let count) = transfer { buffer.removeFirst(count) }
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  func throwIfStopping() throws(LinkError) {
-    if stopBell.isRinging {
-      throw LinkError(.stopped, "following \(source.endpoint)", "stopped by request")
-    }
-  }
-
-  private func lostLink(_ socket: borrowing Socket) -> LinkError {
-    LinkError(
-      .closed, "following \(socket.peer)",
-      "the source closed the link after \(spool.status.receivedBytes) bytes",
-      advice:
-        "its log says why: a failed snapshot, client-output-buffer-limit, a restart, CLIENT KILL")
-  }
-
-  private func silence(_ socket: borrowing Socket) -> LinkError {
-    LinkError(
-      .timedOut, "following \(socket.peer)",
-      "the source has said nothing for \(timeouts.ioMilliseconds) ms",
-      advice: "is it alive? raise --io-timeout when its repl-ping-replica-period is longer")
+  /// When the stream byte behind `offset` arrived, in milliseconds since 1970; nil when it has not, or
+  /// was let go.
+  public func receiptTime(at offset: UInt64) -> Int64? {
+    spool.receiptTime(at: offset)
   }
 }

@@ -33,7 +33,14 @@ public enum ServerRefusal {
       return LinkError(
         .masterLinkDown, action, "the server is a replica whose link to its master is down",
         advice: "wait for the link, or name its master as the source")
+    case "BUSY", "TRYAGAIN":
+      return LinkError(
+        .busy, action, lowercasedFirst(line.dropFirst(word.count + 1)), advice: "try again later")
     default:
+      // Servers before 4.0 have no word of its own for this.
+      if line.contains("SYNC while not connected with my master") {
+        return error("NOMASTERLINK", action: action)
+      }
       if line.contains("invalid password") || line.contains("AUTH <password> called without")
         || line.contains("without any password configured") || line.contains("no password is set")
       {

@@ -23,6 +23,9 @@ struct ReceiptTimes: Sendable {
   /// Everything before this position is forgotten.
   private var start: UInt64 = 0
 
+  /// An empty map of bytes from `position` on.
+  init(from position: UInt64 = 0) { start = position }
+
   /// How many times are kept.
   var entryCount: Int { entries.count - first }
 
@@ -61,6 +64,18 @@ struct ReceiptTimes: Sendable {
       first = 0
     }
     if entries.count - first < Self.entriesMax / 8 { resolution = Self.resolutionMilliseconds }
+  }
+
+  /// The bytes from `position` on have not arrived after all: others will, in their place.
+  mutating func cut(to position: UInt64) {
+    while entries.count > first, let last = entries.last, last.end > position {
+      let start = entries.count - 1 > first ? entries[entries.count - 2].end : self.start
+      if start < position {
+        entries[entries.count - 1].end = position
+        return
+      }
+      entries.removeLast()
+    }
   }
 
   /// Merges neighbours closer than a resolution made coarser, until half of the room is free.

@@ -1,321 +1,352 @@
-// The spool: the queue between the link thread, which must never wait, and the replay, which
-// waits for the destination all the time.
+// The spool: what lies between the link thread, which must never wait, and the readers, who wait for
+// their destinations all the time.
 //
-//   link thread ──▶ [chunk][chunk][chunk] ──▶ replay thread      while memory suffices
-//   link thread ──▶ [segment][segment] … behind the chunks ──▶   when it does not
+//                  ┌─ snapshot: positions from 0, let go once every reader has read it
+//   link thread ─▶ │                                                       ─▶ N readers
+//                  └─ stream: the source's own offsets, let go when released, less a history
 //
-// Order is kept by one rule: while a segment holds anything, new bytes go to segments; chunks
-// always hold what is older. When the segments are empty, chunks are used again. Segments are
-// written without fsync: they are worth nothing after a crash of this process.
+// Both queues draw on one budget of memory chunks and disk segments. A new snapshot voids all that is
+// held. Segments are written without fsync: they are worth nothing after a crash of this process.
+// This file is the producer's side; the readers' is in Spool+Reading.swift.
 
-import Synchronization
+/// A bounded store of snapshot and stream bytes, in memory first, then on disk.
+///
+/// One thread produces; each reader belongs to one thread; the rest is for any thread.
+///
+/// `@unchecked Sendable`: every stored property is reached under `monitor`, except `staging` and
+/// `staged`, which are the producer's alone; the memory inside chunks, where the producer writes
+/// only behind what is committed and readers copy under the lock; and files, which have no memory.
+final class Spool: @unchecked Sendable {
+  /// Which of the two queues.
+  enum Kind: Sendable {
+    case snapshot
+    case stream
+  }
 
-/// A bounded first-in-first-out queue of bytes, in memory first, then on disk.
-///
-/// One thread produces, one consumes; `status`, `close` and `receiptTime` are for any thread.
-///
-/// `@unchecked Sendable`: every stored property below is reached under `monitor`, except the memory
-/// and files inside chunks and segments, whose own comments say why that is sound.
-public final class Spool: @unchecked Sendable {
-  private let limits: SpoolLimits
-  private let monitor = Monitor()
-  /// Rung when the producer was told "full" and there is room again.
+  let limits: SpoolLimits
+  let monitor = Monitor()
+  /// Rung when the producer was told "full" and there may be room again.
   private let roomBell: WakePipe?
 
-  private var chunks: ContiguousArray<SpoolChunk> = []
-  private var spareChunks: ContiguousArray<SpoolChunk> = []
-  private var chunkCount = 0
-  private var segments: ContiguousArray<SpoolSegment> = []
-  /// What the segments take of the disk: their consumed parts too, until they go as a whole.
-  private var occupiedDiskBytes: UInt64 = 0
-  private var isProducerInSegment = false
-  private var isProducerWaiting = false
-  private var state = SpoolStatus()
-  private var times = ReceiptTimes()
-  private var isClosed = false
-  private var closeError: LinkError?
-  private var isConsumerWaiting = false
+  /// Raised with everything that voids all before it.
+  var generation = 0
+  /// Raised with everything that voids bytes a reader may be fetching from disk.
+  var epoch = 0
+  /// Of the present generation; nil while the stream goes on from a place known before.
+  var start: SnapshotStart?
+  var reason: String?
+  /// Where the stream of this generation begins.
+  var place = ReplicationPlace(replicationID: "", offset: 0)
+  var snapshot = SpoolQueue(at: 0)
+  /// The snapshot's size, once it is known to have ended.
+  var snapshotLength: UInt64?
+  var stream = SpoolQueue(at: 0)
+  var readers: [SpoolReader]
+  var waitingReaders = 0
+  var endError: LinkError?
+  var times = ReceiptTimes()
 
-  /// Bytes read from the socket on their way to disk; the producer's alone.
+  private var spareChunks: [SpoolChunk] = []
+  private var isProducerWaiting = false
+  private var receivedBytes: UInt64 = 0
+  private var fullReason: String?
+
+  /// Bytes read from the socket on their way to disk, and which of the chunk's they are.
   private let staging = SpoolChunk()
+  private var staged = 0..<0
+  private var stagedKind = Kind.stream
 
   /// Makes an empty spool.
   ///
-  /// - Parameter roomBell: rung when a producer that was refused can go on.
-  public init(limits: SpoolLimits, roomBell: WakePipe? = nil) {
+  /// - Parameter roomBell: rung when a producer that was refused may go on.
+  init(limits: SpoolLimits, readerCount: Int, roomBell: WakePipe? = nil) {
     self.limits = limits
     self.roomBell = roomBell
+    readers = Array(repeating: SpoolReader(), count: readerCount)
   }
 
-  // MARK: - Producer
+  // MARK: - Producer: bytes
 
-  /// Lends the producer room; `body` fills it and returns how many bytes.
+  /// Lends the producer room of at most `limit` bytes; `body` fills it and returns how many.
   ///
   /// - Returns: false when the spool is full: `body` was not called, the producer should wait.
   /// - Throws: what `body` throws.
-  public func produce(
+  func produce(
+    _ kind: Kind, atMost limit: UInt64 = .max,
     _ body: (UnsafeMutableRawBufferPointer) throws(LinkError) -> Int
   ) throws(LinkError) -> Bool {
-    if staging.committed > 0 && !flushStaging() { return false }
-    switch monitor.withLock({ findRoom() }) {
-    case .chunk(let chunk):
-      let count = try body(chunk.room)
-      monitor.withLock {
-        chunk.committed += count
-        state.memoryBytes += UInt64(count)
-        commit(count)
-      }
+    if !staged.isEmpty && !flushStaging() { return false }
+    switch monitor.withLock({ findRoom(kind) }) {
+    case .chunk(let chunk, let first):
+      let size = min(limit, UInt64(SpoolChunk.byteCount - first))
+      let count = try body(chunk.bytes(first..<first + Int(size)))
+      monitor.withLock { commit(kind, count) }
     case .staging:
-      staging.committed = try body(staging.room)
-      if staging.committed > 0 { _ = flushStaging() }
+      let size = min(limit, UInt64(SpoolChunk.byteCount))
+      staged = 0..<(try body(staging.bytes(0..<Int(size))))
+      stagedKind = kind
+      if !staged.isEmpty { _ = flushStaging() }
     case nil: return false
     }
     return true
   }
 
-  /// No more bytes will come. The consumer gets what is there, then the error, or the end.
-  public func close(_ error: LinkError?) {
-    monitor.withLock {
-      if isClosed { return }
-      isClosed = true
-      closeError = error
-      monitor.broadcast()
+  // MARK: - Producer: what the bytes are
+
+  /// A snapshot begins; everything before it is void.
+  func beginSnapshot(_ start: SnapshotStart, reason: String?) {
+    begin(ReplicationPlace(replicationID: start.replicationID, offset: start.offset)) {
+      self.start = start
+      self.reason = reason
     }
   }
 
-  // MARK: - Consumer
-
-  /// What the consumer got.
-  public enum Read: Sendable, Equatable {
-    /// So many bytes, at least one.
-    case bytes(Int)
-    /// Nothing came before the deadline.
-    case timedOut
-    /// The producer has closed the spool, and everything was read.
-    case end
+  /// The stream goes on from a place that the readers know, without a snapshot.
+  func beginStream(_ place: ReplicationPlace) {
+    begin(place) {
+      start = nil
+      reason = nil
+    }
   }
 
-  /// Takes bytes out, waiting for the first.
-  ///
-  /// - Parameter deadline: on `Clock.monotonicMilliseconds()`; one in the past asks without waiting.
-  /// - Throws: the error the spool was closed with, after the last byte; `.localResource` when a
-  ///   segment cannot be read back.
-  public func consume(
-    into buffer: UnsafeMutableRawBufferPointer, untilMilliseconds deadline: Int64
-  ) throws(LinkError) -> Read {
-    while true {
-      let source = try monitor.withLock { () throws(LinkError) -> Source? in
-        try oldest(deadline)
-      }
-      switch source {
-      case .chunk(let chunk, let available):
-        let count = min(available, buffer.count)
-        buffer.baseAddress?.copyMemory(from: chunk.base + chunk.consumed, byteCount: count)
-        monitor.withLock { release(chunk, count) }
-        return .bytes(count)
-      case .segment(let segment, let available):
-        let count = min(available, buffer.count)
-        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        try segment.read(into: target, at: segment.consumed)
-        monitor.withLock { release(segment, count) }
-        return .bytes(count)
-      case .end: return .end
-      case nil: return .timedOut
-      }
+  private func begin(_ place: ReplicationPlace, _ body: () -> Void) {
+    staged = 0..<0
+    monitor.withLock {
+      generation += 1
+      epoch += 1
+      for block in snapshot.removeAll() + stream.removeAll() { recycle(block) }
+      self.place = place
+      snapshot = SpoolQueue(at: 0)
+      snapshotLength = nil
+      stream = SpoolQueue(at: place.offset)
+      times = ReceiptTimes(from: place.offset)
+      fullReason = nil
+      body()
+      wakeReaders()
+    }
+  }
+
+  /// The snapshot is complete; its last `markBytes` bytes, its mark, are none of it.
+  func finishSnapshot(markBytes: Int) {
+    let ofStaged = min(markBytes, staged.count)
+    staged = staged.lowerBound..<staged.upperBound - ofStaged
+    monitor.withLock {
+      let end = snapshot.end - min(snapshot.end, UInt64(markBytes - ofStaged))
+      for block in snapshot.cut(to: end) { recycle(block) }
+      snapshotLength = end + UInt64(staged.count)
+      wakeReaders()
+    }
+  }
+
+  /// The link was made anew under the id `replicationID`, and the stream comes again from behind
+  /// `boundary` on: what is there beyond it is void.
+  func continueStream(from boundary: UInt64, replicationID: String) {
+    let extra = stagedKind == .stream ? staged.count : 0
+    monitor.withLock {
+      place.replicationID = replicationID
+      let end = stream.end + UInt64(extra)
+      guard boundary < end else { return }
+      epoch += 1
+      staged = staged.lowerBound..<staged.upperBound - Int(min(UInt64(extra), end - boundary))
+      for block in stream.cut(to: boundary) { recycle(block) }
+      times.cut(to: boundary)
+      for index in readers.indices { readers[index].cut(to: boundary, generation) }
+      wakeReaders()
+    }
+  }
+
+  /// Nothing more will come. The readers get what is there, then the error.
+  func end(_ error: LinkError) {
+    monitor.withLock {
+      if endError == nil { endError = error }
+      monitor.broadcast()
     }
   }
 
   // MARK: - Anyone
 
   /// What the spool holds now.
-  public var status: SpoolStatus {
-    monitor.withLock { state }
+  var status: SpoolStatus {
+    monitor.withLock {
+      var status = SpoolStatus()
+      status.memoryBytes = snapshot.memoryBytes + stream.memoryBytes
+      status.diskBytes = snapshot.diskBytes + stream.diskBytes
+      let unread = openReaders.map { reader in
+        self.snapshot.end - reader.snapshotCursor(in: self)
+          + self.stream.end - reader.cursor(in: self)
+      }
+      status.unreadBytes = unread.max() ?? 0
+      status.receivedBytes = receivedBytes
+      status.fullReason = fullReason
+      return status
+    }
   }
 
-  /// When the byte at `position` (counted from the first that ever came in) arrived, in milliseconds
-  /// since 1970; nil when it has not arrived or was forgotten.
-  public func receiptTime(at position: UInt64) -> Int64? {
-    monitor.withLock { times.wallMilliseconds(at: position) }
-  }
-
-  /// Arrival times before `position` will not be asked for again.
-  public func forgetReceiptTimes(before position: UInt64) {
-    monitor.withLock { times.forget(before: position) }
+  /// When the stream byte behind `offset` arrived, in milliseconds since 1970; nil when it has not, or
+  /// was forgotten.
+  func receiptTime(at offset: UInt64) -> Int64? {
+    monitor.withLock { times.wallMilliseconds(at: offset) }
   }
 
   // MARK: - Under the lock
 
   private enum Room {
-    case chunk(SpoolChunk)
+    case chunk(SpoolChunk, Int)
     case staging
   }
 
-  private enum Source {
-    case chunk(SpoolChunk, Int)
-    case segment(SpoolSegment, Int)
-    case end
-  }
-
-  private func oldest(_ deadline: Int64) throws(LinkError) -> Source? {
-    while true {
-      if let chunk = chunks.first, chunk.committed > chunk.consumed {
-        return .chunk(chunk, chunk.committed - chunk.consumed)
-      }
-      dropDrainedSegments()
-      if let segment = segments.first, segment.committed > segment.consumed {
-        return .segment(segment, segment.committed - segment.consumed)
-      }
-      if isClosed {
-        if let closeError { throw closeError }
-        return .end
-      }
-      if Clock.monotonicMilliseconds() >= deadline { return nil }
-      isConsumerWaiting = true
-      _ = monitor.wait(untilMilliseconds: deadline)
-      isConsumerWaiting = false
-    }
-  }
-
   /// Where the next bytes may go; nil when the spool is full. Looking and saying "full" are one step
-  /// under the lock, else the consumer could empty the spool in between and never ring.
-  private func findRoom() -> Room? {
-    dropDrainedSegments()
-    if let chunk = tailChunk() { return .chunk(chunk) }
-    if occupiedDiskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes { return .staging }
+  /// under the lock, else a reader could make room in between and never ring.
+  private func findRoom(_ kind: Kind) -> Room? {
+    letGo()
+    repeat {
+      if let (chunk, first) = memoryRoom(kind) { return .chunk(chunk, first) }
+      if hasDiskRoom { return .staging }
+    } while letGoOfHistory()
     refuse(
       limits.diskBytes == 0
         ? "the queue is full and may not use the disk" : "the queue has reached --spool-max")
     return nil
   }
 
-  /// The chunk that takes the next bytes; nil when they have to go to disk.
-  private func tailChunk() -> SpoolChunk? {
-    guard segments.isEmpty else { return nil }
-    if let tail = chunks.last, tail.committed < SpoolChunk.byteCount { return tail }
-    if let spare = spareChunks.popLast() {
-      chunks.append(spare)
-      return spare
+  private var hasDiskRoom: Bool {
+    snapshot.diskBytes + stream.diskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes
+  }
+
+  /// Room at the queue's end in memory. While a reader has still to read bytes from disk, memory is
+  /// not for those that come behind them: they would lie there all the longer.
+  private func memoryRoom(_ kind: Kind) -> (SpoolChunk, Int)? {
+    let queue = kind == .snapshot ? snapshot : stream
+    if let last = queue.blocks.last, case .chunk(let chunk) = last.storage, last.room > 0 {
+      return (chunk, last.count)
     }
-    guard chunkCount < max(2, limits.memoryBytes / SpoolChunk.byteCount) else { return nil }
-    chunkCount += 1
-    let chunk = SpoolChunk()
-    chunks.append(chunk)
-    return chunk
-  }
-
-  private func commit(_ count: Int) {
-    state.receivedBytes += UInt64(count)
-    state.fullReason = nil
-    if count > 0 {
-      times.note(end: state.receivedBytes, wallMilliseconds: Clock.wallMilliseconds())
+    let reached = kind == .snapshot ? snapshotCursor : streamCursor
+    let readable = kind == .snapshot ? readableSnapshotEnd : stream.end
+    guard min(queue.segmentsEnd, readable) <= reached else { return nil }
+    let limit = limits.memoryBytes / SpoolChunk.byteCount
+    guard queue.chunkCount < 2 || snapshot.chunkCount + stream.chunkCount < limit else {
+      return nil
     }
-    if isConsumerWaiting { monitor.signal() }
+    let chunk = spareChunks.popLast() ?? SpoolChunk()
+    append(kind, .chunk(chunk))
+    return (chunk, 0)
   }
 
-  private func release(_ chunk: SpoolChunk, _ count: Int) {
-    chunk.consumed += count
-    state.memoryBytes -= UInt64(count)
-    state.consumedBytes += UInt64(count)
-    guard chunk.consumed == SpoolChunk.byteCount else { return }
-    chunks.removeFirst()
-    chunk.committed = 0
-    chunk.consumed = 0
-    spareChunks.append(chunk)
-    // While segments hold younger bytes, a free chunk is no room yet.
-    if segments.isEmpty { wakeProducer() }
+  private func append(_ kind: Kind, _ storage: SpoolQueue.Storage) {
+    if kind == .snapshot { snapshot.append(storage) } else { stream.append(storage) }
   }
 
-  private func release(_ segment: SpoolSegment, _ count: Int) {
-    segment.consumed += count
-    state.diskBytes -= UInt64(count)
-    state.consumedBytes += UInt64(count)
-    dropDrainedSegments()
+  private func commit(_ kind: Kind, _ count: Int) {
+    guard count > 0 else { return }
+    receivedBytes += UInt64(count)
+    fullReason = nil
+    if kind == .snapshot {
+      snapshot.commit(count)
+    } else {
+      stream.commit(count)
+      times.note(end: stream.end, wallMilliseconds: Clock.wallMilliseconds())
+    }
+    wakeReaders()
   }
 
-  /// Removes segments from the front that hold nothing and that the producer is not writing to.
-  private func dropDrainedSegments() {
-    while let first = segments.first, first.consumed == first.committed,
-      segments.count > 1 || !isProducerInSegment
-    {
-      occupiedDiskBytes -= UInt64(first.committed)
-      segments.removeFirst()
-      wakeProducer()
+  private func wakeReaders() {
+    if waitingReaders > 0 { monitor.broadcast() }
+  }
+
+  /// Lets go of what no reader needs: of the snapshot what all have read, of the stream what all
+  /// have released, but for the history.
+  func letGo() {
+    var isRoomier = false
+    while let block = snapshot.dropFirst(upTo: snapshotCursor) {
+      recycle(block)
+      isRoomier = true
+    }
+    if let length = snapshotLength, snapshotCursor == length, !snapshot.blocks.isEmpty {
+      for block in snapshot.removeAll() { recycle(block) }
+      isRoomier = true
+    }
+    let history = UInt64(max(0, min(limits.historyBytes, limits.memoryBytes / 2)))
+    let floor = streamFloor
+    while let block = stream.dropFirst(upTo: floor - min(floor, history)) {
+      recycle(block)
+      isRoomier = true
+    }
+    times.forget(before: stream.head)
+    if isRoomier { wakeProducer() }
+  }
+
+  /// Lets go of the oldest block of the history. False: there is none.
+  ///
+  /// What readers have read and not released goes too, once they have read all there is: they wait for
+  /// the end of a command or transaction that is larger than the spool.
+  private func letGoOfHistory() -> Bool {
+    guard let block = stream.dropFirst(upTo: starvedFloor) else { return false }
+    recycle(block)
+    return true
+  }
+
+  private func recycle(_ block: SpoolQueue.Block) {
+    let sparesMax = max(4, limits.memoryBytes / SpoolChunk.byteCount / 4)
+    if case .chunk(let chunk) = block.storage, spareChunks.count < sparesMax {
+      spareChunks.append(chunk)
     }
   }
 
-  private func wakeProducer() {
+  /// There may be room now for a producer that was refused.
+  func wakeProducer() {
     guard isProducerWaiting else { return }
     isProducerWaiting = false
     roomBell?.ring()
   }
 
-  // MARK: - Disk
-
   private func refuse(_ reason: String) {
-    state.fullReason = reason
+    fullReason = reason
     isProducerWaiting = true
   }
 
-  /// Moves the staged bytes to memory where they may go there again, else to the last segment.
-  /// False: neither would take them.
+  // MARK: - Disk
+
+  /// Moves the staged bytes to memory where they may go there again, else to disk. False: neither
+  /// would take them.
   private func flushStaging() -> Bool {
     if moveStagingToChunks() { return true }
     do {
-      let segment = try writableSegment()
-      defer { monitor.withLock { isProducerInSegment = false } }
-      let bytes = staging.unread
-      try segment.append(bytes, at: segment.committed)
-      monitor.withLock {
-        segment.committed += bytes.count
-        occupiedDiskBytes += UInt64(bytes.count)
-        state.diskBytes += UInt64(bytes.count)
-        commit(bytes.count)
-      }
-      resetStaging()
+      let (segment, offset) = try writableSegment()
+      try segment.write(UnsafeRawBufferPointer(staging.bytes(staged)), at: offset)
+      monitor.withLock { commit(stagedKind, staged.count) }
+      staged = 0..<0
       return true
     } catch {
       monitor.withLock { refuse("\(error)") }
-      // The consumer may have emptied the segments while the disk was trying.
+      // A reader may have made room in memory while the disk was trying.
       return moveStagingToChunks()
     }
   }
 
   private func moveStagingToChunks() -> Bool {
     monitor.withLock {
-      dropDrainedSegments()
-      while staging.consumed < staging.committed, let chunk = tailChunk() {
-        let count = min(chunk.room.count, staging.unread.count)
-        chunk.room.copyMemory(from: UnsafeRawBufferPointer(rebasing: staging.unread[..<count]))
-        chunk.committed += count
-        staging.consumed += count
-        state.memoryBytes += UInt64(count)
-        commit(count)
+      letGo()
+      while !staged.isEmpty, let (chunk, first) = memoryRoom(stagedKind) {
+        let count = min(SpoolChunk.byteCount - first, staged.count)
+        let piece = staged.lowerBound..<staged.lowerBound + count
+        chunk.bytes(first..<first + count).copyMemory(
+          from: UnsafeRawBufferPointer(staging.bytes(piece)))
+        staged = piece.upperBound..<staged.upperBound
+        commit(stagedKind, count)
       }
-      if staging.consumed < staging.committed { return false }
-      resetStaging()
-      return true
+      return staged.isEmpty
     }
   }
 
-  private func resetStaging() {
-    staging.committed = 0
-    staging.consumed = 0
-  }
-
-  private func writableSegment() throws(LinkError) -> SpoolSegment {
-    let current = monitor.withLock { () -> SpoolSegment? in
-      guard let last = segments.last,
-        last.committed + SpoolChunk.byteCount <= SpoolSegment.byteCount
-      else { return nil }
-      isProducerInSegment = true
-      return last
+  private func writableSegment() throws(LinkError) -> (SpoolSegment, Int) {
+    let last = monitor.withLock {
+      (stagedKind == .snapshot ? snapshot : stream).blocks.last
     }
-    if let current { return current }
-    let segment = try SpoolSegment(directory: limits.directory)
-    monitor.withLock {
-      segments.append(segment)
-      isProducerInSegment = true
+    if let last, case .segment(let segment) = last.storage, last.room >= staged.count {
+      return (segment, last.count)
     }
-    return segment
+    let segment = try SpoolSegment(limits)
+    monitor.withLock { append(stagedKind, .segment(segment)) }
+    return (segment, 0)
   }
 }

@@ -1,36 +1,27 @@
-// One file of the spool's disk part: private, unlinked from birth, written once and read once.
+// One file of the spool's disk part: private, unlinked from birth, deleted by closing it.
 
 import Glibc
 
 /// An anonymous temporary file of bounded size.
 ///
-/// Guarded by `Spool` as a chunk is.
-final class SpoolSegment {
+/// `@unchecked Sendable`: its only state is a descriptor, constant from `init` to `deinit`. Reads and
+/// writes name their place; the producer alone writes, behind what `Spool` calls committed.
+final class SpoolSegment: @unchecked Sendable {
   static let byteCount = 1 << 26
-  /// Disk space that a spool leaves to others, in bytes.
-  static let freeBytesMin: UInt64 = 256 << 20
 
   private let descriptor: Int32
-  var committed = 0
-  var consumed = 0
+  private let limits: SpoolLimits
 
-  /// Makes a segment in `directory`, or says why it cannot.
-  init(directory: String) throws(LinkError) {
-    let action = "spooling to \(directory)"
-    var space = statvfs()
-    if statvfs(directory, &space) == 0 {
-      let free = UInt64(space.f_bavail) * UInt64(space.f_frsize)
-      guard free >= UInt64(Self.byteCount) + Self.freeBytesMin else {
-        throw LinkError(
-          .localResource, action, "only \(free >> 20) MB are free there",
-          advice: "free some, or choose another --spool-dir")
-      }
-    }
-    var path = Array("\(directory)/migr8sync-spool-XXXXXX".utf8CString)
+  /// Makes a segment, or says why it cannot.
+  init(_ limits: SpoolLimits) throws(LinkError) {
+    self.limits = limits
+    var path = Array("\(limits.directory)/migr8sync-spool-XXXXXX".utf8CString)
+    // Readable and writable by nobody else, by mkstemp's own rule.
     let file = mkstemp(&path)
     guard file >= 0 else {
       throw LinkError(
-        .localResource, action, String(cString: strerror(errno)).lowercased(),
+        .localResource, "spooling to \(limits.directory)",
+        String(cString: strerror(errno)).lowercased(),
         advice: "choose a directory that can be written to with --spool-dir")
     }
     unlink(path)
@@ -42,10 +33,12 @@ final class SpoolSegment {
     close(descriptor)
   }
 
-  /// Writes `bytes` behind what is committed; the caller then raises `committed` under the lock.
+  /// Writes `bytes` at `offset`.
   ///
-  /// - Throws: `.localResource` when the disk is full; what was written before counts for nothing.
-  func append(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(LinkError) {
+  /// - Throws: `.localResource` when the disk is full, or would have less than its reserve left; what
+  ///   was written before counts for nothing.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(LinkError) {
+    try keepReserve(bytes.count)
     var written = 0
     while written < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
@@ -53,14 +46,30 @@ final class SpoolSegment {
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else {
         throw LinkError(
-          .localResource, "spooling to disk", String(cString: strerror(errno)).lowercased(),
-          advice: "free some space in --spool-dir")
+          .localResource, "spooling to \(limits.directory)",
+          String(cString: strerror(errno)).lowercased(), advice: "free some space there")
       }
       written += count
     }
   }
 
-  /// Reads committed bytes from `offset` on.
+  private func keepReserve(_ count: Int) throws(LinkError) {
+    var space = statvfs()
+    guard fstatvfs(descriptor, &space) == 0 else { return }
+    let unit = UInt64(space.f_frsize)
+    let free = UInt64(space.f_bavail).multipliedReportingOverflow(by: unit).partialValue
+    let total = UInt64(space.f_blocks).multipliedReportingOverflow(by: unit).partialValue
+    let reserve = limits.reserveBytes ?? min(1 << 30, total / 20)
+    // Subtracted on the other side, the sum could overflow: the reserve is anybody's number.
+    guard free >= UInt64(count), free - UInt64(count) >= reserve else {
+      throw LinkError(
+        .localResource, "spooling to \(limits.directory)",
+        "only \(free >> 20) MB are free there, and \(reserve >> 20) MB are left to others",
+        advice: "free some, or choose another --spool-dir")
+    }
+  }
+
+  /// Reads bytes that were written, from `offset` on.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(LinkError) {
     var done = 0
     while done < buffer.count {

@@ -31,6 +31,8 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     case masterLinkDown
     /// The server is not the master that it was said to be.
     case notMaster
+    /// The server is occupied, by a script for instance.
+    case busy
     /// The server answered with an error that has no code of its own here.
     case rejected
     /// Bytes that break the protocol.
@@ -61,7 +63,15 @@ public struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether the same attempt may succeed later without anybody changing anything.
   public var isRetryable: Bool {
     switch code {
-    case .refused, .timedOut, .closed, .loading, .masterLinkDown, .notMaster: true
+    case .refused, .timedOut, .closed, .notMaster: true
+    default: isTemporary
+    }
+  }
+
+  /// Whether the server itself has said that it will be ready later.
+  public var isTemporary: Bool {
+    switch code {
+    case .loading, .masterLinkDown, .busy: true
     default: false
     }
   }

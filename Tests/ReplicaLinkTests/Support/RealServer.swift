@@ -101,3 +101,10 @@ func information(_ field: String, _ connection: inout RedisConnection) throws ->
   let line = text.split(separator: "\r\n").first { $0.hasPrefix("\(field):") }
   return line.map { String($0.dropFirst(field.count + 1)) }
 }
+
+/// A number of `INFO stats`.
+func statistic(_ field: String, _ connection: inout RedisConnection) throws -> Int? {
+  let text = try connection.command("INFO", "stats").text ?? ""
+  let line = text.split(separator: "\r\n").first { $0.hasPrefix("\(field):") }
+  return line.flatMap { Int($0.dropFirst(field.count + 1)) }
+}

@@ -35,25 +35,31 @@ enum PositionBytes {
   }
 }
 
-/// A spool with the model of what should come out.
+/// A spool whose stream is filled and read by one reader, with the model of what should come out.
 struct SpoolProbe {
   let spool: Spool
   let bell: WakePipe
   var produced: UInt64 = 0
   var consumed: UInt64 = 0
 
-  init(memoryBytes: Int, diskBytes: UInt64, directory: String) {
+  init(
+    memoryBytes: Int, diskBytes: UInt64, directory: String, historyBytes: Int = 0,
+    readerCount: Int = 1, reserveBytes: UInt64 = 0
+  ) {
     bell = WakePipe()
     spool = Spool(
-      limits: SpoolLimits(memoryBytes: memoryBytes, diskBytes: diskBytes, directory: directory),
-      roomBell: bell)
+      limits: SpoolLimits(
+        memoryBytes: memoryBytes, diskBytes: diskBytes, directory: directory,
+        historyBytes: historyBytes, reserveBytes: reserveBytes),
+      readerCount: readerCount, roomBell: bell)
+    spool.beginStream(ReplicationPlace(replicationID: "", offset: 0))
   }
 
   /// Puts in up to `count` bytes; false when refused.
   mutating func produce(_ count: Int) throws -> Bool {
     let position = produced
     var filled = 0
-    let hasRoom = try spool.produce { room throws(LinkError) -> Int in
+    let hasRoom = try spool.produce(.stream) { room throws(LinkError) -> Int in
       filled = min(count, room.count)
       PositionBytes.fill(UnsafeMutableRawBufferPointer(rebasing: room[..<filled]), at: position)
       return filled
@@ -69,19 +75,31 @@ struct SpoolProbe {
     return produced - before
   }
 
-  /// Takes out up to `count` bytes without waiting; whether they were right, nil for none.
-  mutating func consume(_ count: Int, waitMilliseconds: Int64 = 0) throws -> Bool? {
+  /// The next event of a reader, without waiting, and the bytes.
+  func read(
+    _ reader: Int = 0, _ count: Int, waitMilliseconds: Int64 = 0
+  ) throws -> (LinkEvent, [UInt8]) {
     var bytes = [UInt8](repeating: 0, count: count)
     let deadline = Clock.monotonicMilliseconds() + waitMilliseconds
-    let read = try bytes.withUnsafeMutableBytes { room in
-      try spool.consume(into: room, untilMilliseconds: deadline)
+    let event = try bytes.withUnsafeMutableBytes { room in
+      try spool.read(reader, into: room, untilMilliseconds: deadline)
     }
-    guard case .bytes(let size) = read else { return nil }
-    defer { consumed += UInt64(size) }
-    let isRight = bytes.withUnsafeBytes {
-      PositionBytes.areIn(UnsafeRawBufferPointer(rebasing: $0[..<size]), at: consumed)
+    guard case .bytes(let size) = event else { return (event, []) }
+    return (event, Array(bytes[..<size]))
+  }
+
+  /// Takes out up to `count` bytes without waiting, and releases them; whether they were right, nil
+  /// for none.
+  mutating func consume(_ count: Int, waitMilliseconds: Int64 = 0) throws -> Bool? {
+    while true {
+      let (event, bytes) = try read(0, count, waitMilliseconds: waitMilliseconds)
+      if case .stream = event { continue }
+      guard case .bytes(let size) = event else { return nil }
+      let position = consumed
+      consumed += UInt64(size)
+      spool.release(0, upTo: consumed)
+      return size > 0 && bytes.withUnsafeBytes { PositionBytes.areIn($0, at: position) }
     }
-    return size > 0 && isRight
   }
 
   /// Takes out everything there is, what the producer still holds too; whether it was all right.

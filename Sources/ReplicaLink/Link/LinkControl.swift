@@ -1,0 +1,64 @@
+// What other threads may ask of the link, and what it tells them of itself.
+
+import Synchronization
+
+/// The link's letter box.
+///
+/// `@unchecked Sendable`: mutable state is either atomic or guarded by `monitor`.
+final class LinkControl: @unchecked Sendable {
+  /// Rung for the link thread: room in the spool, an ACK wanted, a request.
+  let bell = WakePipe()
+  /// Rung once, by `stop()`, and never silenced: whatever waits beside it ends.
+  let stopBell = WakePipe()
+  private let monitor = Monitor()
+  private var status = LinkStatus()
+  private var snapshotRequest: (reason: String, generation: Int?)?
+  private let wantsAcknowledge = Atomic<Bool>(false)
+  private let applied = Atomic<UInt64>(0)
+
+  // MARK: - From other threads
+
+  func stop() {
+    stopBell.ring()
+    bell.ring()
+  }
+
+  /// Asks for a snapshot instead of that of `generation`, or of whatever is there.
+  func requestSnapshot(_ reason: String, insteadOf generation: Int?) {
+    monitor.withLock { snapshotRequest = (reason, generation) }
+    bell.ring()
+  }
+
+  func acknowledge(_ offset: UInt64) {
+    _ = applied.max(offset, ordering: .acquiringAndReleasing)
+  }
+
+  func acknowledgeNow() {
+    wantsAcknowledge.store(true, ordering: .releasing)
+    bell.ring()
+  }
+
+  var currentStatus: LinkStatus { monitor.withLock { status } }
+
+  // MARK: - From the link thread
+
+  var isStopping: Bool { stopBell.isRinging }
+  var appliedOffset: UInt64 { applied.load(ordering: .acquiring) }
+
+  func takeAcknowledgeRequest() -> Bool { wantsAcknowledge.exchange(false, ordering: .acquiring) }
+
+  /// A new snapshot begins: what was applied is of the past.
+  func forgetApplied() { applied.store(0, ordering: .releasing) }
+
+  func takeSnapshotRequest(generation: Int) -> String? {
+    monitor.withLock {
+      guard let request = snapshotRequest else { return nil }
+      snapshotRequest = nil
+      return request.generation ?? generation == generation ? request.reason : nil
+    }
+  }
+
+  func publish(_ status: LinkStatus) {
+    monitor.withLock { self.status = status }
+  }
+}

@@ -62,8 +62,8 @@ extension Command {
       CommandOption(
         name: .source, short: "s", value: "URL",
         help: "The server to read from: redis://[user[:password]@]host[:port][/db], "
-          + "unix:///path[?db=n] or redis+sentinel://host[:port][,host...]/master[/db]. With a "
-          + "db, only that db is read."),
+          + "unix:///path[?db=n] or redis+sentinel://host[,host...]/master[/db]. With a db, only "
+          + "that db is read."),
       CommandOption(
         name: .destination, short: "d", value: "URL",
         help: "The server to write to. With a db, the one db that is read goes there; without, "

@@ -20,8 +20,8 @@ struct AttachWarning: Sendable, Equatable {
   /// One line.
   let text: String
 
-  /// How fast a snapshot is taken to be made and sent where the source has made none yet. A source
-  /// of this age and size writes 50 to 100 MB/s.
+  /// How fast a snapshot is taken to be made and sent, in bytes of the source's memory, where the
+  /// source has made none yet: a little below what scripts/bench sees on one machine.
   static let snapshotBytesPerSecond: UInt64 = 50 << 20
   /// A backlog should hold the writes of so many seconds.
   static let backlogSeconds: UInt64 = 60

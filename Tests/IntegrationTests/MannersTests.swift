@@ -224,6 +224,22 @@ struct WarningTests {
     }
   }
 
+  @Test func aUserWhoMayAskNothing() throws {
+    let source = try TestServer()
+    try source.client()("ACL", "SETUSER", "mover", "on", ">secret", "+psync", "+replconf")
+    let destination = try TestServer()
+    let result = try Tool.run([
+      "sync", "--once", "-s", "redis://mover:secret@127.0.0.1:\(source.port)", "-d",
+      destination.url,
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    let warnings = result.errorLines.filter { $0.contains(" warning: ") }
+    #expect(warnings.count == 1, "\(result)")
+    for item in ["memory", "write rate", "repl-backlog-size", "client-output-buffer-limit"] {
+      #expect(warnings.first?.contains(item) == true, "\(result)")
+    }
+  }
+
   @Test func quietMeansQuiet() throws {
     let source = try TestServer(.redis70, ["--min-replicas-to-write", "2"])
     #expect(try sync(source, "-q").standardError == "")

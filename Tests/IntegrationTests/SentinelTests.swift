@@ -64,6 +64,32 @@ struct SentinelTests {
     #expect(try newDestination.client()("GET", "key").text == "after")
   }
 
+  /// The one that takes over is found while the run goes on.
+  @Test(arguments: ["source", "destination"])
+  func aRunGoesOnOverAFailover(of end: String) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "key", "before")
+    let watched = end == "source" ? source : destination
+    let successor = try NativeReplica(of: watched).server
+    let sentinels = try TestSentinels(watching: ["main": watched])
+    let tool = try Tool.start([
+      "sync", "-s", end == "source" ? sentinels.url("main") : source.url, "-d",
+      end == "source" ? destination.url : sentinels.url("main"),
+    ])
+    try source.awaitToolFollowing(tool, besides: end == "source" ? [successor.port] : [])
+    watched.crash()
+    try sentinels.awaitFailover(of: "main", to: successor)
+    let (writer, reader) = end == "source" ? (successor, destination) : (source, successor)
+    try writer.client()("SET", "key", "after")
+    withKnownIssue("a run ends with its link or its lane") {
+      try awaitCondition("the write to arrive", seconds: 60) {
+        guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
+        return try reader.client()("GET", "key").text == "after"
+      }
+    }
+    tool.kill()
+  }
+
   @Test func aMasterThatSentinelDoesNotKnow() throws {
     let source = try TestServer()
     let sentinels = try TestSentinels(watching: ["shop": source])

@@ -198,7 +198,7 @@ import Testing
   }
 
   @Test func whatCouldNotBeCheckedIsNamed() {
-    let text = line(.hiddenSettings) { $0.hiddenSettings = ["repl-backlog-ttl", "other"] }
+    let text = line(.untold) { $0.untold = ["repl-backlog-ttl", "other"] }
     #expect(text.contains("could not be checked: repl-backlog-ttl, other"), "\(text)")
   }
 

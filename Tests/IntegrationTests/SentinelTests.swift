@@ -99,6 +99,28 @@ struct SentinelTests {
     #expect(result.standardError.contains("no master called shpo (it knows shop)"), "\(result)")
   }
 
+  /// The replica is found through Sentinel's master; the sentinels have a password of their own.
+  @Test func sentinelsWithAPasswordAndAReplicaBehindThem() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "key", "value")
+    let replica = try NativeReplica(of: source).server
+    let sentinels = try TestSentinels(watching: ["main": source], password: "hush")
+    let ends = ["-s", sentinels.url("main"), "-d", destination.url]
+    let refused = try Tool.run(["sync", "-q", "--once"] + ends)
+    #expect(refused.exitCode == 1 && refused.errorLines.count == 1, "\(refused)")
+    #expect(refused.standardError.contains("?sentinel-password="), "\(refused)")
+    try awaitCondition("the replica to be online") {
+      try source.attachedTools().contains { $0.state == "online" && $0.offset > 0 }
+    }
+    let result = try Tool.run(
+      ["sync", "--once", "--prefer-replica"] + ends,
+      environment: ["MIGR8SYNC_SOURCE_SENTINEL_PASSWORD": "hush"])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("attaching to 127.0.0.1:\(replica.port)"), "\(result)")
+    #expect(!"\(refused)\(result)".contains("hush"))
+    #expect(try destination.client()("GET", "key").text == "value")
+  }
+
   // MARK: - --prefer-replica
 
   @Test func aReplicaIsPreferred() throws {

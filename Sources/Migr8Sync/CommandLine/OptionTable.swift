@@ -63,7 +63,7 @@ extension Command {
         name: .source, short: "s", value: "URL",
         help: "The server to read from: redis://[user[:password]@]host[:port][/db], "
           + "rediss:// for TLS, unix:///path[?db=n] or "
-          + "redis+sentinel://host[:port][,host...]/master[/db]. With a db, only that db is read."),
+          + "redis+sentinel://host[,host...]/master[/db]. With a db, only that db is read."),
       CommandOption(
         name: .destination, short: "d", value: "URL",
         help: "The server to write to. With a db, the one db that is read goes there; without, "
@@ -76,10 +76,12 @@ extension Command {
         name: .destinationPasswordFile, value: "FILE",
         help: "The same for the destination, or else MIGR8SYNC_DEST_PASSWORD."),
       CommandOption(
-<<<<<<< HEAD
         name: .preferReplica,
         help: "Attach to the source's replica with the smallest lag, where there is one, so that "
           + "the source itself is spared the snapshot."),
+      CommandOption(
+        name: .psyncCommand, value: "NAME", standard: "PSYNC",
+        help: "What PSYNC is called at a source that has it renamed."),
     ])
 
   private static let tls = OptionGroup(
@@ -105,10 +107,6 @@ extension Command {
         name: .tlsInsecure, oneSided: [.sourceTLSInsecure, .destinationTLSInsecure],
         help: "Take any certificate. Nobody can listen in passing, but whoever can stand between "
           + "may pose as the server, read everything and change it."),
-=======
-        name: .psyncCommand, value: "NAME", standard: "PSYNC",
-        help: "What PSYNC is called at a source that has it renamed."),
->>>>>>> link
     ])
 
   private static let keys = OptionGroup(

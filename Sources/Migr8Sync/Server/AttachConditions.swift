@@ -35,8 +35,8 @@ struct AttachConditions: Sendable {
   var writeBytesPerSecond: UInt64?
   /// Whether that is all that clients send, because a source without a backlog does not count writes.
   var writesAreUpperBound = false
-  /// The settings that the source keeps to itself.
-  var hiddenSettings: [String] = []
+  /// What the source keeps to itself, by names that an operator knows.
+  var untold: [String] = []
 
   /// Reads them. Takes at least `measureMilliseconds` from `readAt` on.
   ///
@@ -47,6 +47,7 @@ struct AttachConditions: Sendable {
     _ connection: inout RedisConnection, first: ServerFacts?, readAt: Int64
   ) throws(LinkError) -> AttachConditions {
     var conditions = AttachConditions()
+    if first == nil { conditions.untold = ["memory", "write rate", "repl-backlog-size"] }
     try conditions.readSettings(&connection)
     guard let first else { return conditions }
     conditions.take(first)
@@ -103,7 +104,7 @@ struct AttachConditions: Sendable {
     _ pattern: String, as name: String? = nil, _ connection: inout RedisConnection
   ) throws(LinkError) -> String? {
     let reply = try connection.command("CONFIG", "GET", pattern)
-    if reply.errorLine != nil { hiddenSettings.append(name ?? pattern) }
+    if reply.errorLine != nil { untold.append(name ?? pattern) }
     guard let values = reply.array, values.count >= 2 else { return nil }
     return values[1].text
   }

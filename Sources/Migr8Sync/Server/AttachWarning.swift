@@ -13,15 +13,15 @@ struct AttachWarning: Sendable, Equatable {
     case backlogTTL
     case replicasToWrite
     case disklessDelay
-    case hiddenSettings
+    case untold
   }
 
   let subject: Subject
   /// One line.
   let text: String
 
-  /// How fast a snapshot is taken to be made and sent where the source has made none yet. A source
-  /// of this age and size writes 50 to 100 MB/s.
+  /// How fast a snapshot is taken to be made and sent, in bytes of the source's memory, where the
+  /// source has made none yet: a little below what scripts/bench sees on one machine.
   static let snapshotBytesPerSecond: UInt64 = 50 << 20
   /// A backlog should hold the writes of so many seconds.
   static let backlogSeconds: UInt64 = 60
@@ -33,7 +33,7 @@ struct AttachWarning: Sendable, Equatable {
     [
       memory(conditions), lastSnapshot(conditions), backlogMemory(conditions),
       outputLimit(conditions), backlogSize(conditions), backlogTTL(conditions),
-      replicasToWrite(conditions), disklessDelay(conditions), hiddenSettings(conditions),
+      replicasToWrite(conditions), disklessDelay(conditions), untold(conditions),
     ].compactMap { $0 }
   }
 
@@ -151,12 +151,13 @@ struct AttachWarning: Sendable, Equatable {
         + " (repl-diskless-sync-delay)")
   }
 
-  private static func hiddenSettings(_ conditions: AttachConditions) -> AttachWarning? {
-    guard !conditions.hiddenSettings.isEmpty else { return nil }
+  private static func untold(_ conditions: AttachConditions) -> AttachWarning? {
+    guard !conditions.untold.isEmpty else { return nil }
     return AttachWarning(
-      subject: .hiddenSettings,
-      text: "the source does not show its settings, so these could not be checked:"
-        + " \(conditions.hiddenSettings.joined(separator: ", ")) (allow CONFIG GET, or look there)")
+      subject: .untold,
+      text: "the source does not tell everything to this user, so these could not be checked:"
+        + " \(conditions.untold.joined(separator: ", ")) (allow INFO and CONFIG GET, or look there)"
+    )
   }
 
   // MARK: - Numbers

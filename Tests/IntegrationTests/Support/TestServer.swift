@@ -109,6 +109,12 @@ final class TestServer {
   /// Ends the process at once, as a crash would.
   func crash() { process.kill() }
 
+  /// Asks the process to shut down, as a service manager does.
+  func terminate() { process.send(signal: SIGTERM) }
+
+  /// Whether the process has not ended.
+  var isRunning: Bool { process.isRunning }
+
   /// Freezes and thaws the process.
   func freeze() { process.send(signal: SIGSTOP) }
   func thaw() { process.send(signal: SIGCONT) }

@@ -26,6 +26,23 @@ import Testing
     #expect(options.source.credentials?.password == "mine")
   }
 
+  @Test func sentinelsHaveAPasswordOfTheirOwn() throws {
+    var variables = environment
+    variables["MIGR8SYNC_SOURCE_SENTINEL_PASSWORD"] = "watch-env"
+    variables["MIGR8SYNC_DEST_SENTINEL_PASSWORD"] = "not used"
+    let options = try options(
+      [
+        "-s", "redis+sentinel://old/main?sentinel-user=watch",
+        "-d", "redis+sentinel://new/main?sentinel-password=mine",
+      ], environment: variables)
+    #expect(options.source.credentials?.password == "from-env")
+    #expect(options.source.sentinelCredentials?.user == "watch")
+    #expect(options.source.sentinelCredentials?.password == "watch-env")
+    #expect(options.destination.sentinelCredentials?.password == "mine")
+    let plain = try Migr8SyncTests.options(ends, environment: variables)
+    #expect(plain.source.sentinelCredentials == nil)
+  }
+
   @Test func anEmptyVariableIsNone() throws {
     let options = try options(ends, environment: ["MIGR8SYNC_SOURCE_PASSWORD": ""])
     #expect(options.source.credentials == nil)

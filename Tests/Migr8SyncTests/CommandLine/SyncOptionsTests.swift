@@ -18,7 +18,7 @@ import Testing
     #expect(options.spoolMaximumBytes == 16 << 30)
     #expect(options.onConflict == .fail)
     #expect(!options.clearsDestination && !options.assumesYes)
-    #expect(!options.isDryRun && !options.once)
+    #expect(!options.isDryRun && !options.once && !options.prefersReplica)
     #expect(options.timeouts.connectMilliseconds == 5_000)
     #expect(options.timeouts.ioMilliseconds == 60_000)
     #expect(options.logFormat == .text)
@@ -47,6 +47,15 @@ import Testing
     #expect(options.timeouts.ioMilliseconds == 120_000)
     #expect(options.logFormat == .json)
     #expect(!options.showsProgress && !options.isQuiet)
+  }
+
+  @Test func sentinelsMayBeNamedAtBothEnds() throws {
+    let options = try options([
+      "-s", "redis+sentinel://a,b:7000/old/2", "-d", "redis+sentinel://c/new", "--prefer-replica",
+    ])
+    #expect(options.source.endpoint.description == "a:26379,b:7000/old")
+    #expect(options.destination.endpoint.description == "c:26379/new")
+    #expect(options.filter.databases == [2] && options.prefersReplica)
   }
 
   @Test func aValueMayHoldAnEqualsSignOrBeginWithADash() throws {

@@ -69,12 +69,13 @@ import Testing
     var reporter = reporter(output, isTerminal: true, format: .json)
     reporter.report(.following)
     reporter.note("line one\n\"two\" \u{1B}[2J ü")
+    reporter.warn("mind")
     reporter.finish()
     let objects = try output.lines.map { line in
       try #require(
         try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
-    try #require(objects.count == 2)
+    try #require(objects.count == 3)
     #expect(objects[0]["event"] as? String == "progress")
     #expect(objects[0]["phase"] as? String == "following")
     #expect(objects[0]["time"] as? String == "2026-01-31T09:05:07.042Z")
@@ -82,6 +83,8 @@ import Testing
     #expect(objects[0]["keys_expected"] as? Int == 2_700_000)
     #expect(objects[1]["event"] as? String == "note")
     #expect(objects[1]["message"] as? String == "line one\n\"two\" \u{1B}[2J ü")
+    #expect(objects[2]["event"] as? String == "warning")
+    #expect(objects[2]["message"] as? String == "mind")
   }
 
   @Test func onATerminalEachReportIsOneWriteAndTheEndIsClean() {

@@ -49,6 +49,7 @@ struct LinkMachine: Sendable {
   private var effects: [Effect] = []
   private var backoff: Backoff
   private var schedule = AcknowledgeSchedule(framing: nil, now: 0)
+  private var withheld = WithheldByte(now: 0)
   private(set) var status = LinkStatus()
 
   /// Where the received stream ends; nil while there is none to go on with.
@@ -211,7 +212,9 @@ struct LinkMachine: Sendable {
     switch action {
     case .send(let bytes): effects.append(.send(bytes))
     case .wait: break
-    case .accepted: status.phase = .waitingForSnapshot
+    case .accepted:
+      status.phase = .waitingForSnapshot
+      hasAttached = true
     case .snapshot(let start): beginSnapshot(start, handshake, now)
     case .continued(let identity): goOn(identity, now)
     case .fail(let error): lost(error, now: now)
@@ -230,6 +233,7 @@ struct LinkMachine: Sendable {
     isResumable = !handshake.isBeforePsync
     attachedMilliseconds = now
     schedule = AcknowledgeSchedule(framing: start.framing, now: now)
+    withheld = WithheldByte(now: now)
     status.replicationID = start.replicationID
     status.receivedOffset = start.offset
     status.boundaryOffset = start.offset
@@ -274,6 +278,7 @@ struct LinkMachine: Sendable {
     snapshotReason = nil
     attachedMilliseconds = now
     schedule = AcknowledgeSchedule(framing: nil, now: now)
+    withheld = WithheldByte(now: now)
     scanner = StreamBoundary(offset: boundary)
     noteOffsets()
     state = .following
@@ -318,6 +323,7 @@ struct LinkMachine: Sendable {
     do {
       try next.push(bytes)
       scanner = next
+      withheld.received(bytes, now: now)
       noteOffsets()
       return true
     } catch {
@@ -349,7 +355,8 @@ struct LinkMachine: Sendable {
     switch state {
     case .snapshot, .following:
       guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
-      return min(applied, scanner?.boundary ?? 0)
+      guard let scanner else { return 0 }
+      return withheld.acknowledged(applied: applied, received: scanner.received, now: now)
     default: return nil
     }
   }

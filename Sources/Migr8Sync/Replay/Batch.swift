@@ -33,6 +33,8 @@ final class Batch: @unchecked Sendable {
   var checkpointOffset: UInt64 = 0
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
+  /// Whether what comes next belongs to the command or the transaction that this batch ends in.
+  var isOpenEnded = false
   /// Where each command ends in the stream, when the batch came from there.
   var commandOffsets: ContiguousArray<UInt64> = []
 
@@ -48,6 +50,7 @@ final class Batch: @unchecked Sendable {
     lead = nil
     boundaryOffset = 0
     checkpointOffset = 0
+    isOpenEnded = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

@@ -174,7 +174,7 @@ struct ReplicaLinkTests {
     // Longer than the timeout for silence: a link that does not listen cannot complain of silence.
     for _ in 0..<3 { try peer.expectAcknowledgement(of: 0) }
     #expect(running.link.status.reconnects == 0)
-    #expect(running.link.status.spool.receivedBytes == UInt64(2 * SpoolChunk.byteCount))
+    #expect(running.link.status.spool.receivedBytes == UInt64(2 * SpoolProbe.chunkBytes))
     #expect(try running.take(sent).allSatisfy { $0 == 9 })
     #expect(running.link.status.spool.fullReason == nil)
     running.end()

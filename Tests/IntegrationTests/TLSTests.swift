@@ -105,6 +105,28 @@ struct TLSTests {
     }
   }
 
+  @Test func anIPv6AddressIsCheckedToo() throws {
+    let run = try Pair(["--bind", "127.0.0.1", "::1"]) { try $0.issue("server", names: "IP:::1") }
+    let result = try run.tool(run.trusting, host: "[::1]")
+    #expect(result.exitCode == 0, "\(result)")
+    expectLine(try run.tool(run.trusting), code: 1, saying: ["not for 127.0.0.1"])
+  }
+
+  @Test func theDestinationIsCheckedAsTheSourceIs() throws {
+    let certificates = try Certificates()
+    try certificates.issue("server", isExpired: true)
+    let source = try TestServer()
+    let destination = try TLSServer(certificates, shows: "server", wantsClients: true)
+    let trusting = ["--dest-tls-ca", certificates.path("ca.crt")]
+    let ends = ["sync", "--once", "-s", source.url, "-d", destination.url]
+    expectLine(
+      try Tool.run(ends + trusting), code: 1, saying: [":\(destination.port)", "expired"])
+    expectLine(
+      try Tool.run(ends + ["--dest-tls-insecure"]), code: 1,
+      saying: [":\(destination.port)", "client certificate", "--tls-cert"])
+    expectLine(try Tool.run(ends + ["--source-tls-insecure"]), code: 2, saying: ["--source must"])
+  }
+
   @Test(arguments: ["TLSv1.2", "TLSv1.3"])
   func aServerMayWantToKnowItsClients(version: String) throws {
     let run = try Pair(wantsClients: true, ["--tls-protocols", version]) {

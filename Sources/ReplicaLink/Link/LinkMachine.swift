@@ -353,6 +353,9 @@ struct LinkMachine: Sendable {
   ///   received: it may be of a history that is over.
   mutating func acknowledgement(of applied: UInt64, isAsked: Bool, now: Int64) -> UInt64? {
     switch state {
+    // At the mark, the acknowledgement would let the stream come: first it has to be seen that nothing
+    // follows the mark.
+    case .snapshot where schedule.isAtMark: return nil
     case .snapshot, .following:
       guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
       guard let scanner else { return 0 }

@@ -35,6 +35,12 @@ struct Plan {
     cut = input[1]
   }
 
+  /// For inputs that do not say: values of up to 64 bytes come whole, or up to 1 MB.
+  init(holdsValues: Bool) {
+    mode = holdsValues ? 32 : 0
+    cut = 0
+  }
+
   /// Which pair of readings is compared.
   enum Pair {
     case portions(Level)

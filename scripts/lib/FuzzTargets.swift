@@ -28,6 +28,10 @@ public func fuzzOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     precondition(!input.starts(with: [0x46, 0x5A]), "the canary")
     return 0
   }
+  if target == "cuts" {
+    cutEverywhere(input)
+    return 0
+  }
   guard let plan = Plan(input) else { return 0 }
   let bytes = UnsafeBufferPointer(rebasing: input[Plan.length...])
   switch target {
@@ -92,6 +96,19 @@ private func compareLevels(
       "elements have no commands")
   } else {
     precondition(commands.error != nil, "damaged elements have commands")
+  }
+}
+
+/// Not fuzzing: a file as it is, in two parts, for every place between them.
+private func cutEverywhere(_ file: UnsafeBufferPointer<UInt8>) {
+  for (level, plan) in [
+    (Level.raw, Plan(holdsValues: true)), (.elements, Plan(holdsValues: false)),
+  ] {
+    let whole = read(file, as: nil, plan, .whole, level)
+    for cut in 1..<max(file.count, 1) {
+      let parts = read(file, as: nil, plan, Portions(first: cut), level)
+      precondition(parts == whole, "\(level) cut at \(cut)")
+    }
   }
 }
 

@@ -213,7 +213,7 @@ struct PipelineWire: ~Copyable {
       ? " (stream offset \(batch.commandOffsets[answered]))" : ""
     return DestinationRefusal.error(
       line, command: name, key: arguments.count > 1 ? arguments[1] : nil,
-      place: place, peer: socket.peer)
+      stringLength: batch.stringLength, place: place, peer: socket.peer)
   }
 
   private func wait() {

@@ -105,6 +105,7 @@ struct LinkMachine: Sendable {
     case .pausing(let until): until
     case .connecting, .ended: heardMilliseconds
     case .talking: silenceDeadline
+    case .snapshot where schedule.isAtMark: silenceDeadline
     case .snapshot, .following:
       isResumable ? min(silenceDeadline, schedule.dueMilliseconds) : silenceDeadline
     }

@@ -159,7 +159,8 @@ final class Replay: @unchecked Sendable {
     phases.enter(.catchingUp)
     let goal = catchUpGoal()
     var router = CommandRouter(
-      filter: options.filter, destinationIsOurs: destinationWasEmpty, database: 0)
+      mapping: KeyMapping(options.filter, options.databases),
+      destinationIsOurs: destinationWasEmpty, database: 0)
     router.skippedKeys = progress.skippedKeys
     let lane = Lane(
       url: options.destination, timeouts: options.timeouts, targets: targets, progress: progress,

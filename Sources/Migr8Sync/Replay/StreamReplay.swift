@@ -117,13 +117,16 @@ struct StreamReplay: ~Copyable {
       router.route(Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start)
     }
     switch decision {
-    case .forward(let database):
+    case .forward(let database), .flush(let database):
       counters.forwarded.add(1, ordering: .relaxed)
-      try forward(to: databases.destination(of: database), start, end)
-    case .forwardSubset(let command, let database):
+      try forward(to: database ?? destinationDatabase, start, end)
+    case .swap:
+      counters.forwarded.add(1, ordering: .relaxed)
+      try forward(to: destinationDatabase, start, end)
+    case .rewritten(let command, let database, _):
       counters.split.add(1, ordering: .relaxed)
       try command.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, database: databases.destination(of: database), offset: end)
+        try lane.forward(bytes, database: database ?? destinationDatabase, offset: end)
       }
     case .drop(.message):
       counters.messagesDropped.add(1, ordering: .relaxed)
@@ -142,7 +145,15 @@ struct StreamReplay: ~Copyable {
       replay.acknowledge(onceApplied: start)
       lane.pass(end)
     case .consumed: lane.pass(end)
-    case .stop(let error):
+    case .repair, .clear, .needsKeys:
+      try lane.drain()
+      let line = decoder.withCommand { (bytes, arguments) in
+        decision.explanation(
+          Span(_unsafeBytes: bytes), arguments: arguments.span, database: router.database,
+          offset: start)
+      }
+      throw ReplayError("following the stream: \(line): this is not supported yet")
+    case .stop(let error), .resynchronise(let error):
       // Everything before the command is brought over, so that the line below is exact.
       try lane.drain()
       throw ReplayError("following the stream: \(error)")
@@ -163,7 +174,7 @@ struct StreamReplay: ~Copyable {
     case .forward(let database):
       replay.streamCounters.forwarded.add(1, ordering: .relaxed)
       try lane.beginLarge(
-        head: head, database: databases.destination(of: database), offset: start)
+        head: head, database: database ?? destinationDatabase, offset: start)
       try readParts(forwarding: true)
       try lane.endLarge(decoder.endOffset)
     case .drop:
@@ -174,6 +185,9 @@ struct StreamReplay: ~Copyable {
     }
     replay.streamCounters.read.add(1, ordering: .relaxed)
   }
+
+  /// The destination's database for the one the stream is in.
+  private var destinationDatabase: Int { databases.destination(of: router.database) }
 
   private mutating func readParts(forwarding: Bool) throws(ReplayError) {
     decoder.beginParts()

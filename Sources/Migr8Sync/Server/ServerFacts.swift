@@ -73,6 +73,8 @@ struct ServerFacts: Sendable {
   var replicationID: String? { fields["master_replid"] }
   /// The offset of the last byte of that history.
   var replicationOffset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
+  /// Up to where a replica has applied its master's stream.
+  var appliedOffset: UInt64? { fields["slave_repl_offset"].flatMap { UInt64($0) } }
   var isReplica: Bool { fields["role"] == "slave" }
   var isMasterLinkUp: Bool { fields["master_link_status"] == "up" }
   var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }

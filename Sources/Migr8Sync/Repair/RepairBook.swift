@@ -201,7 +201,28 @@ struct RepairBook: Sendable {
     return taken
   }
 
-  /// An answer of the source. One that nobody asked for is ignored.
+  /// An answer of the source.
+  ///
+  /// - Parameter replicationID: the history that is followed; an answer from another counts for nothing.
+  mutating func answered(_ answer: RepairAnswer, following replicationID: String) {
+    if answer.replicationID != replicationID {
+      unanswered(answer.value.name)
+    } else if !answer.isSettled {
+      unsettled(answer.value.name)
+    } else {
+      fetched(answer.value)
+    }
+  }
+
+  /// The source itself does not know yet: the key is asked for again, and the lane does not wait.
+  private mutating func unsettled(_ name: KeyName) {
+    guard let entry = entries[name], case .asked = entry.phase else { return }
+    if entry.attempts > Self.patientAttempts { blockingCount -= 1 }
+    entries[name] = Entry(offsetMin: entry.offsetMin)
+    queue.append(name)
+  }
+
+  /// The value of a key. One that nobody asked for is ignored.
   mutating func fetched(_ value: RepairValue) {
     guard var entry = entries[value.name], case .asked = entry.phase else { return }
     if entry.attempts > Self.patientAttempts { blockingCount -= 1 }

@@ -21,6 +21,8 @@ final class RepairFetcher: @unchecked Sendable {
   static let valueBytesMax = 512 << 20
   /// How long a stop may go unnoticed while a reply is awaited.
   static let sliceMilliseconds: Int64 = 1_000
+  /// How long to wait before a key that is about to expire at a replica is asked for again.
+  static let unsettledMilliseconds: Int64 = 20
   /// The waits between attempts to connect double from the first to the last.
   static let retryMilliseconds: ClosedRange<Int64> = 50...5_000
 
@@ -32,6 +34,8 @@ final class RepairFetcher: @unchecked Sendable {
   private var answers: [RepairAnswer] = []
   private var untakenBytes = 0
   private var isStopping = false
+  /// Whether the present batch had such an answer.
+  private var isUnsettled = false
   private var lastTrouble: LinkError?
   private var finalError: LinkError?
 
@@ -110,10 +114,14 @@ final class RepairFetcher: @unchecked Sendable {
       do throws(LinkError) {
         connection = try ask(batch, on: connection.take())
         wait = Self.retryMilliseconds.lowerBound
+        if monitor.withLock({ isUnsettled }) {
+          guard pause(Self.unsettledMilliseconds) else { return }
+        }
       } catch {
         connection = nil
         guard isWorthRetrying(error) else { return fail(error) }
-        guard pause(wait, after: error) else { return }
+        monitor.withLock { lastTrouble = error }
+        guard pause(wait) else { return }
         wait = min(wait * 2, Self.retryMilliseconds.upperBound)
       }
     }
@@ -125,6 +133,7 @@ final class RepairFetcher: @unchecked Sendable {
       while !isStopping && (questions.isEmpty || untakenBytes >= Self.untakenBytesMax) {
         monitor.wait()
       }
+      isUnsettled = false
       return isStopping ? nil : Array(questions.prefix(Self.pipelinedMax))
     }
   }
@@ -142,10 +151,10 @@ final class RepairFetcher: @unchecked Sendable {
     onAnswer()
   }
 
-  private func pause(_ milliseconds: Int64, after error: LinkError) -> Bool {
+  /// False when a stop was asked for.
+  private func pause(_ milliseconds: Int64) -> Bool {
     let deadline = Clock.monotonicMilliseconds() + milliseconds
     return monitor.withLock {
-      lastTrouble = error
       while !isStopping, monitor.wait(untilMilliseconds: deadline) {}
       return !isStopping
     }
@@ -154,6 +163,7 @@ final class RepairFetcher: @unchecked Sendable {
   private func deliver(_ answer: RepairAnswer) {
     monitor.withLock {
       questions.removeFirst()
+      isUnsettled = isUnsettled || !answer.isSettled
       answers.append(answer)
       untakenBytes += answer.value.payload?.count ?? 0
       lastTrouble = nil
@@ -177,11 +187,10 @@ final class RepairFetcher: @unchecked Sendable {
     guard let facts = try ServerFacts.read(&connection) else {
       throw LinkError(
         .permission, "reading keys again from \(connection.peer)", "INFO is not permitted",
-        advice: "grant the source's user +info +dump +pttl +pexpiretime +time +select")
+        advice: "grant the source's user +info +multi +exec +select +dump +pttl +pexpiretime +time"
+          + " +memory|usage")
     }
-    return Connected(
-      connection: connection,
-      question: RepairQuestion(knowsExpireTime: facts.version >= ServerVersion(7)))
+    return Connected(connection: connection, question: RepairQuestion(facts))
   }
 
   /// Asks on the connection, or on a new one, and gives it back.
@@ -225,6 +234,9 @@ final class RepairFetcher: @unchecked Sendable {
         .rejected, action(name, peer), "the answer makes no sense",
         advice: "is it a Redis or Valkey server?")
     }
+    if !answer.isSettled, !present.question.asksPresence {
+      throw LinkError(.closed, action(name, peer), "the server has become a replica")
+    }
     if let payload = answer.value.payload, payload.count > Self.valueBytesMax {
       throw tooLarge(name, peer, "its value takes \(payload.count) bytes")
     }
@@ -267,7 +279,8 @@ final class RepairFetcher: @unchecked Sendable {
   private func tooLarge(_ name: KeyName, _ peer: String, _ reason: String) -> LinkError {
     LinkError(
       .rejected, action(name, peer), reason,
-      advice: "no RESTORE can carry more than \(Self.valueBytesMax >> 20) MB: leave the key out of the"
+      advice:
+        "no RESTORE can carry more than \(Self.valueBytesMax >> 20) MB: leave the key out of the"
         + " filter")
   }
 }

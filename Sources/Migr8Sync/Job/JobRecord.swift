@@ -93,18 +93,22 @@ struct JobRecord: Sendable, Equatable {
   }
 }
 
-/// Encodes the checkpoint of each batch; allocates nothing.
+/// Encodes the checkpoint of each batch.
 struct CheckpointEncoder: Sendable {
+  private let identity: JobIdentity
   private let key: [UInt8]
+  private let record: JobRecord
   /// The destination's db where the record lies.
   let database: Int
 
-  init(_ identity: JobIdentity, database: Int) {
+  init(_ record: JobRecord, _ identity: JobIdentity, database: Int) {
+    self.identity = identity
+    self.record = record
     key = identity.recordKey
     self.database = database
   }
 
-  /// Appends the one command that moves the checkpoint.
+  /// Appends the one command that moves the checkpoint. Allocates nothing.
   ///
   /// - Parameter replicationID: the present name of the source's history.
   func append(
@@ -120,5 +124,21 @@ struct CheckpointEncoder: Sendable {
     buffer.appendBulk(decimal: Int64(database))
     buffer.append("$4\r\ntime\r\n")
     buffer.appendBulk(decimal: Clock.wallMilliseconds())
+  }
+
+  /// Appends the command that writes the whole record anew.
+  func appendAll(
+    _ offset: UInt64, database: Int, replicationID: [UInt8], to buffer: inout ByteBuffer
+  ) {
+    var record = record
+    record.place = ReplicationPlace(
+      replicationID: String(decoding: replicationID, as: UTF8.self), offset: offset)
+    record.database = database
+    buffer.appendCommand(record.command(identity))
+  }
+
+  /// Appends the command that removes what the job keeps in the selected db.
+  func appendRemoval(to buffer: inout ByteBuffer) {
+    buffer.appendCommand([Array("DEL".utf8), key, identity.runnerKey, identity.skippedKey])
   }
 }

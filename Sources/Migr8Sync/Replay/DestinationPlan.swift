@@ -34,6 +34,14 @@ struct DestinationPlan: Sendable {
     databases.destination(of: filter.databases?.min() ?? 0)
   }
 
+  /// The destination's dbs that take what comes from a part of the source; nil for all it has.
+  func destinationDatabases(of scope: ClearScope) -> [Int]? {
+    if case .database(let source) = scope { return [databases.destination(of: source)] }
+    return filter.databases.map { selected in
+      Set(selected.map { databases.destination(of: $0) }).sorted()
+    }
+  }
+
   /// Sources before 7.0 send times to live that count from the command's arrival.
   var rewritesTimeToLive: Bool {
     guard let source, let facts else { return false }

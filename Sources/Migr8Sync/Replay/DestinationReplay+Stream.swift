@@ -13,8 +13,7 @@ extension DestinationReplay {
       throw ReplayError("the record is gone", .restart)
     }
     guard feed.rewind(to: record.place.offset) else {
-      isLoaded = false
-      host.requestSnapshot(
+      requestSnapshot(
         "the destination stands at offset \(record.place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
@@ -26,7 +25,7 @@ extension DestinationReplay {
       role: .lane(onApplied: { [host] offset in host.applied(offset) }))
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
-      checkpoint: CheckpointEncoder(runner.identity, database: plan.recordDatabase),
+      checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
       replicationID: { [host] in host.replicationID },
       offset: record.place.offset, database: record.database)
     var stream = StreamReplay(replay: self, lane: lane, record: record)

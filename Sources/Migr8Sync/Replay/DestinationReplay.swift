@@ -131,6 +131,12 @@ final class DestinationReplay: @unchecked Sendable {
     if host.isStopRequested { throw .interrupted }
   }
 
+  /// Nothing that is held can serve the destination.
+  func requestSnapshot(_ reason: String) {
+    isLoaded = false
+    host.requestSnapshot(reason)
+  }
+
   /// Opens a connection of the job, on the db of its record.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
     var connection = try connector.open(interrupt: stopBell)

@@ -31,6 +31,9 @@ struct Lane: ~Copyable {
   /// The last offset outside of any transaction, and the source's db in force there.
   private(set) var boundary: UInt64
   private var boundaryDatabase: Int
+  /// Whether the job's record is to be written whole, and a db where it must not stay.
+  private var isRecordLost = false
+  private var recordsOldDatabase: Int?
   /// The last checkpoint that was sent, and when.
   private var checkpointed: UInt64
   private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
@@ -100,6 +103,21 @@ struct Lane: ~Copyable {
 
   /// The source closed its transaction.
   mutating func commit() { isInTransaction = false }
+
+  /// The last command emptied a db, and the job's record with it.
+  mutating func recordIsLost() { isRecordLost = true }
+
+  /// The last command exchanged two dbs of the destination.
+  mutating func recordHasMoved(between one: Int, _ other: Int) {
+    guard one != other, one == checkpoint.database || other == checkpoint.database else { return }
+    isRecordLost = true
+    recordsOldDatabase = one == checkpoint.database ? other : one
+  }
+
+  /// Sends what makes a full batch, between two commands that stand for one of the source.
+  mutating func sendIfFull() throws(ReplayError) {
+    if let batch, batch.isFull { try submit() }
+  }
 
   /// Everything up to `offset` has been dealt with; the source's next command acts on its db
   /// `database`.
@@ -176,9 +194,21 @@ struct Lane: ~Copyable {
   private mutating func close() throws(ReplayError) {
     let batch = currentBatch()
     open(batch, boundary)
+    if let old = recordsOldDatabase {
+      select(old, batch, boundary)
+      checkpoint.appendRemoval(to: &batch.bytes)
+      note(batch, boundary)
+    }
     select(checkpoint.database, batch, boundary)
-    checkpoint.append(
-      boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    if isRecordLost {
+      checkpoint.appendAll(
+        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    } else {
+      checkpoint.append(
+        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    }
+    isRecordLost = false
+    recordsOldDatabase = nil
     note(batch, boundary)
     batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     note(batch, boundary)

@@ -21,8 +21,8 @@ struct StreamReplay: ~Copyable {
     self.lane = lane
     decoder = CommandDecoder(offset: record.place.offset)
     router = CommandRouter(
-      filter: replay.plan.filter, destinationIsOurs: replay.plan.isDestinationOurs,
-      database: record.database)
+      mapping: KeyMapping(replay.plan.filter, replay.plan.databases),
+      destinationIsOurs: replay.plan.isDestinationOurs, database: record.database)
     router.skippedKeys = replay.progress.skippedKeys
     databases = replay.plan.databases
   }
@@ -121,11 +121,19 @@ struct StreamReplay: ~Copyable {
     switch decision {
     case .forward(let database):
       counters.forwarded.add(1, ordering: .relaxed)
-      try forward(to: databases.destination(of: database), start, end)
-    case .forwardSubset(let command, let database):
+      try forward(to: database ?? destinationDatabase, start, end)
+    case .flush(let database):
+      counters.forwarded.add(1, ordering: .relaxed)
+      try forward(to: database ?? destinationDatabase, start, end)
+      lane.recordIsLost()
+    case .swap(let one, let other):
+      counters.forwarded.add(1, ordering: .relaxed)
+      try forward(to: destinationDatabase, start, end)
+      lane.recordHasMoved(between: one, other)
+    case .rewritten(let command, let database, _):
       counters.split.add(1, ordering: .relaxed)
       try command.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, database: databases.destination(of: database), offset: end)
+        try lane.forward(bytes, database: database ?? destinationDatabase, offset: end)
       }
     case .drop(.message): counters.messagesDropped.add(1, ordering: .relaxed)
     case .drop: counters.dropped.add(1, ordering: .relaxed)
@@ -139,12 +147,46 @@ struct StreamReplay: ~Copyable {
       try lane.flush()
       replay.host.acknowledge(onceApplied: start)
     case .consumed: break
-    case .stop(let error):
+    case .clear(let scope): try clear(scope, start)
+    case .repair, .needsKeys:
+      try lane.drain()
+      let line = decoder.withCommand { (bytes, arguments) in
+        decision.explanation(
+          Span(_unsafeBytes: bytes), arguments: arguments.span, database: router.database,
+          offset: start)
+      }
+      throw ReplayError("following the stream: \(line): this is not supported yet")
+    case .stop(let error), .resynchronise(let error):
       // Everything before the command is brought over, so that the line below is exact.
       try lane.drain()
       throw ReplayError("following the stream: \(error)")
     }
     try lane.reached(end, database: router.database)
+  }
+
+  /// Removes every key of the job that comes from `scope`, as the source emptied it.
+  private mutating func clear(_ scope: ClearScope, _ start: UInt64) throws(ReplayError) {
+    guard !lane.isInTransaction else {
+      replay.requestSnapshot("the source emptied databases inside a transaction at offset \(start)")
+      throw ReplayError("a new snapshot is needed", .restart)
+    }
+    // What the lane still carries has to be there to be found.
+    try lane.drain()
+    var keys = DestinationKeys(
+      try replay.connector.open(interrupt: replay.stopBell), filter: replay.plan.filter,
+      databases: replay.plan.destinationDatabases(of: scope))
+    let skipped = replay.progress.skippedKeys
+    try keys.forEach { (database, key) throws(ReplayError) in
+      let source = replay.plan.databases.source(of: database, filter: replay.plan.filter)
+      if skipped.contains(key.span, database: source) { return }
+      var command = ByteBuffer(capacity: key.count + 64)
+      command.appendCommand([Array("UNLINK".utf8), key])
+      try command.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, database: database, offset: start)
+      }
+      try lane.sendIfFull()
+    }
+    replay.streamCounters.split.add(1, ordering: .relaxed)
   }
 
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
@@ -161,7 +203,7 @@ struct StreamReplay: ~Copyable {
     case .forward(let database):
       replay.streamCounters.forwarded.add(1, ordering: .relaxed)
       try lane.beginLarge(
-        head: head, database: databases.destination(of: database), offset: start)
+        head: head, database: database ?? destinationDatabase, offset: start)
       try readParts(forwarding: true)
       lane.endLarge(decoder.endOffset)
     case .drop:
@@ -172,6 +214,9 @@ struct StreamReplay: ~Copyable {
     try lane.reached(decoder.endOffset, database: router.database)
     replay.streamCounters.read.add(1, ordering: .relaxed)
   }
+
+  /// The destination's database for the one the stream is in.
+  private var destinationDatabase: Int { databases.destination(of: router.database) }
 
   private mutating func readParts(forwarding: Bool) throws(ReplayError) {
     decoder.beginParts()

@@ -1,0 +1,224 @@
+// The proof of the filter: random commands of every kind on both sides of it, in transactions, in several
+// databases, with keys that expire; a recorded stream through the router, repairs fetched and heard at
+// random moments, crashes in between. In the end the destination holds what the source holds, seen
+// through the mapping, and nothing else.
+//
+// The destination is a Valkey in import mode, so that keys expire by the source's word alone, however
+// far the applier lags behind.
+
+import Glibc
+import ReplicaLink
+import Testing
+
+@testable import Migr8Sync
+
+/// One way to look at the source.
+private enum View: String, CaseIterable {
+  /// A prefix and two of three databases, at a destination of our own.
+  case prefix
+  /// The same where the destination holds keys of others.
+  case shared
+  /// With renames and another number for a database.
+  case renamed
+  /// Everything.
+  case mirror
+
+  func mapping() -> KeyMapping {
+    let filter = KeyFilter(prefixes: [Array("in:".utf8)], databases: [0, 1])
+    return switch self {
+    case .prefix, .shared: KeyMapping(filter)
+    case .renamed:
+      KeyMapping(
+        filter,
+        rewrites: [("in:s", "text:"), ("in:e", "in:sets:"), ("in:z", "")].map {
+          KeyRewrite(old: Array($0.0.utf8), new: Array($0.1.utf8))
+        }, databases: [1: 3])
+    case .mirror: KeyMapping(KeyFilter())
+    }
+  }
+}
+
+@Suite(.enabled(if: SourceKind.arePresent, "no servers: run scripts/servers"), .serialized)
+struct ConvergenceTests {
+  static let steps = getenv("MIGR8SYNC_STEPS").flatMap { Int(String(cString: $0)) } ?? 2_000
+
+  @Test(arguments: SourceKind.allCases)
+  func theDestinationHoldsTheSourceSeenThroughAPrefix(kind: SourceKind) throws {
+    try run(kind, .prefix)
+  }
+
+  @Test(arguments: [SourceKind.redis62, .redis70])
+  func besideKeysOfOthers(kind: SourceKind) throws {
+    try run(kind, .shared)
+  }
+
+  @Test(arguments: [SourceKind.redis62, .redis70])
+  func underOtherNames(kind: SourceKind) throws {
+    try run(kind, .renamed)
+  }
+
+  @Test(arguments: [SourceKind.redis70]) func asAMirror(kind: SourceKind) throws {
+    try run(kind, .mirror)
+  }
+
+  /// Scripts as old sources send them: the script itself, not its effects.
+  @Test func withScriptsInTheStream() throws {
+    try run(.redis62, .prefix, ["--lua-replicate-commands", "no"])
+  }
+
+  private func run(_ kind: SourceKind, _ view: View, _ options: [String] = []) throws {
+    let seed =
+      getenv("MIGR8SYNC_SEED").flatMap { UInt64(String(cString: $0)) }
+      ?? UInt64.random(in: 0..<1_000_000)
+    print("\(kind) \(view.rawValue): MIGR8SYNC_SEED=\(seed)")
+    let source = try kind.start(options)
+    let (server, target) = try SourceKind.startDestination()
+    if view == .shared { try target("SET", "theirs", "1") }
+    let stream = try RawReplica(of: source)
+    let applier = try Applier(
+      router: CommandRouter(
+        mapping: view.mapping(), table: try table(of: source),
+        destinationIsOurs: view != .shared, database: 0),
+      source: source, target: target, offset: stream.startOffset, seed: seed)
+    do {
+      try play(source, stream, applier, view, seed)
+      try compare(source, target, view, kind, applier)
+    } catch {
+      Issue.record("\(kind) \(view.rawValue), seed \(seed): \(error)")
+    }
+    withExtendedLifetime(server) {}
+    let counts = RoutingKind.allCases.map { "\($0.name) \(applier.counts[$0])" }
+    print(
+      "\(kind) \(view.rawValue): \(counts.joined(separator: ", ")); late"
+        + " \(applier.lateValues)")
+    if view != .mirror {
+      for kind in [RoutingKind.forwarded, .split, .translated, .repaired, .underRepair, .otherKeys]
+      {
+        #expect(applier.counts[kind] > 0, "seed \(seed): no \(kind)")
+      }
+    }
+  }
+
+  private func table(of source: RedisServer) throws -> CommandTable {
+    var connection = try RedisConnection.open(try RedisURL(source.url), timeouts: Timeouts())
+    return try CommandTable.learned(from: &connection)
+  }
+
+  private func play(
+    _ source: RedisServer, _ stream: RawReplica, _ applier: Applier, _ view: View, _ seed: UInt64
+  ) throws {
+    var random = SeededGenerator(seed: seed ^ 3)
+    var workload = RandomWorkload(seed: seed, exchangesDatabases: view != .shared)
+    let client = try TestConnection(source)
+    for _ in 0..<Self.steps {
+      let commands = workload.next()
+      for command in commands { client.enqueue(command) }
+      for _ in commands { _ = try client.receive() }
+      try stream.pump()
+      // Most of the time everything, sometimes nothing for a while.
+      for _ in 0..<Int.random(in: 0...6, using: &random) {
+        guard let command = try stream.next() else { break }
+        try applier.apply(command)
+      }
+    }
+    try awaitExpiry(client)
+    let end = try client.offset()
+    try stream.pump(upTo: end)
+    while let command = try stream.next() { try applier.apply(command) }
+    try applier.settle {
+      try stream.pump(upTo: client.offset())
+      while let command = try stream.next() { try applier.apply(command) }
+    }
+  }
+
+  /// Until every key that is to expire soon has.
+  private func awaitExpiry(_ client: TestConnection) throws {
+    var isWaiting = true
+    while isWaiting {
+      isWaiting = false
+      for database in 0..<RandomWorkload.databases {
+        try client("SELECT", "\(database)")
+        let keys = try client("KEYS", "*").array ?? []
+        // A key that has expired and is not removed yet counts, but is not shown.
+        if try client("DBSIZE").integer != Int64(keys.count) { isWaiting = true }
+        for key in keys {
+          guard case .bulk(let bytes) = key else { continue }
+          let time = try client.send([Array("PTTL".utf8), bytes]).integer ?? -2
+          if time >= 0, time < Int64(RandomWorkload.longMilliseconds / 2) { isWaiting = true }
+        }
+      }
+    }
+  }
+
+  // MARK: The end
+
+  /// What is known of a key.
+  private struct Content: Equatable {
+    var digest: String
+    var groups: String
+    var expiry: Int64
+  }
+
+  private func contents(
+    _ connection: TestConnection, _ key: [UInt8], _ hasExpireTime: Bool
+  ) throws -> Content {
+    let digest = try connection.send([Array("DEBUG".utf8), Array("DIGEST-VALUE".utf8), key])
+    var groups = ""
+    if try connection.send([Array("TYPE".utf8), key]).text == "stream" {
+      for group in try connection.send([Array("XINFO".utf8), Array("GROUPS".utf8), key]).array ?? []
+      {
+        // name, consumers, pending, last-delivered-id; what follows is not replicated by all versions.
+        groups += (group.array ?? []).prefix(8).compactMap(\.text).joined(separator: " ") + ";"
+      }
+    }
+    let time = try connection.send([Array((hasExpireTime ? "PEXPIRETIME" : "PTTL").utf8), key])
+    return Content(
+      digest: digest.array?.first?.text ?? "\(digest)", groups: groups, expiry: time.integer ?? -3)
+  }
+
+  private func compare(
+    _ source: RedisServer, _ target: TestConnection, _ view: View, _ kind: SourceKind,
+    _ applier: Applier
+  ) throws {
+    let client = try TestConnection(source)
+    let mapping = view.mapping()
+    var expected: Set<KeyName> =
+      view == .shared ? [KeyName(database: 0, key: Array("theirs".utf8))] : []
+    var compared = 0
+    for database in 0..<RandomWorkload.databases where mapping.filter.matches(database: database) {
+      try client("SELECT", "\(database)")
+      try target("SELECT", "\(mapping.destination(of: database))")
+      for reply in try client("KEYS", "*").array ?? [] {
+        guard case .bulk(let key) = reply, mapping.filter.matches(key: key.span) else { continue }
+        let name = mapping.destinationKey(of: key)
+        expected.insert(KeyName(database: mapping.destination(of: database), key: name))
+        var truth = try contents(client, key, kind.hasExpireTime)
+        let found = try contents(target, name, kind.hasExpireTime)
+        // Times to live of old sources are made absolute by the receiver's clock.
+        if kind == .redis62, abs(truth.expiry - found.expiry) < 2_000, found.expiry > 0 {
+          truth.expiry = found.expiry
+        }
+        compared += 1
+        if truth != found {
+          let text = String(decoding: key, as: UTF8.self)
+          let lines = applier.history.filter { $0.contains(text) }.suffix(12)
+          Issue.record(
+            "db \(database) \(text): \(truth) became \(found)\n\(lines.joined(separator: "\n"))")
+        }
+      }
+    }
+    for database in 0..<4 {
+      try target("SELECT", "\(database)")
+      for reply in try target("KEYS", "*").array ?? [] {
+        guard case .bulk(let key) = reply else { continue }
+        let name = KeyName(database: database, key: key)
+        if !expected.contains(name) {
+          let text = String(decoding: mapping.sourceKey(of: key) ?? key, as: UTF8.self)
+          let lines = applier.history.filter { $0.contains(text) }.suffix(12)
+          Issue.record("\(name) should not be there\n\(lines.joined(separator: "\n"))")
+        }
+      }
+    }
+    #expect(compared > 5)
+  }
+}

@@ -61,7 +61,7 @@ extension Job {
   }
 
   private func warning(_ status: LinkStatus) -> String? {
-    if let obstacle = replay.notices.current { return obstacle }
+    if let obstacle = replay.progress.notices.current { return obstacle }
     if case .pausing = status.phase, let error = status.lastError {
       return "the link to the source is down: \(error); trying again"
     }
@@ -82,6 +82,6 @@ extension Job {
 
   /// What has happened since the last call, a line each.
   func takeNotices() -> [String] {
-    replay.notices.take() + linkNotices.take(link.status)
+    replay.progress.notices.take() + linkNotices.take(link.status)
   }
 }

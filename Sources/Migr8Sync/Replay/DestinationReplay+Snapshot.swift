@@ -69,7 +69,7 @@ extension DestinationReplay {
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
-      notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
+      progress.notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
     }
   }
 

@@ -9,7 +9,7 @@ extension DestinationReplay {
     guard let record = try JobRecord.read(runner.identity, &connection), record.phase == .stream
     else {
       isLoaded = false
-      notices.note("the destination has lost this job's data: a new snapshot is needed")
+      progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
       throw ReplayError("the record is gone", .restart)
     }
     guard feed.rewind(to: record.place.offset) else {
@@ -31,7 +31,7 @@ extension DestinationReplay {
     var stream = StreamReplay(replay: self, lane: lane, record: record)
     defer { stream.end() }
     pause.reset()
-    notices.goesOn()
+    progress.notices.goesOn()
     return try stream.run()
   }
 }

@@ -39,7 +39,7 @@ protocol ReplayHost: AnyObject, Sendable {
 
 /// Brings the source's data to one destination. `run` occupies a thread.
 ///
-/// `@unchecked Sendable`: what other threads read (`progress`, the counters, `phases`, `notices`)
+/// `@unchecked Sendable`: what other threads read (`progress`, the counters, `phases`)
 /// guards itself; the rest is the replay thread's alone.
 final class DestinationReplay: @unchecked Sendable {
   let plan: DestinationPlan
@@ -49,8 +49,6 @@ final class DestinationReplay: @unchecked Sendable {
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
   let phases = PhaseClock()
-  /// What has happened to the run that the operator should see.
-  let notices = Notices()
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
   let stopBell: WakePipe
 
@@ -92,7 +90,8 @@ final class DestinationReplay: @unchecked Sendable {
       lease.stop()
       leaseThread.join()
     }
-    var pause = Backoff()
+    var pause = Backoff.forStream
+    var snapshotPause = Backoff.forSnapshot
     while true {
       do throws(ReplayError) {
         return try session(&pause)
@@ -102,8 +101,8 @@ final class DestinationReplay: @unchecked Sendable {
         case .failure, .interruption: throw error
         case .restart: continue
         case .transient:
-          notices.waiting("\(error); trying again")
-          try wait(milliseconds: pause.next())
+          progress.notices.waiting("\(error); trying again")
+          try wait(milliseconds: isLoaded ? pause.next() : snapshotPause.next())
         }
       }
     }

@@ -21,6 +21,8 @@ struct PipelineWire: ~Copyable {
   private var isInside = false
   /// The transaction whose EXEC is still to come, as far as its commands were in earlier batches.
   private var opened = OpenTransaction()
+  /// Snapshot keys that the destination could not take, to be sent again.
+  private var refused = RefusedKeys()
   /// Since when nothing is under way, on the monotonic clock.
   private var idleSince = Clock.monotonicMilliseconds()
 
@@ -65,7 +67,10 @@ struct PipelineWire: ~Copyable {
   }
 
   private mutating func send() throws(ReplayError) {
-    while sendIndex < batches.count {
+    if sendPosition == 0, let again = refused.take(pipeline) {
+      batches.insert(again, at: sendIndex)
+    }
+    while sendIndex < batches.count, sendPosition > 0 || !refused.isWaiting {
       let batch = batches[sendIndex]
       let transfer = try ReplayError.wrap { () throws(LinkError) in
         try batch.bytes.withBytes(from: sendPosition) { bytes throws(LinkError) in
@@ -151,6 +156,7 @@ struct PipelineWire: ~Copyable {
       cursor = BatchCursor()
       if batch.isKeepAlive { continue }
       opened.pass(batch)
+      if refused.isOver { pipeline.progress.notices.goesOn() }
       pipeline.complete(batch)
     }
   }
@@ -169,6 +175,10 @@ struct PipelineWire: ~Copyable {
       try resolveConflict(policy, key(batch), batch)
     case (.error(let line), .loader(let policy)) where line.hasPrefix("BUSYKEY"):
       try resolveConflict(policy, key(batch), batch)
+    case (.error(let line), .loader) where !batch.isOrdered && RefusedKeys.canWait(line):
+      let command = cursor.range(of: answered, in: batch)
+      refused.add(command, of: batch, pipeline)
+      pipeline.progress.notices.waiting(refusal(line, [], batch).description)
     case (.error(let line), _):
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
     case (.errorInArray(let index, let line), _):
@@ -217,8 +227,9 @@ struct PipelineWire: ~Copyable {
   }
 
   private func wait() {
+    let writes = sendIndex < batches.count && (sendPosition > 0 || !refused.isWaiting)
     let isRung = socket.wait(
-      reads: true, writes: sendIndex < batches.count, orFor: pipeline.bell,
+      reads: true, writes: writes, orFor: pipeline.bell,
       milliseconds: Self.keepAliveMilliseconds)
     if isRung { pipeline.bell.silence() }
   }

@@ -23,6 +23,9 @@ final class ReplayProgress: @unchecked Sendable {
   /// When the destination last answered anything, on the monotonic clock.
   let lastAnswerMilliseconds = Atomic<Int64>(0)
 
+  /// What has happened that the operator should see.
+  let notices = Notices()
+
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
   private var skipped = KeyHashSet()

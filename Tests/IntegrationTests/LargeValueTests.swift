@@ -29,6 +29,8 @@ struct LargeValueTests {
     try client("XGROUP", "CREATE", "bump:stream", "group", "0")
     try client(
       "XREADGROUP", "GROUP", "group", "one", "COUNT", 500, "STREAMS", "bump:stream", ">")
+    // Pending all the same.
+    try client("XDEL", "bump:stream", "1-7", "3-7", "400-7")
     try client("PEXPIREAT", "bump:zset", SampleData.farFuture)
     try client("PEXPIREAT", "bump:stream", SampleData.farFuture + 1)
   }

@@ -8,8 +8,10 @@ extension CommandTable {
   ///
   /// - Parameter reply: the answer to COMMAND. What makes no sense in it is passed over: such a command
   ///   stays unknown.
-  static func learned(from reply: RESPValue) -> CommandTable {
-    var entries = CommandTable.entries
+  static func learned(
+    from reply: RESPValue, builtIn: [(name: String, shape: CommandShape)] = entries
+  ) -> CommandTable {
+    var entries = builtIn
     var known = Set(entries.map(\.name))
     var specifications: [[KeySpecification]] = []
     for row in reply.array ?? [] {

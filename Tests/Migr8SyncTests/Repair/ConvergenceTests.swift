@@ -22,11 +22,13 @@ private enum View: String, CaseIterable {
   case renamed
   /// Everything.
   case mirror
+  /// A prefix, at a destination that knows fields with a time to live.
+  case fields
 
   func mapping() -> KeyMapping {
     let filter = KeyFilter(prefixes: [Array("in:".utf8)], databases: [0, 1])
     return switch self {
-    case .prefix, .shared: KeyMapping(filter)
+    case .prefix, .shared, .fields: KeyMapping(filter)
     case .renamed:
       KeyMapping(
         filter,
@@ -41,6 +43,9 @@ private enum View: String, CaseIterable {
 @Suite(.enabled(if: SourceKind.arePresent, "no servers: run scripts/servers"), .serialized)
 struct ConvergenceTests {
   static let steps = getenv("MIGR8SYNC_STEPS").flatMap { Int(String(cString: $0)) } ?? 2_000
+
+  /// Steps after which both sides come to rest and are compared.
+  static let stepsPerRound = 200
 
   @Test(arguments: SourceKind.allCases)
   func theDestinationHoldsTheSourceSeenThroughAPrefix(kind: SourceKind) throws {
@@ -66,13 +71,18 @@ struct ConvergenceTests {
     try run(.redis62, .prefix, ["--lua-replicate-commands", "no"])
   }
 
+  /// Fields that expire, far in the future: the destination goes by its own clock here.
+  @Test func withFieldsThatExpire() throws {
+    try run(.redis82, .fields)
+  }
+
   private func run(_ kind: SourceKind, _ view: View, _ options: [String] = []) throws {
     let seed =
       getenv("MIGR8SYNC_SEED").flatMap { UInt64(String(cString: $0)) }
       ?? UInt64.random(in: 0..<1_000_000)
     print("\(kind) \(view.rawValue): MIGR8SYNC_SEED=\(seed)")
     let source = try kind.start(options)
-    let (server, target) = try SourceKind.startDestination()
+    let (server, target) = try startDestination(view)
     if view == .shared { try target("SET", "theirs", "1") }
     let stream = try RawReplica(of: source)
     let applier = try Applier(
@@ -81,22 +91,35 @@ struct ConvergenceTests {
         destinationIsOurs: view != .shared, database: 0),
       source: source, target: target, offset: stream.startOffset, seed: seed)
     do {
-      try play(source, stream, applier, view, seed)
-      try compare(source, target, view, kind, applier)
+      var random = SeededGenerator(seed: seed ^ 3)
+      var workload = RandomWorkload(
+        seed: seed, exchangesDatabases: view != .shared, expires: view == .fields ? .fields : .keys)
+      var compared = 0
+      for _ in 0..<Self.steps / Self.stepsPerRound {
+        try play(&workload, source, stream, applier, &random)
+        compared += try compare(source, target, view, kind, applier)
+      }
+      #expect(compared > Self.steps / Self.stepsPerRound * 5)
     } catch {
       Issue.record("\(kind) \(view.rawValue), seed \(seed): \(error)")
     }
     withExtendedLifetime(server) {}
+    #expect(applier.refusals == 0, "\(applier.history.filter { $0.contains("refused") })")
     let counts = RoutingKind.allCases.map { "\($0.name) \(applier.counts[$0])" }
     print(
       "\(kind) \(view.rawValue): \(counts.joined(separator: ", ")); late"
         + " \(applier.lateValues)")
     if view != .mirror {
-      for kind in [RoutingKind.forwarded, .split, .translated, .repaired, .underRepair, .otherKeys]
-      {
+      for kind in [RoutingKind.forwarded, .split, .translated, .repaired, .otherKeys] {
         #expect(applier.counts[kind] > 0, "seed \(seed): no \(kind)")
       }
     }
+  }
+
+  private func startDestination(_ view: View) throws -> (RedisServer, TestConnection) {
+    if view != .fields { return try SourceKind.startDestination() }
+    let server = try SourceKind.redis82.start()
+    return (server, try TestConnection(server))
   }
 
   private func table(of source: RedisServer) throws -> CommandTable {
@@ -105,12 +128,11 @@ struct ConvergenceTests {
   }
 
   private func play(
-    _ source: RedisServer, _ stream: RawReplica, _ applier: Applier, _ view: View, _ seed: UInt64
+    _ workload: inout RandomWorkload, _ source: RedisServer, _ stream: RawReplica,
+    _ applier: Applier, _ random: inout SeededGenerator
   ) throws {
-    var random = SeededGenerator(seed: seed ^ 3)
-    var workload = RandomWorkload(seed: seed, exchangesDatabases: view != .shared)
     let client = try TestConnection(source)
-    for _ in 0..<Self.steps {
+    for _ in 0..<Self.stepsPerRound {
       let commands = workload.next()
       for command in commands { client.enqueue(command) }
       for _ in commands { _ = try client.receive() }
@@ -155,31 +177,44 @@ struct ConvergenceTests {
   /// What is known of a key.
   private struct Content: Equatable {
     var digest: String
-    var groups: String
+    /// Consumer groups of a stream; the deadlines of a hash's fields.
+    var details: String
     var expiry: Int64
   }
 
   private func contents(
-    _ connection: TestConnection, _ key: [UInt8], _ hasExpireTime: Bool
+    _ connection: TestConnection, _ key: [UInt8], _ hasExpireTime: Bool, _ view: View
   ) throws -> Content {
     let digest = try connection.send([Array("DEBUG".utf8), Array("DIGEST-VALUE".utf8), key])
-    var groups = ""
-    if try connection.send([Array("TYPE".utf8), key]).text == "stream" {
+    var details = ""
+    let type = try connection.send([Array("TYPE".utf8), key]).text
+    if type == "hash", view == .fields {
+      for field in RandomWorkload.fields {
+        let command =
+          ["HPEXPIRETIME".utf8.map { $0 }, key] + ["FIELDS", "1", field].map { Array($0.utf8) }
+        details += "\(try connection.send(command).array?.first?.text ?? "") "
+      }
+    }
+    if type == "stream" {
       for group in try connection.send([Array("XINFO".utf8), Array("GROUPS".utf8), key]).array ?? []
       {
-        // name, consumers, pending, last-delivered-id; what follows is not replicated by all versions.
-        groups += (group.array ?? []).prefix(8).compactMap(\.text).joined(separator: " ") + ";"
+        // name, consumers, pending, last-delivered-id, and what not all versions replicate. Nor do
+        // Redis 8.2 and Valkey 8.1 replicate a consumer that came with a read of nothing.
+        let fields = (group.array ?? []).compactMap(\.text)
+        details += (fields.prefix(2) + fields.dropFirst(4).prefix(4)).joined(separator: " ") + ";"
       }
     }
     let time = try connection.send([Array((hasExpireTime ? "PEXPIRETIME" : "PTTL").utf8), key])
     return Content(
-      digest: digest.array?.first?.text ?? "\(digest)", groups: groups, expiry: time.integer ?? -3)
+      digest: digest.array?.first?.text ?? "\(digest)", details: details, expiry: time.integer ?? -3
+    )
   }
 
   private func compare(
     _ source: RedisServer, _ target: TestConnection, _ view: View, _ kind: SourceKind,
     _ applier: Applier
-  ) throws {
+  ) throws -> Int {
+    applier.forgetSelection()
     let client = try TestConnection(source)
     let mapping = view.mapping()
     var expected: Set<KeyName> =
@@ -192,8 +227,8 @@ struct ConvergenceTests {
         guard case .bulk(let key) = reply, mapping.filter.matches(key: key.span) else { continue }
         let name = mapping.destinationKey(of: key)
         expected.insert(KeyName(database: mapping.destination(of: database), key: name))
-        var truth = try contents(client, key, kind.hasExpireTime)
-        let found = try contents(target, name, kind.hasExpireTime)
+        var truth = try contents(client, key, kind.hasExpireTime, view)
+        let found = try contents(target, name, kind.hasExpireTime, view)
         // Times to live of old sources are made absolute by the receiver's clock.
         if kind == .redis62, abs(truth.expiry - found.expiry) < 2_000, found.expiry > 0 {
           truth.expiry = found.expiry
@@ -219,6 +254,6 @@ struct ConvergenceTests {
         }
       }
     }
-    #expect(compared > 5)
+    return compared
   }
 }

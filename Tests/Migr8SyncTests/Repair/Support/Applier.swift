@@ -23,6 +23,10 @@ final class Applier {
   private var answers: [RepairAnswer] = []
   private var boundary: UInt64
   private var isTransactionSent = false
+  /// What was sent of the open transaction, with its database.
+  private var sent: [([[UInt8]], Int)] = []
+  /// Commands that the destination refused and whose keys were repaired.
+  private(set) var refusals = 0
   private var selected = -1
   /// The last lines of --explain.
   private(set) var history: [String] = []
@@ -51,6 +55,11 @@ final class Applier {
 
   private func chance(_ percent: Int) -> Bool {
     Int.random(in: 0..<100, using: &random) < percent
+  }
+
+  /// Somebody else has used the connection.
+  func forgetSelection() {
+    selected = -1
   }
 
   // MARK: Repairs
@@ -173,8 +182,7 @@ final class Applier {
       try send(command.arguments.map { Array(bytes[$0]) }, database)
     case .clear(let scope): try clear(scope)
     case .commit:
-      if isTransactionSent { try check(try target("EXEC")) }
-      isTransactionSent = false
+      try exec()
     case .repair, .drop, .begin, .acknowledge, .consumed: break
     case .abort, .needsKeys, .resynchronise, .stop: Issue.record("\(decision)")
     }
@@ -188,23 +196,42 @@ final class Applier {
     if let database, database != selected {
       try check(try target("SELECT", "\(database)"))
       selected = database
+      if isTransactionSent { sent.append(([], selected)) }
     }
-    try check(try target.send(words))
+    if isTransactionSent { sent.append((words, selected)) }
+    heal(try target.send(words), words, selected)
+  }
+
+  private func exec() throws {
+    guard isTransactionSent else { return }
+    isTransactionSent = false
+    defer { sent = [] }
+    let reply = try target("EXEC")
+    try check(reply)
+    for ((words, database), part) in zip(sent, reply.array ?? []) { heal(part, words, database) }
+  }
+
+  /// A refused command means that its keys are not what they should be.
+  private func heal(_ reply: RESPValue, _ words: [[UInt8]], _ database: Int) {
+    guard let line = reply.errorLine else { return }
+    let names = router.keysRefused(words, database: database)
+    note("offset \(boundary): refused, \(line): repairs \(names)")
+    refusals += 1
+    #expect(!names.isEmpty)
+    for name in names {
+      let entered = router.repairs.request(name, atBoundary: boundary)
+      #expect(entered)
+    }
   }
 
   private func check(_ reply: RESPValue) throws {
-    let lines = [reply.errorLine] + (reply.array ?? []).map(\.errorLine)
-    for line in lines.compactMap({ $0 }) {
-      Issue.record("the destination refuses: \(line)")
-      throw RedisServer.Failure(reason: history.suffix(20).joined(separator: "\n"))
-    }
+    guard let line = reply.errorLine else { return }
+    Issue.record("the destination refuses: \(line)")
+    throw RedisServer.Failure(reason: history.suffix(20).joined(separator: "\n"))
   }
 
   private func clear(_ scope: ClearScope) throws {
-    if isTransactionSent {
-      try check(try target("EXEC"))
-      isTransactionSent = false
-    }
+    try exec()
     for database in 0..<RandomWorkload.databases {
       if case .database(let one) = scope, one != database { continue }
       guard router.filter.matches(database: database) else { continue }

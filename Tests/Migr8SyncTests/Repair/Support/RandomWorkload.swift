@@ -11,14 +11,20 @@ struct RandomWorkload {
   /// Databases that the commands act on; the last is the one that is not selected.
   static let databases = 3
 
+  /// The fields of hashes.
+  static let fields = (0..<12).map { "w\($0)" }
+
+  /// What has times to live.
+  enum Expiring { case keys, fields }
+
   private var random: SeededGenerator
-  private let sendsScripts: Bool
+  private let expires: Expiring
   private let exchangesDatabases: Bool
   private var serial = 0
 
-  init(seed: UInt64, sendsScripts: Bool = true, exchangesDatabases: Bool) {
+  init(seed: UInt64, exchangesDatabases: Bool, expires: Expiring = .keys) {
     random = SeededGenerator(seed: seed)
-    self.sendsScripts = sendsScripts
+    self.expires = expires
     self.exchangesDatabases = exchangesDatabases
   }
 
@@ -60,9 +66,9 @@ struct RandomWorkload {
     case 5: streams()
     case 6: specials()
     case 7, 8: wholeKeys()
-    case 9: expiring()
+    case 9: expires == .keys ? expiring() : expiringFields()
     case 10: stores()
-    default: sendsScripts && pick(3) == 0 ? script() : databases()
+    default: pick(3) == 0 ? script() : databases()
     }
   }
 
@@ -166,6 +172,19 @@ struct RandomWorkload {
     }
   }
 
+  /// Relative and absolute, all far away; the source is to send them absolute.
+  private mutating func expiringFields() -> [String] {
+    let time = "\(Self.longMilliseconds + pick(1000))"
+    return switch pick(6) {
+    case 0: ["HPEXPIRE", key("h"), time, "FIELDS", "2", word(), word()]
+    case 1: ["HEXPIRE", key("h"), "\(1_000 + pick(100))", "FIELDS", "1", word()]
+    case 2: ["HPERSIST", key("h"), "FIELDS", "1", word()]
+    case 3: ["HSETEX", key("h"), "PX", time, "FIELDS", "1", word(), "\(serial)"]
+    case 4: ["HGETEX", key("h"), "PX", time, "FIELDS", "1", word()]
+    default: ["HGETDEL", key("h"), "FIELDS", "1", word()]
+    }
+  }
+
   private mutating func stores() -> [String] {
     switch pick(11) {
     case 0: ["SUNIONSTORE", key("e"), key("e"), key("e")]
@@ -177,9 +196,10 @@ struct RandomWorkload {
     case 6: ["ZDIFFSTORE", key("z"), "2", key("z"), key("z")]
     case 7: ["SORT", key("e"), "ALPHA", "STORE", key("l")]
     case 8:
+      // Not ALPHA: among equal weights that leaves the order to each server.
       [
-        "SORT", key("e"), "BY", pick(2) == 0 ? "in:h0->*" : "o*", "ALPHA", "GET", "in:s*", "GET",
-        "#", "STORE", key("l"),
+        "SORT", key("e"), "BY", pick(2) == 0 ? "in:n*" : "o*", "GET", "in:s*", "GET", "#", "STORE",
+        key("l"),
       ]
     case 9: ["GEORADIUS", key("g"), "13", "52", "5000", "km", "STORE", key("z")]
     default: ["GEOSEARCHSTORE", key("z"), key("g"), "FROMMEMBER", "here", "BYRADIUS", "9000", "km"]
@@ -195,11 +215,11 @@ struct RandomWorkload {
   }
 
   private mutating func databases() -> [String] {
-    switch pick(24) {
+    switch pick(60) {
     case 0: ["FLUSHDB"]
     case 1: pick(4) == 0 ? ["FLUSHALL"] : ["FLUSHDB", "ASYNC"]
-    case 2, 3: exchangesDatabases ? ["SWAPDB", "0", "1"] : ["TOUCH", key("s"), key("l")]
-    case 4: ["PUBLISH", "channel", "\(serial)"]
+    case 2, 3, 4: exchangesDatabases ? ["SWAPDB", "0", "1"] : ["TOUCH", key("s"), key("l")]
+    case 5: ["PUBLISH", "channel", "\(serial)"]
     default: ["SET", key("s"), "\(serial)"]
     }
   }

@@ -42,12 +42,7 @@ extension Job {
   }
 
   private func addStreamNumbers(_ snapshot: inout ProgressSnapshot, _ status: LinkStatus) {
-    let streamCounters = replay.streamCounters
-    snapshot.commandsRead = streamCounters.read.load(ordering: .relaxed)
-    snapshot.commandsForwarded = streamCounters.forwarded.load(ordering: .relaxed)
-    snapshot.commandsSplit = streamCounters.split.load(ordering: .relaxed)
-    snapshot.commandsDropped = streamCounters.dropped.load(ordering: .relaxed)
-    snapshot.messagesDropped = streamCounters.messagesDropped.load(ordering: .relaxed)
+    snapshot.routing = replay.streamCounters.reading
     let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
     guard applied > 0 else { return }
     let received = status.receivedOffset

@@ -5,11 +5,11 @@ import ReplicaLink
 
 /// Asks on a connection of its own, which is opened with the first question. For one thread.
 struct KeyQuestion: ~Copyable {
-  private let source: RedisURL
+  private let source: ServerLocator
   private let timeouts: Timeouts
   private var connection: RedisConnection?
 
-  init(source: RedisURL, timeouts: Timeouts) {
+  init(source: ServerLocator, timeouts: Timeouts) {
     self.source = source
     self.timeouts = timeouts
   }
@@ -22,7 +22,7 @@ struct KeyQuestion: ~Copyable {
     if let open = connection.take() {
       present = open
     } else {
-      present = try RedisConnection.open(source, timeouts: timeouts)
+      present = try RedisConnection.open(try source.locate(), timeouts: timeouts)
     }
     let reply = try present.command([Array("COMMAND".utf8), Array("GETKEYS".utf8)] + command)
     connection = consume present

@@ -281,6 +281,9 @@ struct RepairBook: Sendable {
     if changes.added.remove(name) == nil { changes.removed.insert(name) }
   }
 
+  /// Whether `takeChanges` has anything to say.
+  var hasChanges: Bool { !changes.isEmpty }
+
   /// What to change in the checkpoint, since the last time this was asked.
   mutating func takeChanges() -> Changes {
     defer { changes = Changes() }

@@ -5,6 +5,8 @@ import ReplicaLink
 /// One destination, and what goes there.
 struct DestinationPlan: Sendable {
   let locator: ServerLocator
+  /// Where keys under repair are read again.
+  let sourceLocator: ServerLocator
   let timeouts: Timeouts
   /// The source by its address, for the record.
   let sourceAddress: String
@@ -12,6 +14,12 @@ struct DestinationPlan: Sendable {
   let databases: DatabaseMap
   let onConflict: ConflictPolicy
   let workers: Int
+  /// What to do where keys decide nothing.
+  let policy: RoutingPolicy
+  /// What is known about commands.
+  let table: CommandTable
+  /// Whether every decision about a command is printed.
+  let explains: Bool
   /// What the destination said of itself; nil when it may not be asked.
   let facts: ServerFacts?
   /// What the source said of itself; nil when it may not be asked.
@@ -19,15 +27,22 @@ struct DestinationPlan: Sendable {
 
   init(_ options: SyncOptions, _ findings: PreflightFindings) {
     locator = options.destinationLocator
+    sourceLocator = options.sourceLocator
     timeouts = options.timeouts
     sourceAddress = "\(options.source.endpoint)"
     filter = options.filter
     databases = options.databases
     onConflict = options.onConflict
     workers = options.workers ?? LoaderPool.defaultCount
+    policy = options.policy
+    table = findings.table
+    explains = options.explains
     facts = findings.destination
     source = findings.source
   }
+
+  /// What goes there and what it is called there.
+  var mapping: KeyMapping { KeyMapping(filter, databases) }
 
   /// The destination's db where the job's record lies.
   var recordDatabase: Int {

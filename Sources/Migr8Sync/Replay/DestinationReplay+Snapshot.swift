@@ -88,6 +88,7 @@ extension DestinationReplay {
       phase: phase,
       place: ReplicationPlace(replicationID: start.replicationID, offset: start.offset),
       database: 0, rules: runner.identity.rules, source: plan.sourceAddress)
+    _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
   }
 }

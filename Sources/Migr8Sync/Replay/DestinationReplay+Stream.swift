@@ -17,6 +17,8 @@ extension DestinationReplay {
         "the destination stands at offset \(record.place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
+    let repairs = try RepairBook.read(
+      runner.identity, &connection, atBoundary: record.place.offset)
     if !hasConverged { phases.enter(.catchingUp) }
     progress.resume(at: record.place.offset)
     host.applied(record.place.offset)
@@ -28,7 +30,7 @@ extension DestinationReplay {
       checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
       replicationID: { [host] in host.replicationID },
       offset: record.place.offset, database: record.database)
-    var stream = StreamReplay(replay: self, lane: lane, record: record)
+    var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
     defer { stream.end() }
     pause.reset()
     progress.notices.goesOn()

@@ -31,6 +31,8 @@ struct Lane: ~Copyable {
   /// The last offset outside of any transaction, and the source's db in force there.
   private(set) var boundary: UInt64
   private var boundaryDatabase: Int
+  /// What the next checkpoint has to say of keys under repair.
+  private var repairs = RepairBook.Changes()
   /// Whether the job's record is to be written whole, and a db where it must not stay.
   private var isRecordLost = false
   private var recordsOldDatabase: Int?
@@ -55,13 +57,13 @@ struct Lane: ~Copyable {
     thread = pipeline.start("lane")
   }
 
-  /// Sends one encoded command to destination db `database`. The stream stands at `offset`.
+  /// Sends `count` encoded commands to destination db `database`. The stream stands at `offset`.
   mutating func forward(
-    _ command: UnsafeRawBufferPointer, database: Int, offset: UInt64
+    _ commands: UnsafeRawBufferPointer, count: Int = 1, database: Int, offset: UInt64
   ) throws(ReplayError) {
     let batch = try prepare(database, offset)
-    batch.bytes.append(command)
-    note(batch, offset)
+    batch.bytes.append(commands)
+    for _ in 0..<count { note(batch, offset) }
   }
 
   // MARK: Large commands, part by part
@@ -103,6 +105,16 @@ struct Lane: ~Copyable {
 
   /// The source closed its transaction.
   mutating func commit() { isInTransaction = false }
+
+  /// Keys came under repair, or are so no longer.
+  mutating func note(_ changes: RepairBook.Changes) {
+    for name in changes.added where repairs.removed.remove(name) == nil {
+      repairs.added.insert(name)
+    }
+    for name in changes.removed where repairs.added.remove(name) == nil {
+      repairs.removed.insert(name)
+    }
+  }
 
   /// The last command emptied a db, and the job's record with it.
   mutating func recordIsLost() { isRecordLost = true }
@@ -148,7 +160,9 @@ struct Lane: ~Copyable {
 
   /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered.
   mutating func drain() throws(ReplayError) {
-    if !isInTransaction, batch != nil || isOpen || boundary > checkpointed { try close() }
+    if !isInTransaction, batch != nil || isOpen || !repairs.isEmpty || boundary > checkpointed {
+      try close()
+    }
     try pipeline.drain()
   }
 
@@ -207,9 +221,11 @@ struct Lane: ~Copyable {
       checkpoint.append(
         boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
     }
+    note(batch, boundary)
+    for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
     isRecordLost = false
     recordsOldDatabase = nil
-    note(batch, boundary)
+    repairs = RepairBook.Changes()
     batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     note(batch, boundary)
     batch.boundaryOffset = boundary

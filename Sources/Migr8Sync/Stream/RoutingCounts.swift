@@ -32,8 +32,10 @@ enum RoutingKind: Int, Sendable, CaseIterable {
       }
   }
 
-  /// The name in summaries and in JSON.
-  var name: String { "\(self)" }
+  /// The name in JSON: words joined by underscores.
+  var jsonName: String {
+    "\(self)".map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
+  }
 }
 
 /// Counts of decisions by kind.
@@ -42,8 +44,16 @@ struct RoutingCounts: Sendable, Equatable {
   /// Keys that were entered for repair.
   private(set) var repairsRequested: UInt64 = 0
 
+  /// How many commands there were.
+  var total: UInt64 { counts.reduce(0, +) - self[.control] }
+
   /// How many decisions there were of a kind.
   subscript(kind: RoutingKind) -> UInt64 { counts[kind.rawValue] }
+
+  /// Counts decisions of a kind.
+  mutating func add(_ count: UInt64, of kind: RoutingKind) {
+    counts[kind.rawValue] += count
+  }
 
   /// Counts one decision.
   mutating func count(_ decision: RoutingDecision) {

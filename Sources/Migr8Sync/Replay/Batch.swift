@@ -20,7 +20,8 @@ final class Batch: @unchecked Sendable {
   var commandCount = 0
   /// How many of them write a snapshot key.
   var keyCount = 0
-  /// The source's db that its snapshot keys come from.
+  /// Of a loader's batch, the source's db that its keys come from; of the lane's, the destination's db
+  /// that is selected where it begins.
   var database = 0
   /// The command that gives a value built under another name its own, and that name.
   var move: (index: Int, key: [UInt8])?

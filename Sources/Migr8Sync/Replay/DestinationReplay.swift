@@ -49,6 +49,8 @@ final class DestinationReplay: @unchecked Sendable {
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
   let phases = PhaseClock()
+  /// No more than this may be acknowledged, whatever is applied: keys are under repair.
+  let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
   let stopBell: WakePipe
 

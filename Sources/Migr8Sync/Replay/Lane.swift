@@ -175,9 +175,11 @@ struct Lane: ~Copyable {
   // MARK: - Batches
 
   private mutating func currentBatch() -> Batch {
-    let current = batch ?? progress.emptyBatch()
-    batch = current
-    return current
+    if let batch { return batch }
+    let fresh = progress.emptyBatch()
+    fresh.database = selectedDatabase
+    batch = fresh
+    return fresh
   }
 
   /// The batch for a command to db `database`, with what has to stand before it.

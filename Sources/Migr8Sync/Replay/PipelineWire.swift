@@ -181,8 +181,12 @@ struct PipelineWire: ~Copyable {
       pipeline.progress.notices.waiting(refusal(line, [], batch).description)
     case (.error(let line), _):
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
+    case (.errorInArray(let index, let line), .lane)
+    where scanner.furtherErrors.count < ReplyScanner.furtherErrorsMax:
+      noteRefusal(index, line, batch)
+      for error in scanner.furtherErrors { noteRefusal(error.index, error.line, batch) }
     case (.errorInArray(let index, let line), _):
-      throw refusal(line, transactionCommand(index, batch), batch)
+      throw refusal(line, refusedCommand(index, batch).arguments, batch)
     }
   }
 
@@ -201,19 +205,34 @@ struct PipelineWire: ~Copyable {
     batch.keyCount -= 1
   }
 
-  /// The command at `index` of the transaction whose EXEC is being answered.
-  private func transactionCommand(_ index: Int, _ batch: Batch) -> [[UInt8]] {
-    var begin = -1
-    var walker = BatchCursor()
-    for command in 0..<answered
-    where walker.arguments(of: command, in: batch).first == Array("MULTI".utf8) {
-      begin = command
-    }
+  /// Tells the replay of a command that did nothing: its keys are not as the source has them.
+  private func noteRefusal(_ index: Int, _ line: String, _ batch: Batch) {
+    let (arguments, database) = refusedCommand(index, batch)
+    pipeline.progress.noteRefusal(
+      RefusedCommand(
+        arguments: arguments, database: database,
+        error: refusal(line, arguments, batch).description))
+  }
+
+  /// The command at `index` of the transaction whose EXEC is being answered, as far as it is known, and
+  /// the destination's db it acted on.
+  private func refusedCommand(
+    _ index: Int, _ batch: Batch
+  ) -> (arguments: [[UInt8]], database: Int) {
     // Without a MULTI here the transaction was begun in an earlier batch.
-    if begin < 0, index < opened.count { return opened.command(index) }
-    let place = begin < 0 ? index - opened.count : begin + 1 + index
-    var finder = BatchCursor()
-    return finder.arguments(of: min(place, answered), in: batch)
+    if !opened.isEmpty, index < opened.count { return opened.command(index) }
+    var walker = BatchCursor()
+    var database = batch.database
+    var place = opened.isEmpty ? -1 : index - opened.count
+    var arguments: [[UInt8]] = []
+    var position = 0
+    while position < answered, place < 0 || position <= place {
+      arguments = walker.arguments(of: position, in: batch, first: .max)
+      if arguments.first == Array("MULTI".utf8) { place = position + 1 + index }
+      if let selected = OpenTransaction.selection(arguments) { database = selected }
+      position += 1
+    }
+    return (arguments, database)
   }
 
   private func refusal(_ line: String, _ arguments: [[UInt8]], _ batch: Batch) -> ReplayError {

@@ -32,6 +32,8 @@ struct StreamReplay: ~Copyable {
       repairs: repairs)
     router.skippedKeys = replay.progress.skippedKeys
     databases = replay.plan.databases
+    replay.acknowledgeCeiling.store(
+      repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
   }
 
   /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
@@ -121,7 +123,7 @@ struct StreamReplay: ~Copyable {
   // MARK: - Commands
 
   private mutating func handle() throws(ReplayError) {
-    if !router.repairs.isEmpty { try serveRepairs() }
+    if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
     let arrival =
@@ -136,7 +138,7 @@ struct StreamReplay: ~Copyable {
     counts.count(decision)
     if replay.plan.explains { explain(decision, start) }
     try carryOut(decision, start, end)
-    if router.repairs.hasChanges { lane.note(router.repairs.takeChanges()) }
+    if router.repairs.hasChanges { noteRepairs() }
     try lane.reached(end, database: router.database)
   }
 
@@ -199,7 +201,10 @@ struct StreamReplay: ~Copyable {
 
   /// Asks, hears and writes what is due; waits where the next command must.
   private mutating func serveRepairs() throws(ReplayError) {
-    guard !router.repairs.isEmpty, !router.isInTransaction else { return }
+    if router.isInTransaction { return }
+    try heal()
+    if router.repairs.isEmpty { return }
+    defer { if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) } }
     while true {
       try repairs.exchange(
         &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
@@ -222,6 +227,31 @@ struct StreamReplay: ~Copyable {
       }
     }
     lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { try lane.drain() }
+  }
+
+  /// A command that the destination refused means that its keys are not as the source has them: they
+  /// are read again.
+  private mutating func heal() throws(ReplayError) {
+    for refused in replay.progress.takeRefusals() {
+      let names = router.keysRefused(refused.arguments, database: refused.database)
+      guard !names.isEmpty else { throw ReplayError(refused.error) }
+      for name in names where !router.repairs.request(name, atBoundary: lane.boundary) {
+        throw ReplayError("\(refused.error), and too many keys are being repaired already")
+      }
+      counts.countHealed(names.count)
+      replay.progress.notices.note("\(refused.error); the key is read again from the source")
+    }
+    if router.repairs.hasChanges { noteRepairs() }
+  }
+
+  /// Puts what came under repair into the next checkpoint. What is acknowledged is at the destination,
+  /// repaired keys too: so nothing beyond this point is for the time being.
+  private mutating func noteRepairs() {
+    lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { return }
+    let ceiling = replay.acknowledgeCeiling.load(ordering: .relaxed)
+    replay.acknowledgeCeiling.store(min(lane.boundary, ceiling), ordering: .relaxed)
   }
 
   /// Removes every key of the job that comes from `scope`, as the source emptied it.
@@ -253,7 +283,7 @@ struct StreamReplay: ~Copyable {
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
   /// decide, it is collected after all.
   private mutating func handleLarge() throws(ReplayError) {
-    if !router.repairs.isEmpty { try serveRepairs() }
+    if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head) = decoder.withHead { (bytes, arguments) in
       let decision = router.routeHead(

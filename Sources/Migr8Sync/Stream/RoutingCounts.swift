@@ -55,6 +55,11 @@ struct RoutingCounts: Sendable, Equatable {
     counts[kind.rawValue] += count
   }
 
+  /// Counts keys that are repaired because the destination has refused a command on them.
+  mutating func countHealed(_ count: Int) {
+    repairsRequested += UInt64(count)
+  }
+
   /// Counts one decision.
   mutating func count(_ decision: RoutingDecision) {
     counts[RoutingKind(decision).rawValue] += 1

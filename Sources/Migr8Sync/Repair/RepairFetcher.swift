@@ -15,6 +15,8 @@ import ReplicaLink
 final class RepairFetcher: @unchecked Sendable {
   /// Questions sent before the first is answered.
   static let pipelinedMax = 8
+  /// Questions in the queue beyond which `hasRoom` says no.
+  static let queuedMax = 64
   /// Answers nobody has taken yet, in bytes, beyond which no question is asked.
   static let untakenBytesMax = 64 << 20
   /// The longest value that one RESTORE can carry: the servers' default proto-max-bulk-len, in bytes.
@@ -65,6 +67,21 @@ final class RepairFetcher: @unchecked Sendable {
       monitor.broadcast()
     }
   }
+
+  /// Carries questions from a book to the source and answers back. Never waits.
+  ///
+  /// - Parameter replicationID: the history that is followed.
+  /// - Throws: the failure.
+  func exchange(
+    with book: inout RepairBook, following replicationID: String
+  ) throws(ReplayError) {
+    for answer in takeAnswers() { book.answered(answer, following: replicationID) }
+    if hasRoom { ask(book.takeNeeded()) }
+    if let failure { throw ReplayError(failure) }
+  }
+
+  /// Whether more should be asked now: what is urgent then does not wait behind a long queue.
+  var hasRoom: Bool { monitor.withLock { questions.count < Self.queuedMax } }
 
   /// Asks about these keys. Each is answered once.
   func ask(_ names: [KeyName]) {

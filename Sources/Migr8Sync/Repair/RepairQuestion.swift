@@ -28,13 +28,16 @@ struct RepairAnswer: Sendable, Equatable {
 struct RepairQuestion: Sendable {
   /// Whether the source knows PEXPIRETIME (7.0).
   let knowsExpireTime: Bool
-  /// Whether the source is a replica, and knows MEMORY USAGE (4.0).
+  /// Whether the source knows MEMORY USAGE (4.0).
+  let knowsPresence: Bool
+  /// Whether it is asked for: the source is a replica.
   let asksPresence: Bool
 
   /// Makes the question for a server.
   init(_ facts: ServerFacts) {
     knowsExpireTime = facts.version >= ServerVersion(7)
-    asksPresence = facts.isReplica && facts.version >= ServerVersion(4)
+    knowsPresence = facts.version >= ServerVersion(4)
+    asksPresence = facts.isReplica && knowsPresence
   }
 
   /// The commands from MULTI to EXEC.
@@ -78,7 +81,9 @@ struct RepairQuestion: Sendable {
     case .null, .bulk:
       // -2: it expired between the two commands. A server that became a replica since it was first
       // asked must be asked in another way.
-      if facts.isReplica { answer.isSettled = asksPresence && parts[count - 2] == .null }
+      if facts.isReplica, knowsPresence {
+        answer.isSettled = asksPresence && parts[count - 2] == .null
+      }
     default: return nil
     }
     return answer

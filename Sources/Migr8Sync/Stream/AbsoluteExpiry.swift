@@ -16,7 +16,7 @@ enum AbsoluteExpiry {
   ///   - mapping: what its key is called at the destination.
   static func rewritten(
     _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, receiptMilliseconds now: Int64,
-    mapping: KeyMapping = KeyMapping(KeyFilter())
+    mapping: KeyMapping = .identity
   ) -> [UInt8]? {
     guard let name = arguments.isEmpty ? nil : arguments[0],
       let shape = CommandTable.builtIn.shape(named: bytes.extracting(name))

@@ -46,9 +46,8 @@ private struct CommandDescription {
 
   init?(_ row: RESPValue) {
     guard let fields = row.array, fields.count >= 6, let name = fields[0].text,
-      let first = fields[3].integer.flatMap({ Int(exactly: $0) }),
-      let last = fields[4].integer.flatMap({ Int(exactly: $0) }),
-      let step = fields[5].integer.flatMap({ Int(exactly: $0) })
+      let first = Self.number(fields[3]), let last = Self.number(fields[4]),
+      let step = Self.number(fields[5])
     else { return nil }
     self.name = name.lowercased()
     flags = Set((fields[2].array ?? []).compactMap(\.text))

@@ -25,6 +25,9 @@ struct KeyMapping: Sendable {
   /// Where a single database goes, whichever it is.
   private let target: Int?
 
+  /// Every key, under its own name.
+  static let identity = KeyMapping(KeyFilter())
+
   /// Makes a mapping; with a filter alone one that changes no name.
   init(_ filter: KeyFilter, rewrites: [KeyRewrite] = [], databases: [Int: Int] = [:]) {
     self.filter = filter

@@ -40,7 +40,7 @@ struct KeySpecification: Sendable, Equatable {
       guard step > 0, end >= start, end < arguments.count else { return nil }
       return Array(stride(from: start, through: end, by: step))
     case .counted(let number, let first, let step):
-      guard start + number < arguments.count, step > 0,
+      guard number >= 0, start + number < arguments.count, step > 0,
         let value = bytes.extracting(arguments[start + number]).integer, value >= 0,
         value <= Int64(arguments.count)
       else { return nil }

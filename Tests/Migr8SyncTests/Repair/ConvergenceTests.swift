@@ -76,7 +76,16 @@ struct ConvergenceTests {
     try run(.redis82, .fields)
   }
 
-  private func run(_ kind: SourceKind, _ view: View, _ options: [String] = []) throws {
+  /// The source is a replica, and the program's own thread asks it.
+  @Test(arguments: [SourceKind.redis62, .redis70]) func fromAReplica(kind: SourceKind) throws {
+    let port = try freeLoopbackPort()
+    let master = try kind.start(["--port", "\(port)"])
+    try run(kind, .prefix, ["--replicaof", "127.0.0.1", "\(port)"], master: master)
+  }
+
+  private func run(
+    _ kind: SourceKind, _ view: View, _ options: [String] = [], master: RedisServer? = nil
+  ) throws {
     let seed =
       getenv("MIGR8SYNC_SEED").flatMap { UInt64(String(cString: $0)) }
       ?? UInt64.random(in: 0..<1_000_000)
@@ -84,19 +93,28 @@ struct ConvergenceTests {
     let source = try kind.start(options)
     let (server, target) = try startDestination(view)
     if view == .shared { try target("SET", "theirs", "1") }
+    if master != nil { try awaitAttached(source) }
     let stream = try RawReplica(of: source)
+    let url = try RedisURL(source.url)
+    let fetcher = RepairFetcher(source: { () throws(LinkError) in url }, timeouts: Timeouts())
+    let thread = fetcher.start()
+    defer {
+      fetcher.stop()
+      thread.join()
+    }
     let applier = try Applier(
       router: CommandRouter(
         mapping: view.mapping(), table: try table(of: source),
         destinationIsOurs: view != .shared, database: 0),
-      source: source, target: target, offset: stream.startOffset, seed: seed)
+      source: source, target: target, offset: stream.startOffset, seed: seed,
+      fetcher: master == nil ? nil : fetcher)
     do {
       var random = SeededGenerator(seed: seed ^ 3)
       var workload = RandomWorkload(
         seed: seed, exchangesDatabases: view != .shared, expires: view == .fields ? .fields : .keys)
       var compared = 0
       for _ in 0..<Self.steps / Self.stepsPerRound {
-        try play(&workload, source, stream, applier, &random)
+        try play(&workload, master ?? source, source, stream, applier, &random)
         compared += try compare(source, target, view, kind, applier)
       }
       #expect(compared > Self.steps / Self.stepsPerRound * 5)
@@ -116,6 +134,11 @@ struct ConvergenceTests {
     }
   }
 
+  private func awaitAttached(_ replica: RedisServer) throws {
+    let client = try TestConnection(replica)
+    while !ServerFacts(info: try client("INFO", "replication").text ?? "").isMasterLinkUp {}
+  }
+
   private func startDestination(_ view: View) throws -> (RedisServer, TestConnection) {
     if view != .fields { return try SourceKind.startDestination() }
     let server = try SourceKind.redis82.start()
@@ -128,10 +151,11 @@ struct ConvergenceTests {
   }
 
   private func play(
-    _ workload: inout RandomWorkload, _ source: RedisServer, _ stream: RawReplica,
-    _ applier: Applier, _ random: inout SeededGenerator
+    _ workload: inout RandomWorkload, _ master: RedisServer, _ source: RedisServer,
+    _ stream: RawReplica, _ applier: Applier, _ random: inout SeededGenerator
   ) throws {
-    let client = try TestConnection(source)
+    let client = try TestConnection(master)
+    let asking = try TestConnection(source)
     for _ in 0..<Self.stepsPerRound {
       let commands = workload.next()
       for command in commands { client.enqueue(command) }
@@ -145,10 +169,11 @@ struct ConvergenceTests {
     }
     try awaitExpiry(client)
     let end = try client.offset()
+    while try asking.offset() < end {}
     try stream.pump(upTo: end)
     while let command = try stream.next() { try applier.apply(command) }
     try applier.settle {
-      try stream.pump(upTo: client.offset())
+      try stream.pump(upTo: asking.offset())
       while let command = try stream.next() { try applier.apply(command) }
     }
   }

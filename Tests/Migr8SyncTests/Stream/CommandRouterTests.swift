@@ -231,10 +231,17 @@ extension CommandRouter {
     #expect(error.offset == 123_456)
   }
 
+  private static func renaming(_ router: CommandRouter) -> CommandRouter {
+    CommandRouter(
+      mapping: KeyMapping(
+        router.filter, rewrites: [KeyRewrite(old: Array("in:".utf8), new: Array("x".utf8))],
+        databases: [0: 2]), table: LearnedTableTests.foreign, destinationIsOurs: false, database: 0)
+  }
+
   @Test func mutatedCommandsNeverTrap() {
     let seed: UInt64 = 8_128
     var generator = SeededGenerator(seed: seed)
-    let names = CommandTable.entries.map(\.name) + ["nosuch", ""]
+    let names = CommandTable.entries.map(\.name) + ["nosuch", "", "mod.many", "mod.movable"]
     let words = [
       "in:a", "out:b", "in:", "", "0", "1", "-1", "2147483648", "9223372036854775807", "STORE",
       "BY",
@@ -243,7 +250,9 @@ extension CommandRouter {
     for databases in [nil, [0, 3]] as [Set<Int>?] {
       for prefixes in [[], ["in:"]] {
         var router = Self.router(prefixes: prefixes, databases: databases)
-        for _ in 0..<15_000 {
+        for step in 0..<15_000 {
+          // From the middle on with renames, and with keys under repair all along.
+          if step == 7_500 { router = Self.renaming(router) }
           var command = CommandUnderTest(
             [names.randomElement(using: &generator)!]
               + (0..<Int.random(in: 0...8, using: &generator)).map { _ in
@@ -253,7 +262,12 @@ extension CommandRouter {
             let at = Int.random(in: 0..<command.bytes.count, using: &generator)
             command.bytes[at] = UInt8.random(in: 0...255, using: &generator)
           }
-          let decision = router.decide(command)
+          let decision = router.decide(command, at: UInt64(step))
+          if decision == .needsKeys {
+            _ = router.route(
+              command.bytes.span, arguments: command.arguments.span, startOffset: 1,
+              askedKeys: [Array("in:a".utf8), Array("out:b".utf8)])
+          }
           let explanation = decision.explanation(
             command.bytes.span, arguments: command.arguments.span, database: 0, offset: 1)
           #expect(!explanation.contains("\n"), "seed \(seed)")

@@ -121,6 +121,55 @@ import Testing
     #expect(router.outcome(`case`.0) == `case`.1)
   }
 
+  /// A source may say anything.
+  @Test func noReplyMakesItTrap() {
+    let seed = UInt64.random(in: 0..<1_000_000)
+    var random = SeededGenerator(seed: seed)
+    let numbers: [Int64] = [
+      0, 1, 2, 3, -1, -2, -9, 9, .max, .min, Int64(Int32.max), Int64(Int32.min), 1 << 40,
+    ]
+    func number() -> RESPValue { .integer(numbers.randomElement(using: &random) ?? 0) }
+    func map(_ names: [String]) -> RESPValue {
+      .array(names.flatMap { [RESPValue.simple($0), number()] })
+    }
+    func specification() -> RESPValue {
+      let begin =
+        [
+          RESPValue.array([.simple("type"), .simple("index"), .simple("spec"), map(["index"])]),
+          .array([
+            .simple("type"), .simple("keyword"), .simple("spec"),
+            .array([.simple("keyword"), .simple("b"), .simple("startfrom"), number()]),
+          ]), number(),
+        ].randomElement(using: &random) ?? .null
+      let find =
+        [
+          RESPValue.array([
+            .simple("type"), .simple("range"), .simple("spec"),
+            map(["lastkey", "keystep", "limit"]),
+          ]),
+          .array([
+            .simple("type"), .simple("keynum"), .simple("spec"),
+            map(["keynumidx", "firstkey", "keystep"]),
+          ]), .null,
+        ].randomElement(using: &random) ?? .null
+      return .array([
+        .simple("flags"), .array([]), .simple("begin_search"), begin, .simple("find_keys"), find,
+      ])
+    }
+    let command = CommandUnderTest("x 1 b 2 in:a 3 4")
+    var found = 0
+    for _ in 0..<20_000 {
+      var row: [RESPValue] = [.simple("x"), number(), .array([]), number(), number(), number()]
+      if Bool.random(using: &random) {
+        row += [.array([]), .array([]), .array([specification(), specification()])]
+      }
+      row.removeLast(Int.random(in: 0...10, using: &random) / 10)
+      let table = CommandTable.learned(from: .array([.array(row)]), builtIn: [])
+      if let keys = Self.keys(table, command) { found += keys.count }
+    }
+    #expect(found > 50, "seed \(seed)")
+  }
+
   @Test func thePolicyDecidesAboutWhatCannotBePlaced() {
     for (unplaced, outcome) in [
       (RoutingPolicy.Unplaced.drop, Outcome.drop(.unplaced)), (.forward, .forward),

@@ -31,13 +31,19 @@ final class Applier {
   /// The last lines of --explain.
   private(set) var history: [String] = []
 
+  /// The program's own way to ask, in place of asking at random moments.
+  private let fetcher: RepairFetcher?
+  private let replicationID: String
+
   init(
     router: CommandRouter, source: RedisServer, target: TestConnection, offset: UInt64,
-    seed: UInt64
+    seed: UInt64, fetcher: RepairFetcher? = nil
   ) throws {
+    self.fetcher = fetcher
     asking = try TestConnection(source)
     let facts = ServerFacts(info: try asking("INFO").text ?? "")
     question = RepairQuestion(facts)
+    replicationID = facts.replicationID ?? ""
     rewritesTimes = facts.version < ServerVersion(7)
     self.router = router
     self.target = target
@@ -66,7 +72,7 @@ final class Applier {
 
   /// Perhaps asks, perhaps hears, perhaps crashes.
   private func betweenCommands() throws {
-    if chance(eagerness) { try ask() }
+    if fetcher != nil || chance(eagerness) { try ask() }
     if chance(eagerness) { hear() }
     while router.repairs.isBlocking {
       try ask()
@@ -83,6 +89,12 @@ final class Applier {
   }
 
   private func ask() throws {
+    if let fetcher {
+      if router.repairs.isBlocking {
+        _ = fetcher.awaitAnswers(untilMilliseconds: Clock.monotonicMilliseconds() + 100)
+      }
+      return try fetcher.exchange(with: &router.repairs, following: replicationID)
+    }
     for name in router.repairs.takeNeeded(limit: 5) {
       try asking("SELECT", "\(name.database)")
       let commands = question.commands(for: name.key)
@@ -138,6 +150,9 @@ final class Applier {
   /// Carries out everything that is still under repair, while `pump` brings what the stream still has.
   func settle(_ pump: () throws -> Void) throws {
     for _ in 0..<1000 where !router.repairs.isEmpty {
+      if let fetcher {
+        _ = fetcher.awaitAnswers(untilMilliseconds: Clock.monotonicMilliseconds() + 20)
+      }
       try ask()
       hear()
       try pump()

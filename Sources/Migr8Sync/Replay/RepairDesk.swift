@@ -13,8 +13,6 @@ struct RepairDesk: ~Copyable {
   private let thread: NamedThread
   private let encoder: RepairEncoder
   private var questions: KeyQuestion
-  /// Keys that are out for an answer.
-  private var askedCount = 0
 
   /// Starts the fetcher; it connects with the first question.
   init(_ replay: DestinationReplay) {
@@ -40,20 +38,10 @@ struct RepairDesk: ~Copyable {
   ///
   /// - Parameter replicationID: the history that is followed.
   /// - Throws: when the source will not answer, whatever is tried.
-  mutating func exchange(
+  func exchange(
     _ book: inout RepairBook, following replicationID: String
   ) throws(ReplayError) {
-    if let failure = fetcher.failure { throw ReplayError(failure.description) }
-    let needed = book.takeNeeded()
-    if !needed.isEmpty {
-      askedCount += needed.count
-      fetcher.ask(needed)
-    }
-    if askedCount == 0 { return }
-    for answer in fetcher.takeAnswers() {
-      askedCount -= 1
-      book.answered(answer, following: replicationID)
-    }
+    try fetcher.exchange(with: &book, following: replicationID)
   }
 
   /// Waits a moment for an answer.

@@ -15,7 +15,7 @@ extension ProgressSnapshot {
     object.add("bytes_written", bytesWritten)
     object.add("commands_read", commandsRead)
     for kind in RoutingKind.allCases where kind != .control && kind != .failed {
-      object.add("commands_" + kind.jsonName, routing[kind])
+      object.add("commands_" + kind.name, routing[kind])
     }
     object.add("keys_repaired", routing.repairsRequested)
     object.add("reconnects", reconnects)

@@ -33,7 +33,7 @@ enum RoutingKind: Int, Sendable, CaseIterable {
   }
 
   /// The name in JSON: words joined by underscores.
-  var jsonName: String {
+  var name: String {
     "\(self)".map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
   }
 }

@@ -64,7 +64,8 @@ import Testing
     var connection = try RedisConnection.open(try RedisURL(server.url), timeouts: Timeouts())
     let table = try CommandTable.learned(from: &connection)
     #expect(!Self.knows(table, "zscore") && Self.knows(table, "set"))
-    var question = KeyQuestion(source: try RedisURL(server.url), timeouts: Timeouts())
+    var question = KeyQuestion(
+      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts())
     let keys = try question.keys(of: ["SET", "k", "v"].map { Array($0.utf8) })
     #expect(keys == nil)
   }
@@ -72,7 +73,8 @@ import Testing
   @Test(.enabled(if: SourceKind.arePresent, "no servers: run scripts/servers"))
   func theSourceNamesTheKeysOfACommand() throws {
     let server = try SourceKind.redis70.start()
-    var question = KeyQuestion(source: try RedisURL(server.url), timeouts: Timeouts())
+    var question = KeyQuestion(
+      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts())
     let first = try question.keys(of: ["EVAL", "x", "2", "a", "b"].map { Array($0.utf8) })
     #expect(first == [Array("a".utf8), Array("b".utf8)])
     let second = try question.keys(of: ["NOSUCH", "x"].map { Array($0.utf8) })

@@ -23,8 +23,8 @@ import Testing
   @Test func namesAreStable() {
     #expect(
       RoutingKind.allCases.map(\.name) == [
-        "forwarded", "split", "translated", "repaired", "underRepair", "cleared", "flushed",
-        "swapped", "otherKeys", "otherDatabase", "messages", "code", "cluster", "unplaced",
+        "forwarded", "split", "translated", "repaired", "under_repair", "cleared", "flushed",
+        "swapped", "other_keys", "other_database", "messages", "code", "cluster", "unplaced",
         "control", "failed",
       ])
   }

@@ -150,7 +150,8 @@ extension Command {
     options: [
       CommandOption(
         name: .job, value: "NAME",
-        help: "The name of the job, under which the destination keeps how far it has come. Default: "
+        help:
+          "The name of the job, under which the destination keeps how far it has come. Default: "
           + "made of the servers and the rules, so that the same command goes on where it ended."),
       CommandOption(
         name: .takeOver,

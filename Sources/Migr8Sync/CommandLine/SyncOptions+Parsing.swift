@@ -203,7 +203,8 @@ private struct OptionReader {
     }
     guard isPlain, (1...SyncOptions.jobNameBytesMax).contains(name.utf8.count) else {
       throw wrong(
-        .job, takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'")
+        .job, takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'"
+      )
     }
     return name
   }

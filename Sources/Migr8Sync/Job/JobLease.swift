@@ -20,7 +20,8 @@ struct JobRunner: Sendable, Equatable {
     self.identity = identity
     var host = [CChar](repeating: 0, count: 256)
     _ = gethostname(&host, host.count - 1)
-    let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let name = String(
+      decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let plain = name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }
     id = "\(plain):\(getpid()):\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
   }

@@ -24,7 +24,8 @@ struct JobStart: Sendable {
       {
         refusal = PreflightRefusal(
           "job \(runner.identity.name) is being worked on by \(holder), whose lease lasts"
-            + " \(milliseconds) ms more (stop that process, or take the job from it with --takeover)")
+            + " \(milliseconds) ms more (stop that process, or take the job from it with --takeover)"
+        )
         record = nil
       } else if options.clearsDestination {
         refusal = nil
@@ -49,7 +50,8 @@ struct JobStart: Sendable {
     if record.rules != identity.rules {
       return PreflightRefusal(
         "job \(identity.name) was begun with other rules: then \(record.rules); now"
-          + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)")
+          + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)"
+      )
     }
     let address = "\(options.source.endpoint)"
     guard record.source != address, let source = findings.source else { return nil }

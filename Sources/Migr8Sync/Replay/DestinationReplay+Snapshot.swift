@@ -24,7 +24,7 @@ extension DestinationReplay {
     try writeRecord(.stream, start)
     isLoaded = true
     progress.resume(at: start.offset)
-    host.applied(start.offset)
+    applied(start.offset)
   }
 
   /// Brings the snapshot to the destination.
@@ -69,7 +69,8 @@ extension DestinationReplay {
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
-      progress.notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
+      progress.notices.note(
+        "removed \(HumanNumber.count(removed)) keys that the source no longer has")
     }
   }
 
@@ -87,7 +88,8 @@ extension DestinationReplay {
     let record = JobRecord(
       phase: phase,
       place: ReplicationPlace(replicationID: start.replicationID, offset: start.offset),
-      database: 0, rules: runner.identity.rules, source: plan.sourceAddress)
+      database: 0, rules: runner.identity.rules, source: plan.sourceAddress
+    )
     _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
   }

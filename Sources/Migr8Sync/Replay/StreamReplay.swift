@@ -165,7 +165,10 @@ struct StreamReplay: ~Copyable {
           + " (start again)")
     case .acknowledge:
       try lane.flush()
-      replay.host.acknowledge(onceApplied: start)
+      let applied = replay.progress.appliedOffset.load(ordering: .sequentiallyConsistent)
+      replay.host.acknowledge(
+        onceApplied: start,
+        applied: min(applied, replay.acknowledgeCeiling.load(ordering: .relaxed)))
     case .clear(let scope): try clear(scope, start)
     case .repair, .drop, .consumed, .needsKeys: break
     case .resynchronise(let error):
@@ -204,7 +207,9 @@ struct StreamReplay: ~Copyable {
     if router.isInTransaction { return }
     try heal()
     if router.repairs.isEmpty { return }
-    defer { if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) } }
+    defer {
+      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
+    }
     while true {
       try repairs.exchange(
         &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))

@@ -144,10 +144,10 @@ struct SafetyTests {
       "sync", "-q", "-s", source.url, "-d", destination.url, "-p", "bump:",
     ])
     try source.awaitToolFollowing(tool)
-    try client("RENAME", "bump:here", "other:there")
+    try client("SUNIONSTORE", "bump:here", "other:there")
     let offset = try client.info("replication")["master_repl_offset"] ?? "?"
     let result = try Tool.finish(tool)
-    expectLine(result, code: 1, saying: ["rename", "bump:here", "other:there", "offset"])
+    expectLine(result, code: 1, saying: ["sunionstore", "bump:here", "other:there", "offset"])
     #expect((Int(offset) ?? 0) > 0)
   }
 

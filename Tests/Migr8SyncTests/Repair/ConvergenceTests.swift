@@ -78,8 +78,7 @@ struct ConvergenceTests {
 
   /// The source is a replica, and the program's own thread asks it.
   @Test(arguments: [SourceKind.redis62, .redis70]) func fromAReplica(kind: SourceKind) throws {
-    let port = try freeLoopbackPort()
-    let master = try kind.start(["--port", "\(port)"])
+    let (master, port) = try kind.startMaster()
     try run(kind, .prefix, ["--replicaof", "127.0.0.1", "\(port)"], master: master)
   }
 

@@ -53,6 +53,7 @@ final class Replay: @unchecked Sendable {
         memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
         directory: options.spoolDirectory))
     linkOptions.psyncCommand = options.psyncCommand
+    linkOptions.usesTwoChannels = options.usesTwoChannels
     link = ReplicaLink(
       source: { source }, options: linkOptions, resumingFrom: nil, readerCount: 1)
     reader = link.readers[0]

@@ -74,10 +74,14 @@ extension LinkMachine {
 
   /// The acknowledgement to send now, if one is due.
   ///
+  /// None during a marked snapshot: it could reach the source when that has just sent the mark, and
+  /// the stream would come right behind it, so that the mark is no longer the last there is.
+  ///
   /// - Parameter applied: what is applied at every destination. No more is acknowledged than was
   ///   received: it may be of a history that is over.
   mutating func acknowledgement(of applied: UInt64, isAsked: Bool, now: Int64) -> UInt64? {
     switch state {
+    case .snapshot(let start, _) where start.framing.isMarked: return nil
     case .snapshot, .both, .following:
       guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
       return min(applied, scanner?.boundary ?? 0)

@@ -150,7 +150,8 @@ struct LinkMachine: Sendable {
     var handshake = ReplicaHandshake(
       ReplicaHandshake.Request(
         credentials: peer.credentials, peer: peer.name, psyncCommand: options.psyncCommand,
-        place: place, takesTwoChannels: options.usesTwoChannels && channelFailures < options.channelFailuresMax))
+        place: place,
+        takesTwoChannels: options.usesTwoChannels && channelFailures < options.channelFailuresMax))
     let action = handshake.begin()
     state = .talking(handshake)
     follow(action, handshake, now)

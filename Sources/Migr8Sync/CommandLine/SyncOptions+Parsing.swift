@@ -58,6 +58,7 @@ extension SyncOptions {
       connectMilliseconds: try reader.timeout(.connectTimeout),
       ioMilliseconds: try reader.timeout(.ioTimeout))
     psyncCommand = try arguments.required(.psyncCommand)
+    usesTwoChannels = !arguments.has(.oneChannel)
     logFormat = try reader.logFormat()
     isQuiet = arguments.has(.quiet)
     showsProgress = ![.quiet, .noProgress, .explain].contains { arguments.has($0) }

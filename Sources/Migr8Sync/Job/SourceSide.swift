@@ -28,6 +28,7 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
         memoryBytes: options.queueMemoryBytes, diskBytes: options.spoolMaximumBytes,
         directory: options.spoolDirectory))
     settings.psyncCommand = options.psyncCommand
+    settings.usesTwoChannels = options.usesTwoChannels
     link = ReplicaLink(
       source: { [locator = options.sourceLocator] () throws(LinkError) in
         try locator.locate(interrupt: bell)

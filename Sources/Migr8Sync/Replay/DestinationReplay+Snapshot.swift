@@ -8,7 +8,7 @@ extension DestinationReplay {
   /// Loads the snapshot that the link has announced, or asks it for one.
   func load() throws(ReplayError) {
     guard let start = feed.takeSnapshot() else {
-      host.requestSnapshot("the destination does not hold a whole snapshot")
+      feed.requestSnapshot("the destination does not hold a whole snapshot")
       try awaitLink { feed.announced != nil }
       return try load()
     }

@@ -33,8 +33,6 @@ protocol ReplayHost: AnyObject, Sendable {
   func applied(_ offset: UInt64)
   /// The source asks to be told as soon as everything up to `offset` is applied; `applied` is now.
   func acknowledge(onceApplied offset: UInt64, applied: UInt64)
-  /// What the link has cannot serve a destination: a new snapshot is needed.
-  func requestSnapshot(_ reason: String)
 }
 
 /// Brings the source's data to one destination. `run` occupies a thread.
@@ -140,7 +138,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// Nothing that is held can serve the destination.
   func requestSnapshot(_ reason: String) {
     isLoaded = false
-    host.requestSnapshot(reason)
+    feed.requestSnapshot(reason)
   }
 
   /// Opens a connection of the job, on the db of its record.

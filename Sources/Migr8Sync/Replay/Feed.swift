@@ -59,6 +59,11 @@ final class Feed {
     reader.rewind(to: offset)
   }
 
+  /// What is held does not serve the destination: a new snapshot is to come.
+  func requestSnapshot(_ reason: String) {
+    reader.requestSnapshot(reason)
+  }
+
   private func read(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> LinkEvent {
     let event: LinkEvent
     do {

@@ -1,0 +1,133 @@
+// KeyMapping: new names and the way back; and collisions, against every short key there is.
+
+import Testing
+
+@testable import Migr8Sync
+
+@Suite struct KeyMappingTests {
+  private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+  private func mapping(_ rewrites: (String, String)...) -> KeyMapping {
+    KeyMapping(rewrites: rewrites.map { KeyRewrite(old: bytes($0.0), new: bytes($0.1)) })
+  }
+
+  private func prefixes(_ texts: String...) -> KeyFilter { KeyFilter(prefixes: texts.map(bytes)) }
+
+  @Test func theLongestRewriteApplies() {
+    let mapping = mapping(("a:", "x:"), ("a:b:", "y:"), ("z", ""))
+    #expect(mapping.destination(of: bytes("a:1")) == bytes("x:1"))
+    #expect(mapping.destination(of: bytes("a:b:1")) == bytes("y:1"))
+    #expect(mapping.destination(of: bytes("z1")) == bytes("1"))
+    #expect(mapping.destination(of: bytes("other")) == bytes("other"))
+    #expect(KeyMapping().destination(of: [0, 255]) == [0, 255])
+  }
+
+  @Test func theWayBackIsFoundWhereItIsUnique() {
+    let mapping = mapping(("a:", "x:"), ("a:b:", "y:"))
+    let filter = prefixes("a:")
+    #expect(mapping.source(of: bytes("x:1"), filter: filter) == bytes("a:1"))
+    #expect(mapping.source(of: bytes("y:1"), filter: filter) == bytes("a:b:1"))
+    // Such a key would have become y:1.
+    #expect(mapping.source(of: bytes("x:b:1"), filter: filter) == nil)
+    #expect(mapping.source(of: bytes("a:1"), filter: filter) == nil)
+    // x:1 may be a:1 renamed, or itself.
+    #expect(mapping.source(of: bytes("x:1"), filter: KeyFilter()) == nil)
+    #expect(KeyMapping().source(of: bytes("k"), filter: prefixes("j")) == nil)
+  }
+
+  @Test func namesThatMayMeetAreFound() {
+    #expect(mapping(("a:", "b:")).collision(filter: prefixes("a:")) == nil)
+    #expect(
+      mapping(("a:", "b:")).collision(filter: KeyFilter()) == .init(rewrite: 0, other: nil))
+    #expect(
+      mapping(("a:", "x:"), ("b:", "x:")).collision(filter: KeyFilter())
+        == .init(rewrite: 0, other: 1))
+    #expect(mapping(("a:", "")).collision(filter: prefixes("a:")) == nil)
+    #expect(mapping(("", "new:")).collision(filter: KeyFilter()) == nil)
+    #expect(mapping(("a:", "b:")).collision(filter: prefixes("a:x:", "b:y:")) == nil)
+    #expect(mapping(("a:", "b:")).collision(filter: prefixes("a:x:", "b:x")) != nil)
+    // Changing places is no collision.
+    #expect(mapping(("a:", "b:"), ("b:", "a:")).collision(filter: KeyFilter()) == nil)
+  }
+
+  @Test func whatIsExcludedDoesNotMeet() {
+    let filter = KeyFilter(excluded: KeyRules(prefixes: [bytes("b:")]))
+    #expect(mapping(("a:", "b:")).collision(filter: filter) == nil)
+  }
+
+  @Test func globsAndExpressionsMayMeetWhatTheyMayMatch() throws {
+    let glob = KeyFilter(globs: [GlobPattern(bytes("a:*"))])
+    #expect(mapping(("a:", "b:")).collision(filter: glob) == nil)
+    let expression = try KeyFilter(included: KeyRules(expressions: [KeyExpression(bytes("^a:"))]))
+    #expect(mapping(("a:", "b:")).collision(filter: expression) != nil)
+  }
+
+  /// With prefixes alone the answer is exact: every key over two letters, up to the length at which
+  /// anything can still happen, is renamed and compared.
+  @Test func collisionsAreExactForPrefixes() {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var generator = SeededGenerator(seed: seed)
+    func random() -> [UInt8] {
+      (0..<Int.random(in: 0...2, using: &generator)).map { _ in
+        UInt8.random(in: 0x61...0x62, using: &generator)
+      }
+    }
+    func several(_ most: Int) -> [[UInt8]] {
+      (0..<Int.random(in: 0...most, using: &generator)).map { _ in random() }
+    }
+    var keys: [[UInt8]] = [[]]
+    for key in 0..<127 { keys += [keys[key] + [0x61], keys[key] + [0x62]] }
+    var collisions = 0
+    for _ in 0..<3_000 {
+      let olds = Set(several(3))
+      let mapping = KeyMapping(rewrites: olds.map { KeyRewrite(old: $0, new: random()) })
+      let filter = KeyFilter(
+        included: KeyRules(prefixes: several(2)),
+        excluded: KeyRules(prefixes: several(2).filter { !$0.isEmpty }))
+      let moving = keys.filter { filter.matches(key: $0.span) }
+      let names = moving.map { mapping.destination(of: $0) }
+      let meets = Set(names).count < names.count
+      let found = mapping.collision(filter: filter)
+      #expect((found != nil) == meets, "seed \(seed): \(mapping.rewrites) \(filter.words)")
+      if meets {
+        collisions += 1
+      } else {
+        for (key, name) in zip(moving, names) {
+          #expect(mapping.source(of: name, filter: filter) == key, "seed \(seed)")
+        }
+      }
+    }
+    #expect(collisions > 100, "the generator makes too few collisions")
+  }
+
+  /// A key that would become one of this program's own never moves.
+  @Test func nobodyCanWriteTheRecordOfAJob() {
+    let mapping = mapping(("bump:", ""), ("b:", "migr8"))
+    let filter = KeyFilter(reserved: mapping.reserved)
+    for key in ["bump:migr8sync:job:one", "b:sync:job:one", "migr8sync:job:one"] {
+      let isIn = filter.matches(key: bytes(key).span)
+      #expect(!isIn, "\(key)")
+    }
+    let isIn = filter.matches(key: bytes("bump:migr8sync:other").span)
+    #expect(isIn)
+  }
+}
+
+@Suite struct DatabaseMapTests {
+  @Test func databasesKeepTheirNumbersUnlessTold() {
+    let map = DatabaseMap(numbers: [0: 3, 3: 0, 5: 5])
+    #expect([0, 3, 5, 7].map { map.destination(of: $0) } == [3, 0, 5, 7])
+    #expect([3, 0, 5, 7].map { map.source(of: $0, filter: KeyFilter()) } == [0, 3, 5, 7])
+    #expect(DatabaseMap(numbers: [1: 1]).isIdentity && DatabaseMap().isIdentity)
+    #expect(!map.isIdentity && !DatabaseMap(target: 0).isIdentity)
+  }
+
+  @Test func twoDatabasesInOneAreFound() {
+    #expect(DatabaseMap(numbers: [0: 3]).collision(among: nil) == 3)
+    #expect(DatabaseMap(numbers: [0: 3]).collision(among: [0]) == nil)
+    #expect(DatabaseMap(numbers: [0: 3]).collision(among: [0, 3]) == 3)
+    #expect(DatabaseMap(numbers: [0: 3, 3: 0]).collision(among: nil) == nil)
+    #expect(DatabaseMap(numbers: [0: 3, 3: 4]).collision(among: nil) == 4)
+    #expect(DatabaseMap().collision(among: nil) == nil)
+  }
+}

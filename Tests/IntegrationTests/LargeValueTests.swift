@@ -133,6 +133,48 @@ struct LargeValueTests {
     #expect(line.contains("RPUSH bump:list") && line.contains("WRONGTYPE"), "\(line)")
   }
 
+  /// No server appends beyond its proto-max-bulk-len: one line says what to do, and nothing stands
+  /// under the key that is not the whole string.
+  @Test(arguments: ServerKind.allCases)
+  func aStringLongerThanTheDestinationTakesIsNamed(kind: ServerKind) throws {
+    let source = try TestServer(kind)
+    let destination = try TestServer(kind, ["--proto-max-bulk-len", "1mb"])
+    let client = try source.client()
+    try client("CONFIG", "SET", "rdbcompression", "no")
+    try client("SETRANGE", "bump:string", 2_999_999, "x")
+    let result = try Tool.run(
+      ["sync", "--once", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    #expect(result.exitCode == 1, "\(result)")
+    let line = try #require(result.errorLines.first { $0.hasPrefix("migr8sync: ") })
+    #expect(line.contains(" bump:string: the string of 3000000 bytes"), "\(line)")
+    #expect(line.contains("raise its proto-max-bulk-len"), "\(line)")
+    let there = try destination.client()
+    #expect(try there("EXISTS", "bump:string").number == 0)
+    if try there("EXISTS", "bump:string" + Self.suffix).number == 1 {
+      #expect(try #require(there("PTTL", "bump:string" + Self.suffix).number) > 0)
+    }
+    // With the limit raised it goes, over what the first run has left.
+    try there("CONFIG", "SET", "proto-max-bulk-len", "4mb")
+    let again = try Tool.run([
+      "sync", "--once", "-s", source.url, "-d", destination.url, "-p", "bump:", "--on-conflict",
+      "replace",
+    ])
+    #expect(again.exitCode == 0, "\(again)")
+    try expectEqual(destination, to: source)
+  }
+
+  /// The limit is on what is sent: a string that compresses well passes it as it is stored.
+  @Test(arguments: ServerKind.allCases)
+  func aCompressedStringPassesTheLimit(kind: ServerKind) throws {
+    let source = try TestServer(kind)
+    let destination = try TestServer(kind, ["--proto-max-bulk-len", "1mb"])
+    try source.client()("SET", "bump:string", [UInt8](repeating: 120, count: 3_000_000))
+    let result = try Tool.run(
+      ["sync", "--once", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    #expect(result.exitCode == 0, "\(result)")
+    try expectEqual(destination, to: source)
+  }
+
   @Test func aListOfManyMegabytesTakesLittleMemory() throws {
     let source = try TestServer()
     let destination = try TestServer()

@@ -144,10 +144,8 @@ struct RoleChangeTests {
     let client = try source.client()
     try client("FAILOVER")
     let fields = try client.info("replication")
-    withKnownIssue("the link acknowledges the last byte: see WithheldByte") {
-      #expect(fields["role"] == "master")
-      #expect(fields["master_failover_state"] == "waiting-for-sync")
-    }
+    #expect(fields["role"] == "master")
+    #expect(fields["master_failover_state"] == "waiting-for-sync")
     try client("FAILOVER", "ABORT")
     tool.kill()
     withExtendedLifetime(destination) {}

@@ -81,11 +81,9 @@ struct SentinelTests {
     try sentinels.awaitFailover(of: "main", to: successor)
     let (writer, reader) = end == "source" ? (successor, destination) : (source, successor)
     try writer.client()("SET", "key", "after")
-    withKnownIssue("a run ends with its link or its lane") {
-      try awaitCondition("the write to arrive", seconds: 60) {
-        guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
-        return try reader.client()("GET", "key").text == "after"
-      }
+    try awaitCondition("the write to arrive", seconds: 60) {
+      guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
+      return try reader.client()("GET", "key").text == "after"
     }
     tool.kill()
   }

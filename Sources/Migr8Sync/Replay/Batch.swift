@@ -24,6 +24,8 @@ final class Batch: @unchecked Sendable {
   var database = 0
   /// The command that gives a value built under another name its own, and that name.
   var move: (index: Int, key: [UInt8])?
+  /// Bytes of the string of which it carries a part, when the string is too large for one command; or 0.
+  var stringLength: UInt64 = 0
   /// When the batch begins inside a command that an earlier one began: that command's first arguments,
   /// and how many bytes of it there are here.
   var lead: (head: [[UInt8]], byteCount: Int)?
@@ -33,6 +35,8 @@ final class Batch: @unchecked Sendable {
   var checkpointOffset: UInt64 = 0
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
+  /// Whether what comes next belongs to the command or the transaction that this batch ends in.
+  var isOpenEnded = false
   /// Where each command ends in the stream, when the batch came from there.
   var commandOffsets: ContiguousArray<UInt64> = []
 
@@ -45,9 +49,11 @@ final class Batch: @unchecked Sendable {
     keyCount = 0
     database = 0
     move = nil
+    stringLength = 0
     lead = nil
     boundaryOffset = 0
     checkpointOffset = 0
+    isOpenEnded = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

@@ -193,6 +193,7 @@ struct Lane: ~Copyable {
   private mutating func submit() throws(ReplayError) {
     guard let full = batch else { return }
     batch = nil
+    full.isOpenEnded = isOpen
     try pipeline.submit(full)
   }
 

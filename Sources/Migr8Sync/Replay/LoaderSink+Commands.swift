@@ -33,6 +33,7 @@ extension LoaderSink {
       case .needsInput: break
       case .commands(let count):
         snapshot.withCommands { batch.bytes.append($0) }
+        batch.stringLength = snapshot.commandStringLength
         batch.commandCount += count
         guard batch.isFull else { continue }
         note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }

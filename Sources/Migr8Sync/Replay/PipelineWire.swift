@@ -17,6 +17,10 @@ struct PipelineWire: ~Copyable {
   /// Replies seen of the first batch.
   private var answered = 0
   private var cursor = BatchCursor()
+  /// Whether the last batch that was sent ends inside a command or a transaction.
+  private var isInside = false
+  /// The transaction whose EXEC is still to come, as far as its commands were in earlier batches.
+  private var opened = OpenTransaction()
   /// Since when nothing is under way, on the monotonic clock.
   private var idleSince = Clock.monotonicMilliseconds()
 
@@ -48,7 +52,7 @@ struct PipelineWire: ~Copyable {
   /// Puts a PING among the batches when there has been nothing else for a while.
   private mutating func keepAlive() {
     let now = Clock.monotonicMilliseconds()
-    if !batches.isEmpty {
+    if !batches.isEmpty || isInside {
       idleSince = now
     } else if now - idleSince >= Int64(Self.keepAliveMilliseconds) {
       idleSince = now
@@ -73,6 +77,7 @@ struct PipelineWire: ~Copyable {
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
       sendIndex += 1
+      isInside = batch.isOpenEnded
       finishAnsweredBatches()
     }
   }
@@ -144,11 +149,15 @@ struct PipelineWire: ~Copyable {
       sendIndex -= 1
       answered = 0
       cursor = BatchCursor()
-      if !batch.isKeepAlive { pipeline.complete(batch) }
+      if batch.isKeepAlive { continue }
+      opened.pass(batch)
+      pipeline.complete(batch)
     }
   }
 
   private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
+    // Any answer to it is a sign of life, a refusal too.
+    if batch.isKeepAlive { return }
     if case .loader(let policy) = pipeline.role, let move = batch.move, move.index == answered {
       // 0: the key is there already. No such key: the value has expired while it was being built.
       if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
@@ -182,17 +191,19 @@ struct PipelineWire: ~Copyable {
     batch.keyCount -= 1
   }
 
-  /// The command at `index` of the transaction whose EXEC is being answered, when its MULTI is in
-  /// the same batch; else the EXEC.
+  /// The command at `index` of the transaction whose EXEC is being answered.
   private func transactionCommand(_ index: Int, _ batch: Batch) -> [[UInt8]] {
-    var begin: Int?
+    var begin = -1
     var walker = BatchCursor()
     for command in 0..<answered
     where walker.arguments(of: command, in: batch).first == Array("MULTI".utf8) {
       begin = command
     }
+    // Without a MULTI here the transaction was begun in an earlier batch.
+    if begin < 0, index < opened.count { return opened.command(index) }
+    let place = begin < 0 ? index - opened.count : begin + 1 + index
     var finder = BatchCursor()
-    return finder.arguments(of: begin.map { $0 + 1 + index } ?? answered, in: batch)
+    return finder.arguments(of: min(place, answered), in: batch)
   }
 
   private func refusal(_ line: String, _ arguments: [[UInt8]], _ batch: Batch) -> ReplayError {
@@ -202,7 +213,7 @@ struct PipelineWire: ~Copyable {
       ? " (stream offset \(batch.commandOffsets[answered]))" : ""
     return DestinationRefusal.error(
       line, command: name, key: arguments.count > 1 ? arguments[1] : nil,
-      place: place, peer: socket.peer)
+      stringLength: batch.stringLength, place: place, peer: socket.peer)
   }
 
   private func wait() {

@@ -49,6 +49,7 @@ struct LinkMachine: Sendable {
   private var effects: [Effect] = []
   private var backoff: Backoff
   private var schedule = AcknowledgeSchedule(framing: nil, now: 0)
+  private var withheld = WithheldByte(now: 0)
   private(set) var status = LinkStatus()
 
   /// Where the received stream ends; nil while there is none to go on with.
@@ -104,6 +105,7 @@ struct LinkMachine: Sendable {
     case .pausing(let until): until
     case .connecting, .ended: heardMilliseconds
     case .talking: silenceDeadline
+    case .snapshot where schedule.isAtMark: silenceDeadline
     case .snapshot, .following:
       isResumable ? min(silenceDeadline, schedule.dueMilliseconds) : silenceDeadline
     }
@@ -211,7 +213,9 @@ struct LinkMachine: Sendable {
     switch action {
     case .send(let bytes): effects.append(.send(bytes))
     case .wait: break
-    case .accepted: status.phase = .waitingForSnapshot
+    case .accepted:
+      status.phase = .waitingForSnapshot
+      hasAttached = true
     case .snapshot(let start): beginSnapshot(start, handshake, now)
     case .continued(let identity): goOn(identity, now)
     case .fail(let error): lost(error, now: now)
@@ -230,6 +234,7 @@ struct LinkMachine: Sendable {
     isResumable = !handshake.isBeforePsync
     attachedMilliseconds = now
     schedule = AcknowledgeSchedule(framing: start.framing, now: now)
+    withheld = WithheldByte(now: now)
     status.replicationID = start.replicationID
     status.receivedOffset = start.offset
     status.boundaryOffset = start.offset
@@ -274,6 +279,7 @@ struct LinkMachine: Sendable {
     snapshotReason = nil
     attachedMilliseconds = now
     schedule = AcknowledgeSchedule(framing: nil, now: now)
+    withheld = WithheldByte(now: now)
     scanner = StreamBoundary(offset: boundary)
     noteOffsets()
     state = .following
@@ -318,6 +324,7 @@ struct LinkMachine: Sendable {
     do {
       try next.push(bytes)
       scanner = next
+      withheld.received(bytes, now: now)
       noteOffsets()
       return true
     } catch {
@@ -347,9 +354,13 @@ struct LinkMachine: Sendable {
   ///   received: it may be of a history that is over.
   mutating func acknowledgement(of applied: UInt64, isAsked: Bool, now: Int64) -> UInt64? {
     switch state {
+    // At the mark, the acknowledgement would let the stream come: first it has to be seen that nothing
+    // follows the mark.
+    case .snapshot where schedule.isAtMark: return nil
     case .snapshot, .following:
       guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
-      return min(applied, scanner?.boundary ?? 0)
+      guard let scanner else { return 0 }
+      return withheld.acknowledged(applied: applied, received: scanner.received, now: now)
     default: return nil
     }
   }

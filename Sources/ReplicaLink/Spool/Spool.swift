@@ -52,7 +52,7 @@ final class Spool: @unchecked Sendable {
   private var fullReason: String?
 
   /// Bytes read from the socket on their way to disk, and which of the chunk's they are.
-  private let staging = SpoolChunk()
+  private let staging: SpoolChunk
   private var staged = 0..<0
   private var stagedKind = Kind.stream
 
@@ -62,6 +62,7 @@ final class Spool: @unchecked Sendable {
   init(limits: SpoolLimits, readerCount: Int, roomBell: WakePipe? = nil) {
     self.limits = limits
     self.roomBell = roomBell
+    staging = SpoolChunk(byteCount: limits.chunkBytes)
     readers = Array(repeating: SpoolReader(), count: readerCount)
   }
 
@@ -78,11 +79,11 @@ final class Spool: @unchecked Sendable {
     if !staged.isEmpty && !flushStaging() { return false }
     switch monitor.withLock({ findRoom(kind) }) {
     case .chunk(let chunk, let first):
-      let size = min(limit, UInt64(SpoolChunk.byteCount - first))
+      let size = min(limit, UInt64(limits.chunkBytes - first))
       let count = try body(chunk.bytes(first..<first + Int(size)))
       monitor.withLock { commit(kind, count) }
     case .staging:
-      let size = min(limit, UInt64(SpoolChunk.byteCount))
+      let size = min(limit, UInt64(limits.chunkBytes))
       staged = 0..<(try body(staging.bytes(0..<Int(size))))
       stagedKind = kind
       if !staged.isEmpty { _ = flushStaging() }
@@ -210,7 +211,7 @@ final class Spool: @unchecked Sendable {
   }
 
   private var hasDiskRoom: Bool {
-    snapshot.diskBytes + stream.diskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes
+    snapshot.diskBytes + stream.diskBytes + UInt64(limits.chunkBytes) <= limits.diskBytes
   }
 
   /// Room at the queue's end in memory. While a reader has still to read bytes from disk, memory is
@@ -223,17 +224,21 @@ final class Spool: @unchecked Sendable {
     let reached = kind == .snapshot ? snapshotCursor : streamCursor
     let readable = kind == .snapshot ? readableSnapshotEnd : stream.end
     guard min(queue.segmentsEnd, readable) <= reached else { return nil }
-    let limit = limits.memoryBytes / SpoolChunk.byteCount
+    let limit = limits.memoryBytes / limits.chunkBytes
     guard queue.chunkCount < 2 || snapshot.chunkCount + stream.chunkCount < limit else {
       return nil
     }
-    let chunk = spareChunks.popLast() ?? SpoolChunk()
-    append(kind, .chunk(chunk))
+    let chunk = spareChunks.popLast() ?? SpoolChunk(byteCount: limits.chunkBytes)
+    append(kind, .chunk(chunk), limits.chunkBytes)
     return (chunk, 0)
   }
 
-  private func append(_ kind: Kind, _ storage: SpoolQueue.Storage) {
-    if kind == .snapshot { snapshot.append(storage) } else { stream.append(storage) }
+  private func append(_ kind: Kind, _ storage: SpoolQueue.Storage, _ capacity: Int) {
+    if kind == .snapshot {
+      snapshot.append(storage, capacity: capacity)
+    } else {
+      stream.append(storage, capacity: capacity)
+    }
   }
 
   private func commit(_ kind: Kind, _ count: Int) {
@@ -286,7 +291,7 @@ final class Spool: @unchecked Sendable {
   }
 
   private func recycle(_ block: SpoolQueue.Block) {
-    let sparesMax = max(4, limits.memoryBytes / SpoolChunk.byteCount / 4)
+    let sparesMax = max(4, limits.memoryBytes / limits.chunkBytes / 4)
     if case .chunk(let chunk) = block.storage, spareChunks.count < sparesMax {
       spareChunks.append(chunk)
     }
@@ -327,7 +332,7 @@ final class Spool: @unchecked Sendable {
     monitor.withLock {
       letGo()
       while !staged.isEmpty, let (chunk, first) = memoryRoom(stagedKind) {
-        let count = min(SpoolChunk.byteCount - first, staged.count)
+        let count = min(limits.chunkBytes - first, staged.count)
         let piece = staged.lowerBound..<staged.lowerBound + count
         chunk.bytes(first..<first + count).copyMemory(
           from: UnsafeRawBufferPointer(staging.bytes(piece)))
@@ -346,7 +351,7 @@ final class Spool: @unchecked Sendable {
       return (segment, last.count)
     }
     let segment = try SpoolSegment(limits)
-    monitor.withLock { append(stagedKind, .segment(segment)) }
+    monitor.withLock { append(stagedKind, .segment(segment), limits.segmentBytes) }
     return (segment, 0)
   }
 }

@@ -34,7 +34,7 @@ final class ScriptedServer: Sendable {
     stopping.isSet.store(true, ordering: .releasing)
     // Wakes the thread out of its wait.
     if let url = try? RedisURL("redis://127.0.0.1:\(port)") {
-      _ = try? Socket.connect(to: url.endpoint, timeoutMilliseconds: 1000)
+      _ = try? Socket.connect(to: url.endpoint, tls: nil, timeoutMilliseconds: 1000)
     }
   }
 

@@ -162,6 +162,7 @@ extension OptionReader {
   /// The changes of names.
   func rewrites() throws(UsageError) -> [KeyRewrite] {
     var rewrites: [KeyRewrite] = []
+    var olds: Set<[UInt8]> = []
     for value in arguments.all(.rewrite) {
       let parts = EqualsText.split(try keyBytes(value, .rewrite))
       guard parts.count == 2, let old = EqualsText.unescaped(parts[0]),
@@ -172,7 +173,7 @@ extension OptionReader {
           takes: "OLD=NEW, with \\= for a '=' and \\\\ for a backslash of the keys",
           at: value.origin)
       }
-      if rewrites.contains(where: { $0.old == old }) {
+      guard olds.insert(old).inserted else {
         throw UsageError("--rewrite gives the same keys two names", at: value.origin)
       }
       if old == new {

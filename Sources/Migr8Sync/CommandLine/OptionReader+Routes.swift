@@ -75,9 +75,10 @@ extension OptionReader {
           + " it takes", at: arguments.origin(of: name))
     }
     var drafts: [Draft] = []
+    var prefixes: Set<[UInt8]> = []
     for value in arguments.all(.route) {
       let (prefix, url) = try route(value)
-      if drafts.contains(where: { $0.prefixes.contains(prefix) }) {
+      guard prefixes.insert(prefix).inserted else {
         throw UsageError(
           "--route sends the same keys to two destinations; for two copies run two jobs",
           at: value.origin)

@@ -9,11 +9,13 @@ struct ScannedArguments: Sendable {
   let command: Command
   /// The file that was read.
   private(set) var file: ConfigFile?
+  /// The command's options, looked up for every line of a long file.
+  private let options: [CommandOption]
   private var values: [CommandOption.Name: [OptionValue]] = [:]
 
   /// Sorts `arguments`, the words behind the command's name, and reads the file among them.
   init(_ arguments: ArraySlice<String>, of command: Command) throws(UsageError) {
-    self.command = command
+    self.init(of: command)
     try scan(arguments)
     guard let path = values[.config]?.last?.text else { return }
     let file = try ConfigFile.read(path)
@@ -28,6 +30,7 @@ struct ScannedArguments: Sendable {
 
   private init(of command: Command) {
     self.command = command
+    options = command.options
   }
 
   /// Whether the option was given.
@@ -82,7 +85,7 @@ extension ScannedArguments {
       let word = arguments[index]
       index += 1
       let (name, attached) = Self.split(word)
-      guard let option = command.options.first(where: { $0.isCalled(name) }) else {
+      guard let option = options.first(where: { $0.isCalled(name) }) else {
         throw Self.unknown(word, name, command)
       }
       guard let valueName = option.value else {
@@ -149,7 +152,7 @@ extension ScannedArguments {
     for line in file.lines {
       let origin = OptionValue.Origin.file(file.name, line: line.number)
       let word = String(decoding: line.words[0], as: UTF8.self)
-      guard let option = command.options.first(where: { $0.name.rawValue == word }) else {
+      guard let option = options.first(where: { $0.name.rawValue == word }) else {
         // One file serves all commands: what another one takes is its business.
         if Command.all.contains(where: { $0.options.contains { $0.name.rawValue == word } }) {
           continue

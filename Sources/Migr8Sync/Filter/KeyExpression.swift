@@ -38,14 +38,16 @@ final class KeyExpression: @unchecked Sendable {
   init(_ source: [UInt8]) throws(KeyExpressionError) {
     self.source = source
     let translated = try Self.translate(source)
-    compiled = .allocate(capacity: 1)
-    compiled.initialize(to: regex_t())
+    let form = UnsafeMutablePointer<regex_t>.allocate(capacity: 1)
+    form.initialize(to: regex_t())
     let code = Self.compile(
-      Array("^".utf8) + Self.anyByte + Array("*(".utf8) + translated + Array(")".utf8), compiled)
+      Array("^".utf8) + Self.anyByte + Array("*(".utf8) + translated + Array(")".utf8), form)
+    // Set last: an initialiser that throws with everything set would run the deinitialiser, too.
     guard code == 0 else {
-      compiled.deallocate()
+      form.deallocate()
       throw Self.error(code, in: source)
     }
+    compiled = form
   }
 
   deinit {
@@ -83,7 +85,10 @@ final class KeyExpression: @unchecked Sendable {
     while index < source.count {
       var end = index + 1
       switch source[index] {
-      case UInt8(ascii: "\\") where end < source.count:
+      case UInt8(ascii: "\\"):
+        guard end < source.count else {
+          throw KeyExpressionError(position: end, problem: "a trailing backslash")
+        }
         try checkEscape(source[end], at: end)
         end += 1
       case UInt8(ascii: "["):

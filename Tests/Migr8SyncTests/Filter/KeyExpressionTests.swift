@@ -1,5 +1,6 @@
 // KeyExpression: what it finds in keys of any bytes, what it refuses and where, and its worst case.
 
+import Glibc
 import Testing
 
 @testable import Migr8Sync
@@ -63,5 +64,39 @@ import Testing
   @Test(arguments: ["(a*)*b", "a*a*a*b", "a.*a.*b", "(a|aa)+$b"])
   func aHostileKeyTakesLinearTime(pattern: String) throws {
     #expect(try !matches(pattern, [UInt8](repeating: 0x61, count: 1_000_000)))
+  }
+
+  /// What the pattern is compiled into means what the pattern means: the library is asked about the
+  /// pattern itself, on keys without the bytes that it treats otherwise.
+  @Test func agreesWithThePatternItself() {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var generator = SeededGenerator(seed: seed)
+    func random(_ alphabet: String, _ lengths: ClosedRange<Int>) -> [UInt8] {
+      (0..<Int.random(in: lengths, using: &generator)).map { _ in
+        Array(alphabet.utf8).randomElement(using: &generator) ?? 0
+      }
+    }
+    var compiled = 0
+    for _ in 0..<2_000 {
+      let pattern = random("aab.*+?|()[]^$-\\", 0...8)
+      var plain = regex_t()
+      let text = pattern.map { CChar(bitPattern: $0) } + [0]
+      let isGood = regcomp(&plain, text, REG_EXTENDED | REG_NOSUB) == 0
+      defer { if isGood { regfree(&plain) } }
+      guard let expression = try? KeyExpression(pattern) else { continue }
+      #expect(isGood, "seed \(seed): \(pattern)")
+      guard isGood else { continue }
+      compiled += 1
+      for _ in 0..<20 {
+        let key = random("aab.-", 0...6)
+        let found = regexec(&plain, key.map { CChar(bitPattern: $0) } + [0], 0, nil, 0) == 0
+        let isMatch = expression.matches(key.span)
+        #expect(
+          isMatch == found,
+          "seed \(seed): \(String(decoding: pattern, as: UTF8.self)) in \(String(decoding: key, as: UTF8.self))"
+        )
+      }
+    }
+    #expect(compiled > 300)
   }
 }

@@ -40,7 +40,7 @@ import Testing
     #expect(
       mapping(("a:", "b:")).collision(filter: KeyFilter()) == .init(rewrite: 0, other: nil))
     #expect(
-      mapping(("a:", "x:"), ("b:", "x:")).collision(filter: KeyFilter())
+      mapping(("a:", "x:"), ("b:", "x:")).collision(filter: prefixes("a:", "b:"))
         == .init(rewrite: 0, other: 1))
     #expect(mapping(("a:", "")).collision(filter: prefixes("a:")) == nil)
     #expect(mapping(("", "new:")).collision(filter: KeyFilter()) == nil)
@@ -76,9 +76,9 @@ import Testing
       (0..<Int.random(in: 0...most, using: &generator)).map { _ in random() }
     }
     var keys: [[UInt8]] = [[]]
-    for key in 0..<127 { keys += [keys[key] + [0x61], keys[key] + [0x62]] }
+    for key in 0..<63 { keys += [keys[key] + [0x61], keys[key] + [0x62]] }
     var collisions = 0
-    for _ in 0..<3_000 {
+    for _ in 0..<300 {
       let olds = Set(several(3))
       let mapping = KeyMapping(rewrites: olds.map { KeyRewrite(old: $0, new: random()) })
       let filter = KeyFilter(
@@ -97,7 +97,7 @@ import Testing
         }
       }
     }
-    #expect(collisions > 100, "the generator makes too few collisions")
+    #expect(collisions > 10, "the generator makes too few collisions")
   }
 
   /// A key that would become one of this program's own never moves.

@@ -49,14 +49,14 @@ extension KeyMapping {
 
   private func regions(_ filter: KeyFilter) -> [Region] {
     let beginnings = filter.included.isEmpty ? [[]] : filter.included.beginnings
-    var regions: [Region] = []
-    for beginning in beginnings {
-      let whole = rewrites.firstIndex { $0.old == self.rewrite(of: beginning.span)?.old }
-      regions.append(region(beginning, whole))
-      for (index, rewrite) in rewrites.enumerated()
-      where rewrite.old.starts(with: beginning) && rewrite.old.count > beginning.count {
-        regions.append(region(rewrite.old, index))
-      }
+    var regions = beginnings.map { region($0, place(of: $0)) }
+    // No beginning begins with another, so at most one has all the keys of a rewrite.
+    let trie = PrefixTrie(beginnings)
+    for (index, rewrite) in rewrites.enumerated() {
+      guard let whole = trie.longestPrefix(of: rewrite.old.span),
+        beginnings[whole].count < rewrite.old.count
+      else { continue }
+      regions.append(region(rewrite.old, index))
     }
     return regions
   }
@@ -71,9 +71,6 @@ extension KeyMapping {
 
   /// Whether the filter may let in a key that begins with `source` and that this rewrite applies to.
   private func holds(_ source: [UInt8], _ rewrite: Int?, _ filter: KeyFilter) -> Bool {
-    guard self.rewrite(of: source.span)?.old == rewrite.map({ rewrites[$0].old }) else {
-      return false
-    }
-    return filter.mayMatchKey(startingWith: source.span)
+    place(of: source) == rewrite && filter.mayMatchKey(startingWith: source.span)
   }
 }

@@ -13,12 +13,20 @@ struct KeyMapping: Sendable {
   let databases: DatabaseMap
   let rewrites: [KeyRewrite]
   private let byOld: PrefixTrie
+  private let byNew: PrefixTrie
+  /// The rewrites that make each of the beginnings in `byNew`.
+  private let makers: [[Int]]
 
-  /// Makes a mapping; without arguments everything keeps its place and name.
+  /// Makes a mapping; without arguments everything keeps its place and name. No two rewrites may have
+  /// the same `old`.
   init(databases: DatabaseMap = DatabaseMap(), rewrites: [KeyRewrite] = []) {
     self.databases = databases
     self.rewrites = rewrites
     byOld = PrefixTrie(rewrites.map(\.old))
+    let byName = Dictionary(grouping: rewrites.indices) { rewrites[$0].new }
+    let names = Array(byName.keys)
+    byNew = PrefixTrie(names)
+    makers = names.map { byName[$0] ?? [] }
   }
 
   /// Whether every key keeps its name.
@@ -28,6 +36,11 @@ struct KeyMapping: Sendable {
   /// the key. Nil when the key keeps its name. Allocates nothing.
   func rewrite(of key: Span<UInt8>) -> KeyRewrite? {
     byOld.longestPrefix(of: key).map { rewrites[$0] }
+  }
+
+  /// The place in `rewrites` of the one that applies.
+  func place(of key: [UInt8]) -> Int? {
+    byOld.longestPrefix(of: key.span)
   }
 
   /// The name at the destination of a key of the source.
@@ -41,10 +54,7 @@ struct KeyMapping: Sendable {
   func source(of name: [UInt8], filter: KeyFilter) -> [UInt8]? {
     if keepsNames { return filter.matches(key: name.span) ? name : nil }
     var found: [UInt8]?
-    let candidates =
-      [name]
-      + rewrites.filter { name.starts(with: $0.new) }.map { $0.old + name.dropFirst($0.new.count) }
-    for candidate in candidates where candidate != found {
+    for candidate in [name] + renamed(name) where candidate != found {
       guard destination(of: candidate) == name, filter.matches(key: candidate.span) else {
         continue
       }
@@ -52,6 +62,19 @@ struct KeyMapping: Sendable {
       found = candidate
     }
     return found
+  }
+
+  /// The keys that some rewrite turns into `name`, if it applies to them.
+  private func renamed(_ name: [UInt8]) -> [[UInt8]] {
+    var keys: [[UInt8]] = []
+    var beginning = name[...]
+    while let place = byNew.longestPrefix(of: beginning.span) {
+      let new = byNew.prefixes[place]
+      keys += makers[place].map { rewrites[$0].old + name.dropFirst(new.count) }
+      if new.isEmpty { break }
+      beginning = name.prefix(new.count - 1)
+    }
+    return keys
   }
 
   /// Beginnings of keys of the source that would get the name of one of this program's own keys.

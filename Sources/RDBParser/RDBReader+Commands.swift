@@ -15,7 +15,7 @@ extension RDBReader {
   /// commands are in RESP, complete, and of bounded size; `withCommands` lends those of this call.
   /// Sent in order to a destination without the key they make it what the file says.
   ///
-  /// Cost: a stream of up to `inlineValueLimit` bytes is held whole first and walked twice, because
+  /// Cost: a stream of up to `streamBytesHeldMax` bytes is held whole first and walked twice, because
   /// what is pending and deleted must be known before the entries.
   /// - Throws: `RDBError` on damage; `.unsupportedType` for module values.
   public mutating func nextCommands() throws(RDBError) -> RDBCommandStep {

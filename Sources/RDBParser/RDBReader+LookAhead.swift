@@ -15,12 +15,12 @@ extension RDBReader {
     if result == .short {
       // What is known to be left decides, not what has arrived.
       let (known, overflow) = UInt64(consumed - retained).addingReportingOverflow(walker.payload)
-      if !overflow && known <= UInt64(options.inlineValueLimit) {
+      if !overflow && known <= UInt64(commandOptions.streamBytesHeldMax) {
         try checkUnfinished()
         return false
       }
     }
-    if result != .done || consumed - retained > options.inlineValueLimit {
+    if result != .done || consumed - retained > commandOptions.streamBytesHeldMax {
       commands.pendingIDs.removeAll()
     }
     commands.sortPendingIDs()

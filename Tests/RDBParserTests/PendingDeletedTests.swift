@@ -12,9 +12,8 @@ struct PendingDeletedTests {
     _ file: [UInt8], portion: Int = .max, heldMax: Int = 1 << 20,
     _ features: RDBCommandFeatures = .redis(major: 8, minor: 2)
   ) throws -> [String: [String]] {
-    var options = RDBReaderOptions()
-    options.inlineValueLimit = heldMax
-    var reader = RDBReader(options: options)
+    var reader = RDBReader()
+    reader.commandOptions.streamBytesHeldMax = heldMax
     reader.commandOptions.features = features
     var given = 0
     func feed(_ reader: inout RDBReader) {

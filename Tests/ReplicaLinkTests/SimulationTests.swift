@@ -38,7 +38,8 @@ struct SimulationTests {
     let status = world.control.currentStatus
     print(
       "\(world.events) events, \(world.connections) connections, \(status.continuations)"
-        + " continuations, \(status.fullResyncCount) snapshots, \(world.comparisons) comparisons,"
+        + " continuations, \(status.fullResyncCount) snapshots (\(world.secondSnapshots) tried"
+        + " over a channel of their own), \(world.comparisons) comparisons,"
         + " \(world.readers.map(\.rewinds)) rewinds")
     #expect(world.failures == [])
     guard world.events >= Self.events / 2 else {

@@ -156,6 +156,7 @@ func read(
     reader = RDBReader(options: plan.options)
   }
   reader.commandOptions.commandElementsMax = plan.commandElementsMax
+  reader.commandOptions.streamBytesHeldMax = plan.options.inlineValueLimit
   do throws(RDBError) {
     if type != nil { try readValue(&reader, level, &outcome, &feed) }
     while try step(&reader, level, &outcome, &feed) {}

@@ -45,15 +45,16 @@ extension OptionReader {
     var routes: [Route] = []
     for draft in drafts {
       let others = drafts.filter { $0.prefixes != draft.prefixes }.flatMap(\.prefixes)
-      let mapping = KeyMapping(
-        databases: try databaseMap(map, draft.destination, draft.origin, databases),
-        rewrites: rewrites)
       let included =
         arguments.has(.route) ? KeyRules(prefixes: draft.prefixes) : try includedRules()
       let filter = KeyFilter(
         included: included, excluded: excluded, otherPrefixes: others, databases: databases,
-        types: types, reserved: mapping.reserved)
-      routes.append(Route(destination: draft.destination, filter: filter, mapping: mapping))
+        types: types, reserved: KeyMapping.reserved(by: rewrites))
+      let map = try databaseMap(map, draft.destination, draft.origin, databases)
+      routes.append(
+        Route(
+          destination: draft.destination,
+          mapping: KeyMapping(filter, map, rewrites: rewrites)))
     }
     try check(routes)
     return routes
@@ -171,7 +172,7 @@ extension OptionReader {
     try checkPlaces(routes)
     for route in routes {
       try checkExcluded(route.filter)
-      if let collision = route.mapping.collision(filter: route.filter) {
+      if let collision = route.mapping.collision {
         throw UsageError(Self.text(collision), at: origin(ofRewrite: collision.rewrite))
       }
     }

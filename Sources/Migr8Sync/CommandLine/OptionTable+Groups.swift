@@ -86,6 +86,13 @@ extension OptionGroup {
           "Copy only keys of this type: string, list, set, zset, hash, stream, module or array. "
           + "May be repeated, or a list. Decided when the snapshot is taken: a key that is left out "
           + "stays out with its later writes, one that is created later moves whatever its type."),
+      CommandOption(
+        name: .publish, value: "GLOB", isRepeatable: true,
+        help: "Pass messages of these channels on, too. May be repeated."),
+      CommandOption(
+        name: .onUnknown, value: "WHAT", standard: "stop",
+        help: "What to do with a write command whose keys neither this program nor the source "
+          + "can tell: stop, drop or forward."),
     ])
 
   static let places = OptionGroup(
@@ -163,6 +170,9 @@ extension OptionGroup {
     title: "Output and options from a file",
     options: [
       logFormat,
+      CommandOption(
+        name: .explain,
+        help: "Write a line on every command of the stream: what becomes of it, and why."),
       CommandOption(name: .quiet, short: "q", help: "Write errors only."),
       CommandOption(
         name: .noProgress, help: "No display and no lines on progress; the summary stays."),

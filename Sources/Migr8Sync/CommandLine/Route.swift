@@ -6,10 +6,11 @@ import ReplicaLink
 struct Route: Sendable {
   /// The server to write to, with the password from wherever it was given.
   var destination: RedisURL
-  /// The keys that go there.
-  let filter: KeyFilter
-  /// Where they go there.
+  /// The keys that go there, and where.
   let mapping: KeyMapping
+
+  /// The keys that go there.
+  var filter: KeyFilter { mapping.filter }
 
   /// What the route does, in words: two routes with the same words do the same.
   var words: [String] {

@@ -27,6 +27,8 @@ extension SyncOptions {
     jobName = try reader.jobName(.job)
     takesOver = arguments.has(.takeOver)
     prefersReplica = arguments.has(.preferReplica)
+    policy = RoutingPolicy(unplaced: try reader.unplaced(), channels: try reader.channels())
+    explains = arguments.has(.explain)
     workers = try reader.workers()
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory()
@@ -40,7 +42,7 @@ extension SyncOptions {
     psyncCommand = try reader.psyncCommand()
     logFormat = try reader.logFormat()
     isQuiet = arguments.has(.quiet)
-    showsProgress = !arguments.has(.quiet) && !arguments.has(.noProgress)
+    showsProgress = ![.quiet, .noProgress, .explain].contains { arguments.has($0) }
     warnings = reader.warnings()
     if spoolMaximumBytes == 0, arguments.has(.spoolDirectory) {
       throw UsageError(
@@ -65,6 +67,24 @@ extension SyncOptions {
 }
 
 extension OptionReader {
+  fileprivate func unplaced() throws(UsageError) -> RoutingPolicy.Unplaced {
+    switch try arguments.value(.onUnknown) {
+    case "stop": .stop
+    case "drop": .drop
+    case "forward": .forward
+    default: throw wrong(.onUnknown, takes: "stop, drop or forward")
+    }
+  }
+
+  fileprivate func channels() throws(UsageError) -> [GlobPattern] {
+    var patterns: [GlobPattern] = []
+    for value in arguments.all(.publish) {
+      if value.isEmpty { throw wrong(.publish, takes: "a pattern of channels") }
+      patterns.append(GlobPattern(try keyBytes(value, .publish)))
+    }
+    return patterns
+  }
+
   fileprivate func conflictPolicy() throws(UsageError) -> ConflictPolicy {
     switch try arguments.value(.onConflict) {
     case "fail": .fail

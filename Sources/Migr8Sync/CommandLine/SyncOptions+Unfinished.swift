@@ -7,7 +7,7 @@ extension SyncOptions {
     let mappings = routes.map(\.mapping)
     let unfinished: [(CommandOption.Name, Bool)] = [
       (.route, routes.count > 1),
-      (.rewrite, mappings.contains { !$0.keepsNames }),
+      (.rewrite, mappings.contains { $0.renamesKeys }),
       (.databaseMap, mappings.contains { !$0.databases.numbers.isEmpty }),
       (.type, filter.types != nil),
     ]

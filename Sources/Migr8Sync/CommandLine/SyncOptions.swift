@@ -24,6 +24,10 @@ struct SyncOptions: Sendable {
   var takesOver: Bool
   /// Whether a replica of the source, where there is one, is attached to in its place.
   var prefersReplica: Bool
+  /// What to do where keys decide nothing.
+  var policy: RoutingPolicy
+  /// Whether every decision about a command is printed.
+  var explains: Bool
   /// The number of loaders; `nil` leaves it to the program.
   var workers: Int?
   /// Memory for bytes that were received and not applied yet, in bytes.

@@ -25,9 +25,9 @@ extension KeyMapping {
   /// Two rewrites, or one and the keys that keep their names, that give one name to two keys which the
   /// filter lets in; nil when the rules rule it out. Cost: sorting the regions, and their pairs where
   /// one name begins with the other.
-  func collision(filter: KeyFilter) -> Collision? {
-    if keepsNames { return nil }
-    let regions = regions(filter).sorted {
+  var collision: Collision? {
+    if !renamesKeys { return nil }
+    let regions = regions().sorted {
       $0.destination.lexicographicallyPrecedes($1.destination)
     }
     for (index, one) in regions.enumerated() {
@@ -36,7 +36,7 @@ extension KeyMapping {
         let tail = other.destination.dropFirst(one.destination.count)
         let source = one.source + tail
         if source == other.source { continue }  // the same keys
-        guard holds(source, one.rewrite, filter), holds(other.source, other.rewrite, filter) else {
+        guard holds(source, one.rewrite), holds(other.source, other.rewrite) else {
           continue
         }
         if let rewrite = one.rewrite ?? other.rewrite {
@@ -47,7 +47,7 @@ extension KeyMapping {
     return nil
   }
 
-  private func regions(_ filter: KeyFilter) -> [Region] {
+  private func regions() -> [Region] {
     let beginnings = filter.included.isEmpty ? [[]] : filter.included.beginnings
     var regions = beginnings.map { region($0, place(of: $0)) }
     // No beginning begins with another, so at most one has all the keys of a rewrite.
@@ -70,7 +70,7 @@ extension KeyMapping {
   }
 
   /// Whether the filter may let in a key that begins with `source` and that this rewrite applies to.
-  private func holds(_ source: [UInt8], _ rewrite: Int?, _ filter: KeyFilter) -> Bool {
+  private func holds(_ source: [UInt8], _ rewrite: Int?) -> Bool {
     place(of: source) == rewrite && filter.mayMatchKey(startingWith: source.span)
   }
 }

@@ -1,5 +1,6 @@
-// KeyMapping: where a key of the source is at the destination: in which db, under which name. And the
-// way back, for what looks at the destination's keys.
+// KeyMapping: which keys of the source go to one destination, in which db and under which name they are
+// there, and the way back. One value per destination, made from the rules of the run; a run without
+// renames pays nothing for it.
 
 /// One change of name: keys that begin with `old` begin with `new` at the destination.
 struct KeyRewrite: Sendable, Equatable {
@@ -7,19 +8,27 @@ struct KeyRewrite: Sendable, Equatable {
   let new: [UInt8]
 }
 
-/// Renames keys by their beginning, and moves databases. Of several rewrites that fit, the one with
+/// Filter, renames and databases of one destination. Of several rewrites that fit a key, the one with
 /// the longest `old` counts; only one is applied.
+///
+/// No two keys that the filter lets in may get the same name and database: `collision` tells.
 struct KeyMapping: Sendable {
-  let databases: DatabaseMap
+  /// Which keys and databases are in.
+  let filter: KeyFilter
   let rewrites: [KeyRewrite]
+  let databases: DatabaseMap
   private let byOld: PrefixTrie
   private let byNew: PrefixTrie
   /// The rewrites that make each of the beginnings in `byNew`.
   private let makers: [[Int]]
 
-  /// Makes a mapping; without arguments everything keeps its place and name. No two rewrites may have
+  /// Every key, under its own name.
+  static let identity = KeyMapping(KeyFilter())
+
+  /// Makes a mapping; with a filter alone everything keeps its place and name. No two rewrites may have
   /// the same `old`.
-  init(databases: DatabaseMap = DatabaseMap(), rewrites: [KeyRewrite] = []) {
+  init(_ filter: KeyFilter, _ databases: DatabaseMap, rewrites: [KeyRewrite] = []) {
+    self.filter = filter
     self.databases = databases
     self.rewrites = rewrites
     byOld = PrefixTrie(rewrites.map(\.old))
@@ -29,8 +38,25 @@ struct KeyMapping: Sendable {
     makers = names.map { byName[$0] ?? [] }
   }
 
-  /// Whether every key keeps its name.
-  var keepsNames: Bool { rewrites.isEmpty }
+  /// Makes a mapping in which some databases get other numbers.
+  init(_ filter: KeyFilter, rewrites: [KeyRewrite] = [], databases: [Int: Int] = [:]) {
+    self.init(filter, DatabaseMap(numbers: databases), rewrites: rewrites)
+  }
+
+  /// Whether any key gets another name.
+  var renamesKeys: Bool { !rewrites.isEmpty }
+
+  /// The destination's database for one of the source.
+  func destination(of database: Int) -> Int {
+    databases.destination(of: database)
+  }
+
+  /// The source's database that goes to one of the destination; `nil` when none that is in does.
+  func source(of database: Int) -> Int? {
+    let source = databases.source(of: database, filter: filter)
+    return databases.destination(of: source) == database && filter.matches(database: source)
+      ? source : nil
+  }
 
   /// The rewrite that applies to a key of the source: write its `new`, then what follows its `old` in
   /// the key. Nil when the key keeps its name. Allocates nothing.
@@ -44,18 +70,18 @@ struct KeyMapping: Sendable {
   }
 
   /// The name at the destination of a key of the source.
-  func destination(of key: [UInt8]) -> [UInt8] {
+  func destinationKey(of key: [UInt8]) -> [UInt8] {
     guard let rewrite = rewrite(of: key.span) else { return key }
     return rewrite.new + key.dropFirst(rewrite.old.count)
   }
 
-  /// The key of the source that has this name at the destination, among those that a filter lets in;
-  /// nil where there is none, or more than one (which `collision` finds beforehand).
-  func source(of name: [UInt8], filter: KeyFilter) -> [UInt8]? {
-    if keepsNames { return filter.matches(key: name.span) ? name : nil }
+  /// What a key of the destination is called at the source; nil where it is none of the keys that this
+  /// mapping brings there (or may be two of them, which `collision` finds beforehand).
+  func sourceKey(of name: [UInt8]) -> [UInt8]? {
+    if !renamesKeys { return filter.matches(key: name.span) ? name : nil }
     var found: [UInt8]?
     for candidate in [name] + renamed(name) where candidate != found {
-      guard destination(of: candidate) == name, filter.matches(key: candidate.span) else {
+      guard destinationKey(of: candidate) == name, filter.matches(key: candidate.span) else {
         continue
       }
       if found != nil { return nil }
@@ -77,13 +103,23 @@ struct KeyMapping: Sendable {
     return keys
   }
 
-  /// Beginnings of keys of the source that would get the name of one of this program's own keys.
-  var reserved: [[UInt8]] {
+  /// Beginnings of keys of the source to which some rewrite would give the name of one of this program's
+  /// own keys.
+  static func reserved(by rewrites: [KeyRewrite]) -> [[UInt8]] {
     let reserved = KeyFilter.reservedPrefix
     return rewrites.compactMap { rewrite in
       if rewrite.new.starts(with: reserved) { return rewrite.old }
       guard reserved.starts(with: rewrite.new) else { return nil }
       return rewrite.old + reserved.dropFirst(rewrite.new.count)
     }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// Whether these bytes come first.
+  func begins(with beginning: Span<UInt8>) -> Bool {
+    guard count >= beginning.count else { return false }
+    for index in beginning.indices where self[index] != beginning[index] { return false }
+    return true
   }
 }

@@ -93,8 +93,7 @@ struct JobCatalogue: ~Copyable {
       return false
     }
     _ = try ask("MULTI")
-    _ = try ask(
-      [Array("UNLINK".utf8), identity.recordKey, identity.runnerKey, identity.skippedKey])
+    _ = try ask([Array("UNLINK".utf8), identity.runnerKey] + identity.dataKeys)
     return try ask("EXEC") != .null
   }
 

@@ -79,9 +79,8 @@ struct JobStart: Sendable {
     _ runner: JobRunner, isDone: Bool, _ connection: inout RedisConnection
   ) throws(ReplayError) {
     if isDone {
-      let identity = runner.identity
       _ = try DestinationReplay.ask(
-        &connection, [Array("DEL".utf8), identity.recordKey, identity.skippedKey])
+        &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
     }
     try runner.release(&connection)
   }

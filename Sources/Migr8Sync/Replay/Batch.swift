@@ -20,7 +20,8 @@ final class Batch: @unchecked Sendable {
   var commandCount = 0
   /// How many of them write a snapshot key.
   var keyCount = 0
-  /// The source's db that its snapshot keys come from.
+  /// Of a loader's batch, the source's db that its keys come from; of the lane's, the destination's db
+  /// that is selected where it begins.
   var database = 0
   /// The command that gives a value built under another name its own, and that name.
   var move: (index: Int, key: [UInt8])?
@@ -33,6 +34,8 @@ final class Batch: @unchecked Sendable {
   var boundaryOffset: UInt64 = 0
   /// The checkpoint that is safe at the destination once this batch is answered; 0 for none.
   var checkpointOffset: UInt64 = 0
+  /// Whether its commands build on each other, so that none can be sent again by itself.
+  var isOrdered = false
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
   /// Whether what comes next belongs to the command or the transaction that this batch ends in.
@@ -54,6 +57,7 @@ final class Batch: @unchecked Sendable {
     boundaryOffset = 0
     checkpointOffset = 0
     isOpenEnded = false
+    isOrdered = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }
@@ -86,6 +90,14 @@ struct BatchCursor {
       }
       return found
     }
+  }
+
+  /// Where in the batch's bytes command number `target` lies; targets never go down.
+  mutating func range(of target: Int, in batch: Batch) -> Range<Int> {
+    if target > index { _ = arguments(of: target - 1, in: batch, first: 0) }
+    let start = position
+    _ = arguments(of: target, in: batch, first: 0)
+    return start..<position
   }
 
   /// Reads `*n` or `$n`. The bytes are this program's own, complete and well formed.

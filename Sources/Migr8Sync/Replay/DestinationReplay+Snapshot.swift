@@ -69,7 +69,7 @@ extension DestinationReplay {
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
-      notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
+      progress.notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
     }
   }
 
@@ -88,6 +88,7 @@ extension DestinationReplay {
       phase: phase,
       place: ReplicationPlace(replicationID: start.replicationID, offset: start.offset),
       database: 0, rules: runner.identity.rules, source: plan.sourceAddress)
+    _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
   }
 }

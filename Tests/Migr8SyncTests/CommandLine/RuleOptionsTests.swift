@@ -68,8 +68,8 @@ import Testing
         "--db-map", "0=3",
       ])
     let mapping = options.routes[0].mapping
-    #expect(mapping.destination(of: bytes("old:1")) == bytes("new:1"))
-    #expect(mapping.destination(of: bytes("a=b1")) == bytes("\\1"))
+    #expect(mapping.destinationKey(of: bytes("old:1")) == bytes("new:1"))
+    #expect(mapping.destinationKey(of: bytes("a=b1")) == bytes("\\1"))
     #expect(options.databases.destination(of: 0) == 3 && options.databases.destination(of: 1) == 1)
   }
 
@@ -119,7 +119,7 @@ import Testing
       ], environment: ["MIGR8SYNC_DEST_PASSWORD": "env"])
     #expect(takers(options, "a:tmp") == [] && takers(options, "b:tmp") == [])
     #expect(options.routes.map { $0.destination.credentials?.password } == ["env", "own"])
-    #expect(options.routes[0].mapping.destination(of: bytes("a:1")) == bytes("c:1"))
+    #expect(options.routes[0].mapping.destinationKey(of: bytes("a:1")) == bytes("c:1"))
   }
 
   @Test func thePasswordFileIsForRoutesWithoutAPassword() throws {

@@ -15,11 +15,12 @@ final class SimulatedWorld {
   /// What went wrong; the simulation ends with the first.
   var failures: [String] = []
   private let eventsMax: Int
-  private var connection: Connection?
+  private var links: [LinkChannel: Connection] = [:]
   /// No faults until everything has been compared; at first, since the first attachment may not fail.
   private var isQuiet = true
   private(set) var comparisons = 0
   private(set) var connections = 0
+  private(set) var secondSnapshots = 0
 
   /// One connection as the source sees it.
   private struct Connection {
@@ -33,6 +34,10 @@ final class SimulatedWorld {
     var stream: UInt64?
     var awaitsAcknowledgement = false
     var isStuck = false
+    /// Takes two channels, as Redis does or as Valkey does.
+    var takesTwo = false
+    /// Closed by the source once all is sent.
+    var endsWithOutput = false
   }
 
   init(seed: SeededRandom, events: Int, limits: SpoolLimits, readerCount: Int) {
@@ -54,14 +59,15 @@ final class SimulatedWorld {
     if random.chance(3) { history.write(&random) }
     if random.chance(2) { stepReaders(1) }
     switch random.below(8_000) {
-    case 0..<20: connection = nil
-    case 20..<28: connection?.isStuck = true
+    case 0..<16: links = [:]
+    case 16..<20: links[random.chance(2) ? .main : .snapshot] = nil
+    case 20..<28: links[random.chance(2) ? .main : .snapshot]?.isStuck = true
     case 28..<36:
       history.failOver(&random)
-      connection = nil
+      links = [:]
     case 36..<38:
       history.restart(&random)
-      connection = nil
+      links = [:]
     case 38..<46: history.shrinkBacklog(&random)
     case 60: control.requestSnapshot("by chance", insteadOf: nil)
     default: break
@@ -71,7 +77,7 @@ final class SimulatedWorld {
   /// Until link and readers have everything, nothing happens; then it must be what was written.
   private func rest() {
     history.closeTransaction()
-    connection?.isStuck = false
+    for channel in LinkChannel.allCases { links[channel]?.isStuck = false }
     stepReaders(4)
     guard readers.allSatisfy({ $0.isStreaming && $0.end == history.end }) else { return }
     for reader in readers {
@@ -99,62 +105,66 @@ final class SimulatedWorld {
 
   // MARK: - The link's side
 
-  func connect() throws(LinkError) -> LinkPeer {
+  func connect(_ channel: LinkChannel) throws(LinkError) -> LinkPeer {
     happen()
     now += Int64(random.below(20))
     if !isQuiet, random.chance(4) { throw LinkError(.refused, "connecting", "by chance") }
-    connection = Connection()
+    links[channel] = Connection()
     connections += 1
     return LinkPeer(name: "simulated:1", credentials: nil)
   }
 
-  func disconnect() { connection = nil }
+  func disconnect(_ channel: LinkChannel) { links[channel] = nil }
 
-  func send(_ bytes: UnsafeRawBufferPointer) throws(LinkError) -> Socket.Transfer {
+  func send(
+    _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer {
     happen()
-    guard connection != nil else { throw LinkError(.closed, "sending", "by chance") }
+    guard links[channel] != nil else { throw LinkError(.closed, "sending", "by chance") }
     if random.chance(5) { return .wouldBlock }
     let count = 1 + random.below(bytes.count)
-    connection?.input += bytes[..<count]
-    while let command = takeCommand() { obey(command) }
+    links[channel]?.input += bytes[..<count]
+    while let command = takeCommand(channel) { obey(channel, command) }
     return .bytes(count)
   }
 
-  func receive(into room: UnsafeMutableRawBufferPointer) throws(LinkError) -> Socket.Transfer {
+  func receive(
+    _ channel: LinkChannel, into room: UnsafeMutableRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer {
     // Lines are read byte by byte: were each an event, few would come to their end.
     if room.count > 1 || random.chance(30) { happen() }
-    guard var link = connection else {
+    guard var link = links[channel] else {
       if random.chance(2) { return .endOfStream }
       throw LinkError(.closed, "reading", "reset by chance")
     }
-    defer { if connection != nil { connection = link } }
     let isRestless = link.restless == link.position
     if link.isStuck || (!isRestless && random.chance(4)) { return .wouldBlock }
-    let source: ArraySlice<UInt8>
-    if link.position < link.output.count {
-      source = link.output[link.position...]
-    } else if let offset = link.stream, !link.awaitsAcknowledgement {
-      // The old history's bytes are gone: the connection to it will be, too.
-      guard let stream = history.stream(from: offset) else { return .wouldBlock }
-      source = stream
-    } else {
-      source = []
+    guard let source = output(of: link) else {
+      return link.endsWithOutput ? .endOfStream : .wouldBlock
     }
-    if source.isEmpty { return .wouldBlock }
     let most = random.chance(3) ? 5_000 : 50
     let count = min(room.count, source.count, 1 + random.below(most))
     room.copyBytes(from: source.prefix(count))
     if link.position < link.output.count {
       link.position += count
-    } else {
-      link.stream = link.stream.map { $0 + UInt64(count) }
+    } else if let offset = link.stream {
+      link.stream = offset + UInt64(count)
     }
+    links[channel] = link
     return .bytes(count)
+  }
+
+  /// What a connection has to say now; nil for nothing.
+  private func output(of link: Connection) -> ArraySlice<UInt8>? {
+    if link.position < link.output.count { return link.output[link.position...] }
+    guard let offset = link.stream, !link.awaitsAcknowledgement else { return nil }
+    let stream = history.stream(from: offset)
+    return stream?.isEmpty == false ? stream : nil
   }
 
   func wait(until deadline: Int64) {
     happen()
-    let isDead = connection?.isStuck ?? true
+    let isDead = links.isEmpty || links.values.contains { $0.isStuck }
     if isDead || (!isQuiet && random.chance(100)) {
       now = max(now, deadline)
     } else {
@@ -164,67 +174,93 @@ final class SimulatedWorld {
 
   // MARK: - The source's side
 
-  private func takeCommand() -> [String]? {
-    guard let link = connection else { return nil }
+  private func takeCommand(_ channel: LinkChannel) -> [String]? {
+    guard let link = links[channel] else { return nil }
     var decoder = CommandDecoder(offset: 0)
     link.input.withUnsafeBytes { decoder.append($0) }
     guard (try? decoder.next()) == .command else { return nil }
-    connection?.input.removeFirst(Int(decoder.endOffset))
+    links[channel]?.input.removeFirst(Int(decoder.endOffset))
     return decoder.arguments().map { String(decoding: $0, as: UTF8.self) }
   }
 
-  private func say(_ text: String) {
-    if random.chance(4) { connection?.output += [10] }
-    connection?.output += Array(text.utf8)
+  private func say(_ channel: LinkChannel, _ text: String) {
+    if random.chance(4) { links[channel]?.output += [10] }
+    links[channel]?.output += Array(text.utf8)
   }
 
-  private func obey(_ words: [String]) {
+  private func obey(_ channel: LinkChannel, _ words: [String]) {
     switch (words[0], words.dropFirst().first) {
     case ("REPLCONF", "ACK"):
-      connection?.awaitsAcknowledgement = false
+      links[channel]?.awaitsAcknowledgement = false
       guard let offset = UInt64(words[2]), offset <= readers.map(\.appliedMax).max() ?? 0 else {
         failures.append("acknowledged \(words[2]), which nobody has applied")
         return
       }
-    case ("REPLCONF", _): say(random.chance(2) ? "+OK\r\n" : "-ERR unknown option\r\n")
+    case ("REPLCONF", _):
+      if words.contains("rdb-channel-repl") { links[channel]?.takesTwo = true }
+      say(channel, random.chance(2) ? "+OK\r\n" : "-ERR unknown option\r\n")
     case ("INFO", _):
       let text = history.information
-      say(random.chance(3) ? "-NOPERM no\r\n" : "$\(text.utf8.count)\r\n\(text)\r\n")
-    case ("PSYNC", _): synchronise(words[1], words[2])
+      say(channel, random.chance(3) ? "-NOPERM no\r\n" : "$\(text.utf8.count)\r\n\(text)\r\n")
+    case ("PSYNC", "?") where channel == .snapshot: sendSecondSnapshot(isValkey: false)
+    case ("SYNC", _) where channel == .snapshot: sendSecondSnapshot(isValkey: true)
+    case ("PSYNC", _) where channel == .main: synchronise(words[1], words[2])
     default: failures.append("the link said \(words)")
     }
   }
 
   private func synchronise(_ identity: String, _ first: String) {
     if !isQuiet, random.chance(10) {
-      return say(random.chance(2) ? "-LOADING wait\r\n" : "-NOMASTERLINK wait\r\n")
+      return say(.main, random.chance(2) ? "-LOADING wait\r\n" : "-NOMASTERLINK wait\r\n")
     }
     switch UInt64(first).map({ history.answer(identity, $0) }) ?? .snapshot {
     case .wrong: failures.append("asked for \(first), which is inside of something")
     case .goOn:
-      say(
-        identity == history.identity && random.chance(2)
-          ? "+CONTINUE\r\n" : "+CONTINUE \(history.identity)\r\n")
-      connection?.stream = (UInt64(first) ?? 1) - 1
-    case .snapshot: sendSnapshot()
+      let isTerse = identity == history.identity && random.chance(2)
+      say(.main, isTerse ? "+CONTINUE\r\n" : "+CONTINUE \(history.identity)\r\n")
+      links[.main]?.stream = (UInt64(first) ?? 1) - 1
+    case .snapshot:
+      if links[.main]?.takesTwo == true, random.chance(2) {
+        say(.main, random.chance(2) ? "+DUALCHANNELSYNC\r\n" : "+RDBCHANNELSYNC 7\r\n")
+      } else {
+        sendSnapshot()
+      }
     }
   }
 
   private func sendSnapshot() {
     // A server forks between transactions.
     history.closeTransaction()
-    let snapshot = SimulatedSnapshot(history.identity, history.end)
-    say("+FULLRESYNC \(history.identity) \(history.end)\r\n")
+    say(.main, "+FULLRESYNC \(history.identity) \(history.end)\r\n")
     let isMarked = random.chance(2)
+    append(to: .main, isMarked: isMarked)
+    links[.main]?.stream = history.end
+    links[.main]?.awaitsAcknowledgement = isMarked
+  }
+
+  private func sendSecondSnapshot(isValkey: Bool) {
+    history.closeTransaction()
+    secondSnapshots += 1
+    if isValkey {
+      say(.snapshot, "$ENDOFF:\(history.end) \(history.identity) 0 9\r\n")
+    } else {
+      say(.snapshot, "+FULLRESYNC \(history.identity) \(history.end)\r\n")
+      links[.main]?.stream = history.end
+    }
+    append(to: .snapshot, isMarked: true)
+    links[.snapshot]?.endsWithOutput = isValkey
+  }
+
+  private func append(to channel: LinkChannel, isMarked: Bool) {
+    let snapshot = SimulatedSnapshot(history.identity, history.end)
     say(
+      channel,
       isMarked
         ? "$EOF:\(String(decoding: snapshot.mark, as: UTF8.self))\r\n"
         : "$\(snapshot.bytes.count)\r\n")
-    let head = connection?.output.count ?? 0
-    connection?.restless = snapshot.decoyEnd.map { $0 + head }
-    connection?.output += snapshot.bytes + (isMarked ? snapshot.mark : [])
-    connection?.stream = history.end
-    connection?.awaitsAcknowledgement = isMarked
+    let head = links[channel]?.output.count ?? 0
+    links[channel]?.restless = snapshot.decoyEnd.map { $0 + head }
+    links[channel]?.output += snapshot.bytes + (isMarked ? snapshot.mark : [])
   }
 }
 
@@ -233,15 +269,17 @@ struct SimulatedTransport: LinkTransport, ~Copyable {
   let world: SimulatedWorld
 
   var nowMilliseconds: Int64 { world.now }
-  mutating func connect() throws(LinkError) -> LinkPeer { try world.connect() }
-  mutating func disconnect() { world.disconnect() }
+  mutating func connect(_ channel: LinkChannel) throws(LinkError) -> LinkPeer {
+    try world.connect(channel)
+  }
+  mutating func disconnect(_ channel: LinkChannel) { world.disconnect(channel) }
   mutating func receive(
-    into buffer: UnsafeMutableRawBufferPointer
-  ) throws(LinkError) -> Socket.Transfer { try world.receive(into: buffer) }
-  mutating func send(_ bytes: UnsafeRawBufferPointer) throws(LinkError) -> Socket.Transfer {
-    try world.send(bytes)
-  }
-  mutating func wait(reads: Bool, writes: Bool, untilMilliseconds deadline: Int64) {
-    world.wait(until: deadline)
-  }
+    _ channel: LinkChannel, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer { try world.receive(channel, into: buffer) }
+  mutating func send(
+    _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer { try world.send(channel, bytes) }
+  mutating func wait(
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64
+  ) { world.wait(until: deadline) }
 }

@@ -32,10 +32,10 @@ extension Command {
     ],
     exitCodes: [
       (.converged, "done; the destination has everything it should have"),
-      (.failed, "failed; the destination may hold a part of the keys"),
+      (.failed, "failed; the same command goes on from there"),
       (.usage, "the command line is wrong"),
       (.refused, "refused before anything was written, for the reason given"),
-      (.interrupted, "stopped by SIGINT or SIGTERM, after finishing what was in flight"),
+      (.interrupted, "stopped by SIGINT or SIGTERM; the same command goes on from there"),
     ],
     read: { arguments, environment throws(UsageError) in
       let options = try SyncOptions(arguments, environment: environment)

@@ -29,6 +29,9 @@ struct JobRunner: Sendable, Equatable {
   private var connectionBeginning: String { "migr8sync:\(identity.name):" }
   /// What this runner's connections call themselves.
   var connectionName: String { connectionBeginning + id }
+  /// What the one connection calls itself that only renews the lease.
+  var leaseConnectionName: String { connectionName + Self.leaseSuffix }
+  private static let leaseSuffix = ":lease"
 
   /// How an attempt to become the job's runner ended.
   enum Acquisition: Sendable, Equatable {
@@ -74,11 +77,29 @@ struct JobRunner: Sendable, Equatable {
         + " since")
   }
 
+  /// Ends the connections that this runner has given up. What they had sent may still be on its way,
+  /// or wait at the destination to be read: without this it would be carried out after the checkpoint
+  /// was read again, and so twice.
+  ///
+  /// Call it while none but `connection` and the lease's is in use.
+  func endAbandoned(_ connection: inout RedisConnection) throws(ReplayError) {
+    for own in try connections(&connection) ?? [] where own.runner == id && !own.isLease {
+      // By default CLIENT KILL spares the connection that it comes on.
+      _ = try ask(&connection, ["CLIENT", "KILL", "ID", own.id])
+    }
+  }
+
   /// Makes the lease last; false when the job is another's by now.
+  ///
+  /// The time is prolonged without writing the id again: that could undo what another has written since
+  /// the question.
   func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
-    if let holder = try ask(&connection, ["GET", key]).text, holder != id { return false }
-    _ = try ask(&connection, ["SET", key, id, "PX", "\(Self.leaseMilliseconds)"])
-    return true
+    if let holder = try ask(&connection, ["GET", key]).text {
+      guard holder == id else { return false }
+      _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
+      return true
+    }
+    return try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"]) != .null
   }
 
   /// Gives the job back: the next runner need not wait.
@@ -113,7 +134,7 @@ struct JobRunner: Sendable, Equatable {
   /// The connections of the job's runners; nil when CLIENT LIST is not permitted.
   private func connections(
     _ connection: inout RedisConnection
-  ) throws(ReplayError) -> [(id: String, runner: String)]? {
+  ) throws(ReplayError) -> [(id: String, runner: String, isLease: Bool)]? {
     let reply = try ReplayError.wrap { () throws(LinkError) in
       try connection.command("CLIENT", "LIST")
     }
@@ -128,7 +149,8 @@ struct JobRunner: Sendable, Equatable {
         }
       }
       guard let id, let runner else { return nil }
-      return (String(id), String(runner))
+      let isLease = runner.hasSuffix(Self.leaseSuffix)
+      return (String(id), String(isLease ? runner.dropLast(Self.leaseSuffix.count) : runner), isLease)
     }
   }
 

@@ -21,7 +21,9 @@ extension DestinationReplay {
     let known = try write(repeats: repeats)
     if let known { try reconcile(known) }
     try persistLateSkips()
+    CrashPoint.snapshotWritten.pass()
     try writeRecord(.stream, start)
+    CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
     host.applied(start.offset)

@@ -131,11 +131,12 @@ final class DestinationReplay: @unchecked Sendable {
     if host.isStopRequested { throw .interrupted }
   }
 
-  /// Opens a connection of the job, on the db of its record.
+  /// Opens a connection of the job, on the db of its record. No other may be in use.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
     var connection = try connector.open(interrupt: stopBell)
     _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
     try runner.confirm(&connection)
+    try runner.endAbandoned(&connection)
     return connection
   }
 

@@ -180,6 +180,11 @@ struct Lane: ~Copyable {
     checkpoint.append(
       boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
     note(batch, boundary)
+    if CrashPoint.beforeExec.isDue {
+      try submit()
+      try pipeline.drain()
+      CrashPoint.beforeExec.die()
+    }
     batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     note(batch, boundary)
     batch.boundaryOffset = boundary

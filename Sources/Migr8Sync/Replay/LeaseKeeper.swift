@@ -19,7 +19,9 @@ final class LeaseKeeper: @unchecked Sendable {
 
   init(_ replay: DestinationReplay) {
     runner = replay.runner
-    connector = replay.connector
+    connector = DestinationConnector(
+      locator: replay.plan.locator, timeouts: replay.plan.timeouts,
+      connectionName: replay.runner.leaseConnectionName)
     database = replay.plan.recordDatabase
     progress = replay.progress
   }

@@ -73,6 +73,7 @@ struct PipelineWire: ~Copyable {
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
       sendIndex += 1
+      if batch.checkpointOffset > 0 { CrashPoint.afterExec.pass() }
       finishAnsweredBatches()
     }
   }

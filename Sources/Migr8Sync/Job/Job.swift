@@ -118,8 +118,6 @@ final class Job: ReplayHost, @unchecked Sendable {
 
   func receiptTime(at offset: UInt64) -> Int64? { link.receiptTime(at: offset) }
 
-  func requestSnapshot(_ reason: String) { link.requestSnapshot(reason) }
-
   /// Where the source stands now; when it cannot be asked, what has arrived so far.
   func catchUpGoal() -> UInt64 {
     let received = link.status.receivedOffset

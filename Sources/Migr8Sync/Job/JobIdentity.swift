@@ -17,7 +17,8 @@ struct JobIdentity: Sendable, Equatable {
   init(name: String?, options: SyncOptions) {
     rules = Self.rules(options)
     self.name =
-      name ?? Self.digest("\(options.source.endpoint) \(options.destination.database ?? -1) \(rules)")
+      name
+      ?? Self.digest("\(options.source.endpoint) \(options.destination.database ?? -1) \(rules)")
   }
 
   init(name: String, rules: String) {

@@ -20,7 +20,8 @@ struct JobRunner: Sendable, Equatable {
     self.identity = identity
     var host = [CChar](repeating: 0, count: 256)
     _ = gethostname(&host, host.count - 1)
-    let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let name = String(
+      decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let plain = name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }
     id = "\(plain):\(getpid()):\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
   }
@@ -53,8 +54,8 @@ struct JobRunner: Sendable, Equatable {
         guard let holder = try ask(&connection, ["GET", key]).text else { continue }
         if holder != id {
           let milliseconds = try ask(&connection, ["PTTL", key]).integer ?? 0
-          let isAlive = try connections(&connection)?.contains { $0.runner == holder } ?? true
-          guard isForced || !isAlive else {
+          let isHeld = isForced ? false : try isAtWork(holder, &connection)
+          if isHeld {
             return .held(by: holder, milliseconds: max(0, milliseconds))
           }
           guard try replace(holder, &connection) else { continue }
@@ -72,9 +73,22 @@ struct JobRunner: Sendable, Equatable {
     guard reply == .null, let holder = try ask(&connection, ["GET", key]).text, holder != id else {
       return
     }
+    guard try isAtWork(holder, &connection) else {
+      throw ReplayError(
+        "the lease of job \(identity.name) at \(connection.peer) is that of \(holder), which is not"
+          + " there: this run goes on when it has run out", .transient)
+    }
     throw ReplayError(
       "job \(identity.name) was taken over by \(holder); this run has ended and has written nothing"
         + " since")
+  }
+
+  /// Whether `holder`, whose lease it is, has connections. One that has none has died before a failover
+  /// in which this runner's own lease was lost, or is about to come back: then it will be seen.
+  private func isAtWork(
+    _ holder: String, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> Bool {
+    try connections(&connection)?.contains { $0.runner == holder } ?? true
   }
 
   /// Ends the connections that this runner has given up. What they had sent may still be on its way,
@@ -95,7 +109,7 @@ struct JobRunner: Sendable, Equatable {
   /// the question.
   func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
     if let holder = try ask(&connection, ["GET", key]).text {
-      guard holder == id else { return false }
+      guard holder == id else { return try !isAtWork(holder, &connection) }
       _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
       return true
     }
@@ -150,7 +164,9 @@ struct JobRunner: Sendable, Equatable {
       }
       guard let id, let runner else { return nil }
       let isLease = runner.hasSuffix(Self.leaseSuffix)
-      return (String(id), String(isLease ? runner.dropLast(Self.leaseSuffix.count) : runner), isLease)
+      return (
+        String(id), String(isLease ? runner.dropLast(Self.leaseSuffix.count) : runner), isLease
+      )
     }
   }
 

@@ -6,16 +6,17 @@ extension DestinationReplay {
   /// Follows the stream until the run is over or has to begin again.
   func follow(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
     var connection = try openOnRecord()
-    guard let record = try JobRecord.read(runner.identity, &connection), record.phase == .stream
-    else {
+    let record = try JobRecord.read(runner.identity, &connection)
+    guard let record, record.phase == .stream, record.origin ?? origin == origin else {
       isLoaded = false
       notices.note("the destination has lost this job's data: a new snapshot is needed")
       throw ReplayError("the record is gone", .restart)
     }
     guard feed.rewind(to: record.place.offset) else {
       isLoaded = false
-      host.requestSnapshot(
-        "the destination stands at offset \(record.place.offset), which is held no more")
+      notices.note(
+        "the destination stands at offset \(record.place.offset), which is held no more: a new"
+          + " snapshot is needed")
       throw ReplayError("the stream is not held", .restart)
     }
     if !hasConverged { phases.enter(.catchingUp) }

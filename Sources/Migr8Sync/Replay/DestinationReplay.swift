@@ -33,8 +33,6 @@ protocol ReplayHost: AnyObject, Sendable {
   func applied(_ offset: UInt64)
   /// The source asks to be told as soon as everything up to `offset` is applied.
   func acknowledge(onceApplied offset: UInt64)
-  /// What the link has cannot serve a destination: a new snapshot is needed.
-  func requestSnapshot(_ reason: String)
 }
 
 /// Brings the source's data to one destination. `run` occupies a thread.
@@ -61,6 +59,8 @@ final class DestinationReplay: @unchecked Sendable {
   var isLoaded: Bool
   /// Whether keys of an earlier snapshot of this job may be there.
   var isRepeated: Bool
+  /// The snapshot that the destination's data go back to, as the record names it.
+  var origin: String
   /// Whether a first catching up is behind it.
   var hasConverged = false
 
@@ -75,10 +75,12 @@ final class DestinationReplay: @unchecked Sendable {
     self.stopBell = stopBell
     feed = Feed(reader)
     connector = DestinationConnector(
-      locator: plan.locator, timeouts: plan.timeouts, connectionName: runner.connectionName)
+      locator: plan.locator, timeouts: plan.timeouts, runner: runner,
+      recordDatabase: plan.recordDatabase)
     targets = DestinationDatabases(connector, interrupt: stopBell)
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
+    origin = record?.origin ?? ""
     if let record { progress.resume(at: record.place.offset) }
   }
 
@@ -99,7 +101,10 @@ final class DestinationReplay: @unchecked Sendable {
       } catch {
         progress.forgetFailure()
         switch error.kind {
-        case .failure, .interruption: throw error
+        case .failure:
+          if error.leavesGap { markIncomplete() }
+          throw error
+        case .interruption: throw error
         case .restart: continue
         case .transient:
           notices.waiting("\(error); trying again")
@@ -107,6 +112,20 @@ final class DestinationReplay: @unchecked Sendable {
         }
       }
     }
+  }
+
+  /// A command was refused inside a transaction whose checkpoint says that it is applied: later runs
+  /// must not go on behind it.
+  private func markIncomplete() {
+    do throws(ReplayError) {
+      var connection = try openOnRecord()
+      let phase = JobRecord.Phase.snapshot.rawValue
+      _ = try Self.ask(
+        &connection,
+        [
+          Array("HSET".utf8), runner.identity.recordKey, Array("phase".utf8), Array(phase.utf8),
+        ])
+    } catch {}
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
@@ -133,9 +152,7 @@ final class DestinationReplay: @unchecked Sendable {
 
   /// Opens a connection of the job, on the db of its record. No other may be in use.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
-    var connection = try connector.open(interrupt: stopBell)
-    _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
-    try runner.confirm(&connection)
+    var connection = try connector.openAsRunner(interrupt: stopBell)
     try runner.endAbandoned(&connection)
     return connection
   }

@@ -59,6 +59,11 @@ final class Feed {
     reader.rewind(to: offset)
   }
 
+  /// Asks the link for a snapshot, unless one has begun that was not announced here yet.
+  func requestSnapshot(_ reason: String) {
+    reader.requestSnapshot(reason)
+  }
+
   private func read(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> LinkEvent {
     let event: LinkEvent
     do {

@@ -19,9 +19,9 @@ final class LeaseKeeper: @unchecked Sendable {
 
   init(_ replay: DestinationReplay) {
     runner = replay.runner
-    connector = DestinationConnector(
-      locator: replay.plan.locator, timeouts: replay.plan.timeouts,
-      connectionName: replay.runner.leaseConnectionName)
+    var connector = replay.connector
+    connector.isForLease = true
+    self.connector = connector
     database = replay.plan.recordDatabase
     progress = replay.progress
   }
@@ -29,10 +29,10 @@ final class LeaseKeeper: @unchecked Sendable {
   /// Starts the thread.
   func start() -> NamedThread {
     NamedThread("lease") { [self] in
-      while pause() {
+      repeat {
         // A destination that cannot be reached is the lane's and the loaders' to report.
         do throws(ReplayError) { try renewWhileConnected() } catch {}
-      }
+      } while pause()
     }
   }
 

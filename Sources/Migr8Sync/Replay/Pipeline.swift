@@ -58,7 +58,8 @@ final class Pipeline: @unchecked Sendable {
   func start(_ name: String) -> NamedThread {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
-        var wire = PipelineWire(self, try connector.open(interrupt: closingBell).takeSocket())
+        var wire = PipelineWire(
+          self, try connector.openAsRunner(interrupt: closingBell).takeSocket())
         try wire.run()
       } catch {
         // Who closes a pipeline does not ask how it ended.

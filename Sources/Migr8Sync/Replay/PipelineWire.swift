@@ -164,7 +164,9 @@ struct PipelineWire: ~Copyable {
     case (.error(let line), _):
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
     case (.errorInArray(let index, let line), _):
-      throw refusal(line, transactionCommand(index, batch), batch)
+      var error = refusal(line, transactionCommand(index, batch), batch)
+      error.leavesGap = true
+      throw error
     }
   }
 

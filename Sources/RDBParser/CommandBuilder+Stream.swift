@@ -1,9 +1,10 @@
 // Streams as commands: entries, then the stream's counters, then each group with its consumers and
 // what is pending with them.
 //
-// Two things no command can say: when a consumer was last seen, and (7.0 and newer) that an entry is
-// pending which has been deleted from the stream; XCLAIM passes over those, as it does in a server's
-// own append-only file.
+// One thing no command can say: when a consumer was last seen. Another takes a detour: that an entry is
+// pending which has been deleted from the stream; see CommandBuilder+StandIns.swift. For a stream too large
+// to be held that detour is closed, and XCLAIM passes over such entries, as it does when a server reads
+// its own append-only file.
 
 extension CommandBuilder {
   mutating func addStream(
@@ -11,6 +12,7 @@ extension CommandBuilder {
   ) -> Bool {
     switch element {
     case .streamEntry(let id, let fieldCount):
+      passEntry(id)
       command("XADD", count: 1 + 2 * fieldCount)
       idArgument(id)
       for index in 0..<fieldCount {
@@ -20,7 +22,9 @@ extension CommandBuilder {
         }
       }
       hasStreamEntries = true
-    case .streamInfo: addInfo(decoder.stream)
+    case .streamInfo:
+      streamInfo = decoder.stream
+      addInfo(decoder.stream)
     case .streamGroup(let group):
       groupName.removeAll()
       decoder.withElement(input) { groupName.append($0) }
@@ -52,6 +56,7 @@ extension CommandBuilder {
 
   private mutating func addInfo(_ info: RDBStreamInfo) {
     consumerIsCreated = true
+    addStandIns { $0 <= info.lastID }
     if !hasStreamEntries {
       // The only way to a stream without entries: one that is trimmed away at once. Id 0-0 cannot be
       // added; XSETID below goes back to it.
@@ -62,12 +67,23 @@ extension CommandBuilder {
       Self.argument("x", to: &output)
       Self.argument("y", to: &output)
     }
-    let hasCounters = options.features.streamCounters && info.entriesAdded != nil
-    command("XSETID", count: hasCounters ? 5 : 1)
+    // Stand-ins would stand in the way: they count as entries until they are gone.
+    if standIns.isEmpty { setID(info) }
+  }
+
+  /// Sets what the stream says about itself. A file from before 7.0 does not say how many entries
+  /// were added; a server that loads one takes those that are there.
+  mutating func setID(_ info: RDBStreamInfo) {
+    let hasCounters =
+      options.features.streamCounters && (info.entriesAdded != nil || !standIns.isEmpty)
+    let deleted = hasCounters ? info.maxDeletedID : nil
+    command("XSETID", count: 1 + (hasCounters ? 2 : 0) + (deleted == nil ? 0 : 2))
     idArgument(info.lastID)
-    if hasCounters, let added = info.entriesAdded, let deleted = info.maxDeletedID {
+    if hasCounters {
       Self.argument("ENTRIESADDED", to: &output)
-      decimalArgument(Int64(clamping: added))
+      decimalArgument(Int64(clamping: info.entriesAdded ?? info.length))
+    }
+    if let deleted {
       Self.argument("MAXDELETEDID", to: &output)
       idArgument(deleted)
     }
@@ -126,7 +142,7 @@ extension CommandBuilder {
     return low < pending.count && pending[low].id == id ? pending[low] : nil
   }
 
-  private mutating func idArgument(_ id: RDBStreamID) {
+  mutating func idArgument(_ id: RDBStreamID) {
     number.removeAll()
     number.appendDecimal(id.milliseconds)
     number.append(UInt8(ascii: "-"))

@@ -31,7 +31,18 @@ struct CommandBuilder: ~Copyable {
   var number = OwnedBytes()
 
   var isStringBegun = false
+  /// Bytes of the string value; 0 for other types.
+  var stringLength: UInt64 = 0
   var hasStreamEntries = false
+  var streamInfo = RDBStreamInfo()
+  /// The first entry the stream holds.
+  var firstEntryID: RDBStreamID?
+  /// Ids pending anywhere in the stream, where they are known before its entries; ascending. Those
+  /// before `pendingIndex` have been passed.
+  var pendingIDs: [RDBStreamID] = []
+  var pendingIndex = 0
+  /// Ids that stand in the stream only until they are claimed; ascending.
+  var standIns: [RDBStreamID] = []
   var groupName = OwnedBytes()
   var consumerName = OwnedBytes()
   var consumerIsCreated = false
@@ -49,7 +60,12 @@ struct CommandBuilder: ~Copyable {
     followingCount = 0
     collecting = .nothing
     isStringBegun = false
+    stringLength = 0
     hasStreamEntries = false
+    streamInfo = RDBStreamInfo()
+    firstEntryID = nil
+    pendingIndex = 0
+    standIns.removeAll()
     pending.removeAll()
     if options.deletesFirst { command("DEL", count: 0) }
   }
@@ -67,7 +83,8 @@ struct CommandBuilder: ~Copyable {
     _ element: RDBElement, from decoder: borrowing ElementDecoder, _ input: borrowing OwnedBytes
   ) -> Bool {
     switch element {
-    case .string:
+    case .string(let length, _):
+      stringLength = length
       decoder.withElement(input) { part in
         command(isStringBegun ? "APPEND" : "SET", count: 1)
         Self.argument(part, to: &output)
@@ -158,6 +175,7 @@ struct CommandBuilder: ~Copyable {
   /// Finishes the value.
   mutating func end(expiry: Int64?) {
     endCollected()
+    removeStandIns(streamInfo)
     let isEmpty = report.commands == (options.deletesFirst ? 1 : 0)
     guard let expiry, options.appliesExpiry, !isEmpty else { return }
     command("PEXPIREAT", count: 1)

@@ -41,6 +41,9 @@ public struct RDBCommandOptions: Sendable {
   public var commandBytesMax = 64 << 10
   /// A command is ended at this many elements.
   public var commandElementsMax = 512
+  /// A stream of up to this many bytes as stored is held whole before its commands are made; only then
+  /// what is pending there and has been deleted can be kept.
+  public var streamBytesHeldMax = 4 << 20
   /// Pending entries of one consumer group, which must be held in memory: 32 bytes each.
   public var pendingEntriesMax = 16 << 20
   /// Whether the first command deletes the key.

@@ -14,10 +14,16 @@ extension RDBReader {
   /// Call it after `.entry`, instead of `readValue` and `nextElement`, until it returns `.end`. The
   /// commands are in RESP, complete, and of bounded size; `withCommands` lends those of this call.
   /// Sent in order to a destination without the key they make it what the file says.
+  ///
+  /// Cost: a stream of up to `streamBytesHeldMax` bytes is held whole first and walked twice, because
+  /// what is pending and deleted must be known before the entries.
   /// - Throws: `RDBError` on damage; `.unsupportedType` for module values.
   public mutating func nextCommands() throws(RDBError) -> RDBCommandStep {
     commands.removeOutput()
-    if phase == .value { beginCommands() }
+    if phase == .value {
+      guard try lookAhead() else { return .needsInput }
+      beginCommands()
+    }
     if commandsAreComplete {
       commandsAreComplete = false
       return .end(commands.report)
@@ -44,6 +50,10 @@ extension RDBReader {
   ) throws(E) -> R {
     try commands.output.span(0..<commands.output.count, body)
   }
+
+  /// Bytes of the string value that the commands of the last `nextCommands` write a part of; 0 for
+  /// values of other types.
+  public var commandStringLength: UInt64 { commands.stringLength }
 
   private mutating func beginCommands() {
     commands.options = commandOptions

@@ -35,9 +35,11 @@ extension RDBReader {
   /// Says that no more bytes will come: from now on the want of more is a `.truncated` error.
   public mutating func finishInput() { isFinished = true }
 
-  /// Brings the checksum up to a window position.
+  /// Brings the checksum up to a window position. One that has gone back in order to read a value
+  /// again is behind it already.
   mutating func sumUp(to place: Int) {
-    if options.verifiesChecksum && place > summed {
+    guard place > summed else { return }
+    if options.verifiesChecksum {
       let scanner = window.scanner(from: summed)
       checksum = CRC64.update(checksum, scanner.pointer(summed), place - summed)
     }

@@ -102,6 +102,13 @@ public struct RDBType: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  var isStream: Bool {
+    switch self {
+    case .stream, .stream2, .stream3, .stream4, .stream5: true
+    default: false
+    }
+  }
+
   /// Number and name, such as `16 (hash, listpack)`.
   public var description: String {
     let encoding: String? =

@@ -63,7 +63,7 @@ struct CommandTests {
     try SampleData.fill(source)
     try follow(source, destination, [], [["FLUSHALL"], ["SET", "last", 1]])
     try expectEqual(destination, to: source, afterStream: true)
-    #expect(try destination.client()("DBSIZE").number == 1)
+    #expect(try Keyspace(of: destination).keys.count == 1)
   }
 
   /// Functions are in the snapshot, too; they move when everything does.
@@ -90,26 +90,29 @@ struct CommandTests {
     try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 
-  /// The commands that cannot be applied by half, each with what its line must name.
-  @Test(arguments: [
-    (["FLUSHALL"], ["flushall"]), (["FLUSHDB"], ["flushdb"]), (["SWAPDB", "0", "1"], ["swapdb"]),
-    (["SUNIONSTORE", "bump:u", "other:s", "bump:s"], ["sunionstore", "bump:u", "other:s"]),
-    (["SMOVE", "other:s", "bump:s", "o"], ["smove", "bump:s", "other:s"]),
-    (["COPY", "bump:s", "other:copy"], ["copy", "other:copy"]),
-    (["MOVE", "bump:s", "1"], ["move", "bump:s"]),
-  ])
-  func thatIsOnlyPartlyOursStopsTheRun(command: [String], words: [String]) throws {
-    let (source, destination) = (try TestServer(), try TestServer())
+  /// Commands with keys on both sides of the filter, or in dbs of which one is selected.
+  @Test(arguments: ServerKind.allCases)
+  func acrossTheFilterIsCarried(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(kind))
     let client = try source.client()
     try client("SADD", "bump:s", "b")
     try client("SADD", "other:s", "o")
-    let tool = try Tool.start(
-      ["sync", "-q", "-s", source.url, "-d", destination.url, "-p", "bump:", "--db", "0"])
-    try source.awaitToolFollowing(tool)
-    try client("SET", "bump:before", 1)
-    _ = try client.pipeline([command, ["SET", "bump:after", 1]])
-    expectLine(try Tool.finish(tool), code: 1, saying: words + ["offset"])
-    #expect(try destination.client()("EXISTS", "bump:before").number == 1)
-    #expect(try destination.client()("EXISTS", "bump:after").number == 0)
+    try client("MSET", "bump:a", 1, "other:b", 2)
+    try client("RPUSH", "other:l", 1, 2, 3)
+    try follow(
+      source, destination, ["-p", "bump:", "--db", "0"],
+      [
+        ["SUNIONSTORE", "bump:u", "other:s", "bump:s"], ["SADD", "bump:u", "later"],
+        ["COPY", "other:s", "bump:copy"], ["RENAME", "bump:a", "other:a"],
+        ["RENAME", "other:b", "bump:b"], ["INCR", "bump:b"],
+        ["RPOPLPUSH", "other:l", "bump:l"], ["MULTI"], ["LPUSH", "bump:l", 0],
+        ["SMOVE", "other:s", "bump:s", "o"], ["EXEC"], ["SWAPDB", 0, 1], ["SET", "bump:last", 1],
+      ])
+    let expected = try Keyspace(of: source).filter { name in
+      name.database == 0 && name.key.starts(with: "bump:".utf8)
+    }
+    let found = try Keyspace(of: destination)
+    #expect(found.differences(from: expected) == [])
+    #expect(!expected.keys.isEmpty)
   }
 }

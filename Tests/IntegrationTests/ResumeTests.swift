@@ -18,7 +18,7 @@ struct ResumeTests {
   }
 
   @Test(arguments: [
-    (ServerKind.redis70, ServerKind.redis70), (.redis62, .redis82), (.redis82, .valkey81),
+    (ServerKind.redis70, ServerKind.redis70), (.redis62, .redis82), (.valkey81, .redis82),
   ])
   func killedAgainAndAgain(source kind: ServerKind, destination other: ServerKind) throws {
     let source = try TestServer(kind, Self.backlog)

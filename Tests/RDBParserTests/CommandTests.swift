@@ -38,7 +38,7 @@ struct CommandTests {
     }
   }
 
-  private static func parse(_ bytes: [UInt8]) -> [[String]] {
+  static func parse(_ bytes: [UInt8]) -> [[String]] {
     var commands: [[String]] = []
     var position = 0
     func number() -> Int {

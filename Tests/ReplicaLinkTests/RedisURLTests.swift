@@ -56,6 +56,12 @@ import Testing
       text: "redis://[fe80::1%eth0]", endpoint: .tcp(host: "fe80::1%eth0", port: 6379),
       shown: "redis://[fe80::1%eth0]:6379"),
     Good(
+      text: "redis://[fe80::1%25eth0]", endpoint: .tcp(host: "fe80::1%eth0", port: 6379),
+      shown: "redis://[fe80::1%eth0]:6379"),
+    Good(
+      text: "redis://[fe80::1%25]", endpoint: .tcp(host: "fe80::1%25", port: 6379),
+      shown: "redis://[fe80::1%25]:6379"),
+    Good(
       text: "rediss://h:6390/1", endpoint: .tcp(host: "h", port: 6390), database: 1, usesTLS: true,
       shown: "rediss://h:6390/1"),
     Good(

@@ -15,6 +15,7 @@ struct ReplicaHandshakeTests {
   enum Ending: Equatable, Sendable {
     case snapshot(SnapshotStart)
     case continued(String?)
+    case second(SecondChannelOffer)
     case failure(LinkError.Code)
     /// The source has not said enough.
     case open
@@ -27,6 +28,7 @@ struct ReplicaHandshakeTests {
     var psyncCommand = "PSYNC"
     /// Where the stream is to go on.
     var place: ReplicationPlace?
+    var takesTwoChannels = false
     /// The source's lines, without line ends.
     var lines: [String]
     var ending: Ending
@@ -46,7 +48,7 @@ struct ReplicaHandshakeTests {
     var handshake = ReplicaHandshake(
       ReplicaHandshake.Request(
         credentials: credentials, peer: "source:1", psyncCommand: talk.psyncCommand,
-        place: talk.place))
+        place: talk.place, takesTwoChannels: talk.takesTwoChannels))
     var outcome = Outcome()
     var lines = talk.lines[...]
     var action = handshake.begin()
@@ -61,6 +63,9 @@ struct ReplicaHandshakeTests {
         return outcome
       case .continued(let identity):
         outcome.ending = .continued(identity)
+        return outcome
+      case .second(let offer):
+        outcome.ending = .second(offer)
         return outcome
       case .fail(let error):
         outcome.ending = .failure(error.code)
@@ -78,6 +83,7 @@ struct ReplicaHandshakeTests {
     .snapshot(SnapshotStart(replicationID: identity, offset: offset, framing: framing))
   }
 
+  static let place = ReplicationPlace(replicationID: identity, offset: 99)
   static let fullResync = "+FULLRESYNC \(identity) 1234"
   static let good = ["+OK", fullResync]
 
@@ -193,6 +199,46 @@ struct ReplicaHandshakeTests {
       name: "a mark too short", lines: good + ["$EOF:\(mark.dropLast())"],
       ending: .failure(.protocolViolation)),
     Conversation(
+      name: "a continuation", place: place, lines: ["+OK", "-NOPERM", "+CONTINUE \(identity)"],
+      ending: .continued(identity)),
+    Conversation(
+      name: "a continuation before 4.0", place: place,
+      lines: ["+OK", "$7", "a:b", "", "", "+CONTINUE"], ending: .continued(nil)),
+    Conversation(
+      name: "a continuation refused", place: place,
+      lines: ["+OK", "$0", "", fullResync, "$5"], ending: start(1234, .length(5))),
+    Conversation(
+      name: "an answer to INFO longer than any", place: place,
+      lines: ["+OK", "$9223372036854775807", fullResync, "$5"], ending: start(1234, .length(5))),
+    Conversation(
+      name: "a source before 2.8",
+      lines: [
+        "-ERR unknown command 'REPLCONF'", "-ERR unknown command 'PSYNC'", "", "", "$18",
+      ],
+      ending: .snapshot(
+        SnapshotStart(replicationID: "", offset: 0, framing: .length(18)))),
+    Conversation(
+      name: "a renamed PSYNC that is not what it is called", psyncCommand: "SECRET",
+      lines: ["-ERR unknown command 'REPLCONF'", "-ERR unknown command 'SECRET'"],
+      ending: .failure(.rejected)),
+    Conversation(
+      name: "a replica without its master before 4.0",
+      lines: ["+OK", "-ERR Can't SYNC while not connected with my master"],
+      ending: .failure(.masterLinkDown)),
+    Conversation(
+      name: "a server that runs a script",
+      lines: ["+OK", "-BUSY Redis is busy running a script. You can only call SCRIPT KILL"],
+      ending: .failure(.busy)),
+    Conversation(
+      name: "two channels at Redis 8", takesTwoChannels: true,
+      lines: ["+OK", "+RDBCHANNELSYNC 17"], ending: .second(.redis(clientID: "17"))),
+    Conversation(
+      name: "two channels at Valkey 8", takesTwoChannels: true,
+      lines: ["+OK", "+DUALCHANNELSYNC"], ending: .second(.valkey)),
+    Conversation(
+      name: "two channels that nobody asked for", lines: ["+OK", "+DUALCHANNELSYNC"],
+      ending: .failure(.protocolViolation)),
+    Conversation(
       name: "a negative length", lines: good + ["$-1"], ending: .failure(.protocolViolation)),
     Conversation(
       name: "a length beyond all numbers", lines: good + ["$18446744073709551615"],
@@ -231,6 +277,28 @@ struct ReplicaHandshakeTests {
       #expect(Self.hold(part).sent == expected)
     }
     #expect(Self.hold(talk).wasAccepted)
+  }
+
+  @Test func whatIsAskedForDependsOnWhatIsWanted() {
+    func last(_ adjust: (inout Conversation) -> Void) -> String {
+      var talk = Conversation(name: "", lines: ["+OK", "-NOPERM"], ending: .open)
+      adjust(&talk)
+      return Self.hold(talk).sent.last ?? ""
+    }
+    #expect(last { $0.place = Self.place }.hasSuffix("\(Self.identity)\r\n$3\r\n100\r\n"))
+    #expect(
+      last {
+        $0.psyncCommand = "SECRET"
+        $0.lines.removeLast()
+      } == "*3\r\n$6\r\nSECRET\r\n$1\r\n?\r\n$2\r\n-1\r\n")
+    #expect(
+      last { $0.lines = ["-ERR unknown command", "-ERR unknown command"] }
+        == "*1\r\n$4\r\nSYNC\r\n")
+    let announcement = last {
+      $0.takesTwoChannels = true
+      $0.lines = []
+    }
+    #expect(announcement.contains("rdb-channel-repl") && announcement.contains("dual-channel"))
   }
 
   @Test func passwordAloneIsTheOnlyArgumentOfAuth() {

@@ -24,6 +24,7 @@ struct ReplicaLinkStopTests {
     var options = LinkOptions(
       timeouts: Timeouts(connectMilliseconds: 600_000, ioMilliseconds: 600_000),
       spool: SpoolLimits(memoryBytes: 1, diskBytes: 0, directory: "/tmp"))
+    options.usesTwoChannels = false
     options.pauses.firstMilliseconds = 600_000
     options.pauses.longestMilliseconds = 600_000
     return ReplicaLink(

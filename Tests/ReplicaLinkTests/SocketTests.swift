@@ -97,4 +97,71 @@ struct SocketTests {
       #expect(bell.wait(beside: -1, for: 0, untilMilliseconds: 0) == .timedOut)
     }
   }
+
+  /// A host that is gone is noticed, at rest and with bytes under way.
+  @Test func deadHostsAreNoticed() throws {
+    let master = try FakeMaster()
+    let socket = try Socket.connect(
+      to: .tcp(host: "127.0.0.1", port: master.port), tls: nil, timeoutMilliseconds: 20_000)
+    let descriptor = socket.descriptor
+    func option(_ level: Int32, _ name: Int32) -> Int32 {
+      var value: Int32 = -1
+      var size = socklen_t(MemoryLayout<Int32>.size)
+      getsockopt(descriptor, level, name, &value, &size)
+      return value
+    }
+    #expect(option(SOL_SOCKET, SO_KEEPALIVE) == 1)
+    let tcp = Int32(IPPROTO_TCP)
+    #expect(option(tcp, TCP_KEEPIDLE) == 30)
+    #expect(option(tcp, TCP_KEEPINTVL) == 30)
+    #expect(option(tcp, TCP_KEEPCNT) == 9)
+    #expect(option(tcp, TCP_USER_TIMEOUT) == 300_000)
+    #expect(option(tcp, TCP_NODELAY) == 1)
+  }
+
+  /// An address that is good on one link only needs the link's name.
+  @Test(
+    .enabled(if: LinkLocalAddress.first != nil, "no interface here has a link-local address"))
+  func linkLocalAddressesAreReachedThroughTheirZone() throws {
+    let address = try #require(LinkLocalAddress.first)
+    let master = try FakeMaster(isIPv6: true, isOnEveryAddress: true)
+    for percent in ["%", "%25"] {
+      let text = "redis://[\(address.text)\(percent)\(address.interface)]:\(master.port)"
+      let url = try RedisURL(text)
+      let socket = try Socket.connect(to: url.endpoint, tls: nil, timeoutMilliseconds: 20_000)
+      let peer = try master.accept()
+      let sent = try Array("*1\r\n$2\r\nhi\r\n".utf8).withUnsafeBytes { try socket.send($0) }
+      #expect(sent == .bytes(12))
+      try peer.expect("hi")
+    }
+  }
+}
+
+/// The first IPv6 address of this machine that is good on one link only.
+private struct LinkLocalAddress {
+  let text: String
+  let interface: String
+
+  static let first: LinkLocalAddress? = {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&list) == 0 else { return nil }
+    defer { freeifaddrs(list) }
+    var next = list
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      guard let address = entry.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET6) else {
+        continue
+      }
+      var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+      getnameinfo(
+        address, socklen_t(MemoryLayout<sockaddr_in6>.size), &text, socklen_t(text.count), nil, 0,
+        NI_NUMERICHOST)
+      let halves = String(decoding: text.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self)
+        .split(separator: "%")
+      if halves.count == 2, halves[0].hasPrefix("fe80:") {
+        return LinkLocalAddress(text: String(halves[0]), interface: String(halves[1]))
+      }
+    }
+    return nil
+  }()
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import ReplicaLink
 
 struct SpoolTests {
-  private static let chunk = UInt64(SpoolChunk.byteCount)
+  private static let chunk = UInt64(SpoolProbe.chunkBytes)
 
   @Test func randomAmountsComeOutInOrderThroughMemoryAndDisk() throws {
     let folder = try TemporaryFolder()
@@ -34,7 +34,7 @@ struct SpoolTests {
         // Nothing is held that was read, but for the rest of the block that is being read.
         let held = status.memoryBytes + status.diskBytes
         #expect(held >= status.unreadBytes)
-        #expect(held - status.unreadBytes <= UInt64(SpoolSegment.byteCount))
+        #expect(held - status.unreadBytes <= UInt64(SpoolProbe.segmentBytes))
       }
       _ = try probe.produce(0)
       #expect(try probe.drain())
@@ -154,7 +154,7 @@ struct SpoolTests {
   @Test func aFolderThatVanishesKeepsWhatIsSpooled() throws {
     let folder = try TemporaryFolder()
     var probe = SpoolProbe(memoryBytes: 1, diskBytes: 1 << 30, directory: folder.path)
-    for _ in 0..<6 { #expect(try probe.produce(SpoolChunk.byteCount)) }
+    for _ in 0..<6 { #expect(try probe.produce(SpoolProbe.chunkBytes)) }
     #expect(probe.spool.status.diskBytes > 0)
     try FileManager.default.removeItem(atPath: folder.path)
     #expect(try probe.drain())
@@ -188,7 +188,7 @@ struct SpoolTests {
   @Test func theErrorComesBehindTheLastByteAndStays() throws {
     let folder = try TemporaryFolder()
     var probe = SpoolProbe(memoryBytes: 1, diskBytes: 8 << 20, directory: folder.path)
-    for _ in 0..<20 { #expect(try probe.produce(SpoolChunk.byteCount)) }
+    for _ in 0..<20 { #expect(try probe.produce(SpoolProbe.chunkBytes)) }
     probe.spool.end(LinkError(.closed, "following x", "cut"))
     probe.spool.end(LinkError(.stopped, "following x", "a later reason does not count"))
     while probe.consumed < probe.produced { #expect(try probe.consume(333_333) == true) }
@@ -214,7 +214,7 @@ struct SpoolTests {
           throw LinkError(.closed, "a", "b")
         }
       }
-      #expect(try probe.produce(step % 2 == 0 ? SpoolChunk.byteCount : 1000))
+      #expect(try probe.produce(step % 2 == 0 ? SpoolProbe.chunkBytes : 1000))
     }
     #expect(try probe.drain())
   }

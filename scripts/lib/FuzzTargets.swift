@@ -1,166 +1,124 @@
-// What libFuzzer runs, compiled by scripts/fuzz together with the sources of RDBParser. Each target
-// turns the fuzzer's bytes into input for one reader and holds the result against a second reading:
-// in other portions, or at another level. A disagreement traps, as does any fault of the reader.
+// What libFuzzer runs, compiled by scripts/fuzz together with the sources of RDBParser and
+// FuzzReading.swift. Each target turns the fuzzer's bytes into input for the reader and holds two
+// readings of it against each other. A disagreement traps, as does any fault of the reader.
+//
+//     input:  mode, cut   form (blob targets only)   the bytes that are read
 
 import Glibc
 
 /// The target, chosen by the environment once.
 private let target = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? "file"
 
+/// Called by libFuzzer once, so that no run pays for what is made on first use.
+@c(LLVMFuzzerInitialize)
+public func fuzzInitialize(
+  _ argc: UnsafeMutablePointer<CInt>, _ argv: UnsafeMutableRawPointer
+) -> CInt {
+  _ = target
+  _ = RDBReader()
+  return 0
+}
+
 /// The entry libFuzzer calls with each input.
 @c(LLVMFuzzerTestOneInput)
 public func fuzzOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-  let bytes = [UInt8](UnsafeBufferPointer(start: data, count: size))
+  let input = UnsafeBufferPointer(start: data, count: size)
+  if target.hasPrefix("canary") {
+    if input.starts(with: "FZ".utf8) { dieAsCanary(size: Int(input[0] & 7) + 2) }
+    return 0
+  }
+  if target == "cuts" {
+    cutEverywhere(input)
+    return 0
+  }
+  guard let plan = Plan(input) else { return 0 }
+  let bytes = UnsafeBufferPointer(rebasing: input[Plan.length...])
   switch target {
-  case "value": fuzzValue(bytes)
-  case "framed": fuzzFramed(bytes)
-  case "lzf": fuzzLZF(bytes)
-  case "dump": fuzzDump(bytes)
-  // A target that must fail: it shows that a trap is noticed.
-  case "canary": precondition(!bytes.starts(with: [0x46, 0x5A]), "the canary")
-  default: fuzzFile(bytes)
+  case "file": compare(bytes, as: nil, plan)
+  case "value": fuzzValue(bytes, plan)
+  case "lzf": fuzzLZF(bytes, plan)
+  case "dump": fuzzDump(bytes, plan)
+  case "intset": fuzzBlob(bytes, plan, types: [11]) { makeIntset($0) }
+  case "zipmap": fuzzBlob(bytes, plan, types: [9]) { makeZipmap($0) }
+  case "ziplist":
+    fuzzBlob(bytes, plan, types: [10, 12, 13, 14]) { makePacked($0, header: 10, countAt: 8) }
+  case "listpack":
+    fuzzBlob(bytes, plan, types: [16, 17, 18, 20, 25]) { makePacked($0, header: 6, countAt: 4) }
+  case "stream":
+    fuzzBlob(bytes, plan, types: [15, 19, 21, 26, 27]) { makePacked($0, header: 6, countAt: 4) }
+  default: preconditionFailure("no target \(target)")
   }
   return 0
 }
 
-private func options() -> RDBReaderOptions {
-  var options = RDBReaderOptions()
-  options.inlineValueLimit = 64
-  options.elementLengthMax = 1 << 20
-  options.wholeValueLimit = 1 << 20
-  return options
+/// Targets that must fail: they show that a trap is noticed, and a read of one byte too many. `size` is
+/// 8, and not known when this is compiled, so that the read is not seen to be wrong and left out.
+private func dieAsCanary(size: Int) {
+  precondition(target != "canary-trap", "the canary")
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 8)
+  defer { memory.deallocate() }
+  let byte = memory.load(fromByteOffset: size, as: UInt8.self)
+  // What is read has to matter, or it is not read at all.
+  if byte == 1 && getenv("FUZZ_TARGET") == nil { exit(0) }
 }
 
-/// What a reading gave, in short: a hash of all bytes and events, and how it ended.
-private struct Outcome: Equatable {
-  var hash: UInt64 = 0
-  var entries = 0
-  var error: RDBError?
-
-  /// Before damage is found more or less may have been handed out, as portions have it.
-  static func == (left: Outcome, right: Outcome) -> Bool {
-    left.error == right.error && left.entries == right.entries
-      && (left.error != nil || left.hash == right.hash)
-  }
-
-  mutating func add(_ bytes: Span<UInt8>) { hash = CRC64.update(hash, bytes) }
-  mutating func add(_ number: UInt64) {
-    for shift in stride(from: UInt64(0), to: 64, by: 8) {
-      hash = CRC64.update(hash, UInt8(truncatingIfNeeded: number >> shift))
+/// Reads twice, as the plan has it, and compares.
+private func compare(_ bytes: UnsafeBufferPointer<UInt8>, as type: RDBType?, _ plan: Plan) {
+  let portions = plan.portions(of: bytes.count)
+  switch plan.pair {
+  case .portions(let level):
+    let first = read(bytes, as: type, plan, .whole, level)
+    precondition(read(bytes, as: type, plan, portions, level) == first, "portions matter: \(level)")
+  case .levels: compareLevels(bytes, as: type, plan, portions)
+  case .rewriting:
+    guard type == nil else { return compareLevels(bytes, as: type, plan, portions) }
+    guard let rewritten = rewrite(bytes, plan) else { return }
+    let first = read(bytes, as: nil, plan, .whole, .elements)
+    let second = rewritten.withUnsafeBufferPointer {
+      read($0, as: nil, plan, portions, .elements)
     }
+    precondition(
+      first?.error?.code == second?.error?.code && first?.entries == second?.entries,
+      "what is written anew ends otherwise")
+    precondition(
+      first?.error != nil || first?.contents == second?.contents,
+      "what is written anew reads otherwise")
   }
 }
 
-private enum Level { case raw, elements, commands, skipped }
-
-/// Reads a whole file at one level, fed in portions.
-private func read(_ file: [UInt8], portion: Int, _ level: Level) -> Outcome {
-  var reader = RDBReader(options: options())
-  reader.commandOptions.commandElementsMax = 7
-  return read(&reader, file, portion: portion, level, isBare: false)
-}
-
-private func read(
-  _ reader: inout RDBReader, _ file: [UInt8], portion: Int, _ level: Level, isBare: Bool
-) -> Outcome {
-  var outcome = Outcome()
-  var given = 0
-  func feed(_ reader: inout RDBReader) {
-    let count = min(portion, file.count - given)
-    if count == 0 { return reader.finishInput() }
-    reader.append(file.span.extracting(given..<(given + count)))
-    given += count
-  }
-  do throws(RDBError) {
-    if isBare { try readValue(&reader, level, &outcome, feed) }
-    while true {
-      switch try reader.next() {
-      case .needsInput: feed(&reader)
-      case .entry(let entry):
-        outcome.entries += 1
-        outcome.add(entry.offset)
-        reader.withKey { outcome.add($0) }
-        try readValue(&reader, level, &outcome, feed)
-      case .auxiliary:
-        reader.withAuxiliary { name, value in
-          outcome.add(name)
-          outcome.add(value)
-        }
-      case .function: reader.withFunction { outcome.add($0) }
-      case .end(let trailer):
-        outcome.add(trailer.length)
-        return outcome
-      default: continue
-      }
-    }
-  } catch {
-    outcome.error = error
-  }
-  return outcome
-}
-
-private func readValue(
-  _ reader: inout RDBReader, _ level: Level, _ outcome: inout Outcome,
-  _ feed: (inout RDBReader) -> Void
-) throws(RDBError) {
-  while true {
-    switch level {
-    case .skipped: return
-    case .raw:
-      let step = try reader.readValue()
-      if step == .needsInput {
-        feed(&reader)
-        continue
-      }
-      reader.withValue { outcome.add($0) }
-      if step != .chunk { return }
-    case .elements:
-      switch try reader.nextElement() {
-      case .needsInput: feed(&reader)
-      case .end: return
-      case .hashField:
-        reader.withElement { outcome.add($0) }
-        reader.withElementValue { outcome.add($0) }
-      case .sortedSetMember(let score):
-        outcome.add(score.bitPattern)
-        reader.withElement { outcome.add($0) }
-      case .streamEntry(let id, let count):
-        outcome.add(id.sequence)
-        for index in 0..<count {
-          reader.withElementField(index) {
-            outcome.add($0); outcome.add($1)
-          }
-        }
-      case .string, .listItem, .setMember, .arrayItem: reader.withElement { outcome.add($0) }
-      default: break
-      }
-    case .commands:
-      switch try reader.nextCommands() {
-      case .needsInput: feed(&reader)
-      case .commands: reader.withCommands { outcome.add($0) }
-      case .end: return
-      }
-    }
-  }
-}
-
-/// A file as it is, at every level and in two portions.
-private func fuzzFile(_ bytes: [UInt8]) {
-  let raw = read(bytes, portion: .max, .raw)
-  precondition(read(bytes, portion: 7, .raw) == raw, "raw reading depends on portions")
-  let skipped = read(bytes, portion: 11, .skipped)
-  precondition(skipped.entries == raw.entries && skipped.error?.code == raw.error?.code)
-  let elements = read(bytes, portion: .max, .elements)
-  precondition(read(bytes, portion: 7, .elements) == elements, "elements depend on portions")
-  let commands = read(bytes, portion: 100, .commands)
-  // What is sound inside is sound outside.
+private func compareLevels(
+  _ bytes: UnsafeBufferPointer<UInt8>, as type: RDBType?, _ plan: Plan, _ portions: Portions
+) {
+  guard let raw = read(bytes, as: type, plan, .whole, .raw),
+    let skipped = read(bytes, as: type, plan, portions, .skipped),
+    let elements = read(bytes, as: type, plan, portions, .elements),
+    let commands = read(bytes, as: type, plan, .whole, .commands)
+  else { return }
+  precondition(
+    skipped.entries == raw.entries && skipped.error?.code == raw.error?.code,
+    "passing over finds other ends")
   if elements.error == nil {
-    precondition(raw.error == nil)
+    precondition(raw.error == nil, "sound inside and not outside")
     // Modules and arrays have no commands.
     precondition(
       commands.error == nil
-        ? commands.entries == raw.entries
-        : commands.error?.code == .unsupportedType)
+        ? commands.entries == raw.entries : commands.error?.code == .unsupportedType,
+      "elements have no commands")
+  } else {
+    precondition(commands.error != nil, "damaged elements have commands")
+  }
+}
+
+/// Not fuzzing: a file as it is, in two parts, for every place between them.
+private func cutEverywhere(_ file: UnsafeBufferPointer<UInt8>) {
+  for (level, plan) in [
+    (Level.raw, Plan(holdsValues: true)), (.elements, Plan(holdsValues: false)),
+  ] {
+    let whole = read(file, as: nil, plan, .whole, level)
+    for cut in 1..<max(file.count, 1) {
+      let parts = read(file, as: nil, plan, Portions(first: cut), level)
+      precondition(parts == whole, "\(level) cut at \(cut)")
+    }
   }
 }
 
@@ -170,115 +128,143 @@ private let types: [UInt8] = [
 ]
 
 /// The first byte picks a type, the rest is a value's raw bytes.
-private func fuzzValue(_ bytes: [UInt8]) {
+private func fuzzValue(_ bytes: UnsafeBufferPointer<UInt8>, _ plan: Plan) {
   guard let first = bytes.first else { return }
   let family: RDBFamily = first & 128 == 0 ? .redis : .valkey
   let type = RDBType(rawValue: types[Int(first & 127) % types.count], family: family)
-  readBare(type, Array(bytes.dropFirst()))
+  compare(UnsafeBufferPointer(rebasing: bytes[1...]), as: type, plan)
 }
 
-private func readBare(_ type: RDBType, _ value: [UInt8]) {
-  let first = readBare(type, value, portion: .max, .elements)
-  precondition(readBare(type, value, portion: 5, .elements) == first, "elements: portions matter")
-  let raw = readBare(type, value, portion: .max, .raw)
-  precondition(readBare(type, value, portion: 5, .raw) == raw, "raw: portions matter")
-  _ = readBare(type, value, portion: 9, .commands)
-}
+// MARK: Packed values
 
-/// Reads a bare value; nil for a type that cannot be read.
-private func readBare(
-  _ type: RDBType, _ value: [UInt8], portion: Int, _ level: Level
-) -> Outcome? {
-  do throws(RDBError) {
-    var reader = try RDBReader(valueOf: type, key: [107].span, options: options())
-    return read(&reader, value, portion: portion, level, isBare: true)
-  } catch {
-    return nil
-  }
-}
-
-/// The first byte picks a packed type; the rest becomes its insides, with sizes, end mark, framing
-/// and checksum made right, so that damage lies deep.
-private func fuzzFramed(_ bytes: [UInt8]) {
-  let packed: [UInt8] = [9, 10, 11, 12, 13, 16, 17, 20, 25, 15]
-  guard let first = bytes.first else { return }
-  let type = packed[Int(first) % packed.count]
-  var inside = Array(bytes.dropFirst())
+/// The first byte picks one of `types`, the second how many of the last bytes stand behind the
+/// packed value instead of in it. `make` puts right its sizes, count and end mark; file, value and
+/// checksum around it are sound, so that damage lies deep.
+private func fuzzBlob(
+  _ bytes: UnsafeBufferPointer<UInt8>, _ plan: Plan, types: [UInt8],
+  _ make: ([UInt8]) -> [UInt8]?
+) {
+  guard bytes.count >= 2 else { return }
+  let type = types[Int(bytes[0]) % types.count]
+  let isStream = target == "stream"
+  let tailLength = isStream ? min(Int(bytes[1]), bytes.count - 2) : 0
+  let insideEnd = bytes.count - tailLength
+  guard let inside = make([UInt8](bytes[2..<insideEnd])), inside.count <= 65535 else { return }
+  var value: [UInt8] = []
+  value.reserveCapacity(inside.count + 300)
   switch type {
-  case 9: inside.append(255)
-  case 10, 12, 13:
-    if inside.count < 10 { return }
-    setSize(&inside, inside.count + 1, countAt: 8)
-    inside.append(255)
-  case 11:
-    if inside.count < 8 { return }
-    let width = [2, 4, 8][Int(inside[0]) % 3]
-    let count = (inside.count - 8) / width
-    inside = Array(inside[..<(8 + width * count)])
-    for index in 0..<8 {
-      inside[index] = UInt8(truncatingIfNeeded: (index < 4 ? width : count) >> (8 * (index % 4)))
-    }
-  default:
-    if inside.count < 6 { return }
-    setSize(&inside, inside.count + 1, countAt: 4)
-    inside.append(255)
+  case 14: value = [1]
+  case 18: value = [1, 2]
+  case 25: value = [UInt8](repeating: 1, count: 8)
+  case 15, 19, 21, 26, 27: value = [1, 16] + [UInt8](repeating: 0, count: 16)
+  default: break
   }
-  var writer = RDBWriter(header: RDBHeader(family: .redis, version: 12))
-  let entry = RDBEntry(type: RDBType(rawValue: type))
-  guard (try? writer.entry(entry, key: [107].span)) != nil else { return }
-  var value: [UInt8] = type == 25 ? [UInt8](repeating: 0, count: 8) : []
-  if type == 15 { value += [1, 16] + [UInt8](repeating: 0, count: 16) }
-  value += [0x80, 0, 0, UInt8(inside.count >> 8 & 255), UInt8(inside.count & 255)] + inside
-  if type == 15 { value += [0, 0, 0, 0] }
-  if inside.count > 65535 { return }
+  value += [0x80, 0, 0, UInt8(inside.count >> 8), UInt8(inside.count & 255)]
+  value += inside
+  if isStream {
+    // What follows the entries: the fuzzer's own, or nothing but zeros.
+    value += bytes[insideEnd...]
+    if tailLength == 0 { value += [UInt8](repeating: 0, count: type == 15 ? 4 : 9) }
+    if tailLength == 0 && type >= 26 { value += [0, 0, 0, 0, 0] }
+  }
+  var writer = RDBWriter(header: RDBHeader(family: .redis, version: RDBHeader.redisVersionMax))
+  let key: InlineArray<1, UInt8> = [107]
+  do throws(RDBError) {
+    try writer.entry(RDBEntry(type: RDBType(rawValue: type)), key: key.span)
+  } catch {
+    preconditionFailure("the writer refuses type \(type)")
+  }
   writer.value(value.span)
   writer.end()
-  let file = writer.withOutput { span in span.withUnsafeBufferPointer { [UInt8]($0) } }
-  fuzzFile(file)
-  precondition(read(file, portion: .max, .raw).error == nil, "the framing is sound")
-}
-
-private func setSize(_ bytes: inout [UInt8], _ size: Int, countAt place: Int) {
-  for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: size >> (8 * index)) }
-  // Mostly "walk to the end", so that the count does not hide the rest.
-  if bytes[place] & 1 == 0 {
-    bytes[place] = 255
-    bytes[place + 1] = 255
+  writer.withOutput { file in
+    file.withUnsafeBufferPointer { file in
+      compare(file, as: nil, plan)
+      if !isStream && plan.checksFraming {
+        precondition(read(file, as: nil, plan, .whole, .raw)?.error == nil, "the framing is sound")
+      }
+    }
   }
 }
+
+/// A ziplist or listpack: size in front, end mark behind, and now and then a count of "walk it".
+private func makePacked(_ bytes: [UInt8], header: Int, countAt place: Int) -> [UInt8]? {
+  guard bytes.count >= header else { return nil }
+  var inside = bytes
+  inside.append(255)
+  for index in 0..<4 { inside[index] = UInt8(truncatingIfNeeded: inside.count >> (8 * index)) }
+  // Mostly "walk to the end", so that the count does not hide the rest.
+  if inside[place] & 1 == 0 {
+    inside[place] = 255
+    inside[place + 1] = 255
+  }
+  return inside
+}
+
+private func makeZipmap(_ bytes: [UInt8]) -> [UInt8]? { bytes + [255] }
+
+private func makeIntset(_ bytes: [UInt8]) -> [UInt8]? {
+  guard bytes.count >= 8 else { return nil }
+  let width = [2, 4, 8][Int(bytes[0]) % 3]
+  let count = (bytes.count - 8) / width
+  var inside = Array(bytes[..<(8 + width * count)])
+  // Half of them with a count that is right.
+  for index in 0..<(bytes[0] & 128 == 0 ? 8 : 4) {
+    inside[index] = UInt8(truncatingIfNeeded: (index < 4 ? width : count) >> (8 * (index % 4)))
+  }
+  return inside
+}
+
+// MARK: LZF and DUMP
 
 /// Two bytes of size, then LZF data: decoded at once and in pieces.
-private func fuzzLZF(_ bytes: [UInt8]) {
+private func fuzzLZF(_ bytes: UnsafeBufferPointer<UInt8>, _ plan: Plan) {
   guard bytes.count >= 2 else { return }
   let size = Int(bytes[0]) | Int(bytes[1]) << 8
-  let input = Array(bytes.dropFirst(2))
-  var whole = [UInt8](repeating: 0, count: size)
-  var span = whole.mutableSpan
-  let isSound = LZF.decompress(input.span, into: &span)
-  guard LZF.isPlausible(compressed: UInt64(input.count), original: UInt64(size)) else {
-    precondition(!isSound || size == 0, "the ratio is no bound")
-    return
+  let input = UnsafeBufferPointer(rebasing: bytes[2...])
+  guard input.count <= 65535 else { return }
+  // Memory of exactly this size: the sanitizer sees the first byte beyond it.
+  let whole = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
+  let source = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count, alignment: 1)
+  defer {
+    whole.deallocate()
+    source.deallocate()
   }
-  var value: [UInt8] = [0xC3, 0x80, 0, 0, UInt8(input.count >> 8 & 255), UInt8(input.count & 255)]
-  if input.count > 65535 { return }
-  value += [0x80, 0, 0, bytes[1], bytes[0]] + input
-  guard let pieces = readBare(.string, value, portion: 13, .elements) else { return }
-  precondition((pieces.error == nil) == isSound, "decoding in pieces differs")
-  if isSound {
+  source.copyBytes(from: input)
+  let isSound = LZF.decompress(UnsafeRawBufferPointer(source), into: whole)
+  precondition(
+    !isSound || LZF.isPlausible(compressed: UInt64(input.count), original: UInt64(size)),
+    "the ratio is no bound")
+  var value: [UInt8] = [0xC3, 0x80, 0, 0, UInt8(input.count >> 8), UInt8(input.count & 255)]
+  value += [0x80, 0, 0, bytes[1], bytes[0]]
+  value += input
+  value.withUnsafeBufferPointer { value in
+    let portions = plan.portions(of: value.count)
+    guard let pieces = read(value, as: .string, plan, portions, .elements) else { return }
+    precondition((pieces.error == nil) == isSound, "decoding in pieces differs")
+    guard isSound else { return }
     var expected = Outcome()
-    expected.add(whole.span)
-    expected.add(UInt64(value.count))
-    precondition(expected.hash == pieces.hash, "decoding in pieces gives other bytes")
+    expected.add(Span(_unsafeBytes: UnsafeRawBufferPointer(whole)))
+    precondition(expected.contents == pieces.contents, "decoding in pieces gives other bytes")
   }
 }
 
 /// A DUMP payload, as it is and with its checksum made right.
-private func fuzzDump(_ bytes: [UInt8]) {
-  _ = try? DumpPayload.open(bytes.span)
+private func fuzzDump(_ bytes: UnsafeBufferPointer<UInt8>, _ plan: Plan) {
+  do throws(RDBError) {
+    _ = try DumpPayload.open(Span(_unsafeElements: bytes))
+  } catch {
+    precondition(error.offset <= UInt64(bytes.count), "an error beyond the payload")
+  }
   guard bytes.count > DumpPayload.footerLength else { return }
-  var payload = Array(bytes.dropLast(8))
+  var payload = [UInt8](bytes.dropLast(8))
   let sum = CRC64.update(0, payload.span)
   for index in 0..<8 { payload.append(UInt8(truncatingIfNeeded: sum >> UInt64(8 * index))) }
-  guard let contents = try? DumpPayload.open(payload.span) else { return }
-  readBare(contents.type, Array(payload[contents.value]))
+  do throws(RDBError) {
+    let contents = try DumpPayload.open(payload.span)
+    payload.withUnsafeBufferPointer {
+      compare(UnsafeBufferPointer(rebasing: $0[contents.value]), as: contents.type, plan)
+    }
+  } catch {
+    precondition(error.code == .malformedPayload, "a right checksum is refused")
+  }
 }

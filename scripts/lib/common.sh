@@ -56,3 +56,18 @@ apt_install_without_service() {
 need_swift() {
   command -v swift >/dev/null || die "no swift on the PATH: install Swift 6.2 or newer (swift.org/install), then try again"
 }
+
+# OpenSSL's headers, for rediss://, and its command, with which the tests make certificates. Without apt
+# the package builds without TLS.
+want_openssl() {
+  if { [ -r /usr/include/openssl/ssl.h ] || [ -r /usr/local/include/openssl/ssl.h ]; } &&
+    command -v openssl >/dev/null; then return; fi
+  if command -v apt-get >/dev/null; then
+    apt_install libssl-dev openssl
+    # An earlier build without them would be taken for the whole truth: both of these remember it.
+    swift package purge-cache
+    swift package clean
+  else
+    say "note: no OpenSSL headers here: building without TLS"
+  fi
+}

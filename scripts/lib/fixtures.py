@@ -13,6 +13,7 @@ import json
 import os
 import random
 import sys
+import time
 
 from resp import ReplyError, Server
 
@@ -62,6 +63,21 @@ def lists(version):
     yield "list_" + name, {"list-compress-depth": 0}, [
         ("RPUSH", "edge", *items), ("RPUSH", "one", "x"),
         ("RPUSH", "integers", *[(-1) ** n * 2 ** n for n in range(63)])]
+    # Where the forms of integers and lengths inside a packed value change, and those of its back lengths.
+    borders = [sign * 2 ** bits + more for bits in (3, 6, 7, 12, 15, 23, 31) for sign in (1, -1)
+               for more in (-1, 0, 1)] + [12, 13, 2 ** 63 - 1, -2 ** 63]
+    yield "list_threshold", {"list-max-" + name + "-size": -2}, [
+        ("RPUSH", "integers", *borders),
+        ("RPUSH", "lengths", *[noise(size, size) for size in (62, 63, 64, 65, 125, 126, 127, 128, 129,
+                                                              250, 251, 252, 253, 254, 255, 256, 257)]),
+        ("RPUSH", "long", noise(14, 4094)), ("RPUSH", "long", noise(15, 4095)),
+        ("RPUSH", "long", noise(16, 4096)), ("RPUSH", "long", noise(17, 4097))] + [
+        # A node holds 8 KB.
+        ("RPUSH", "node:%d" % size, *["%04d" % n + "x" * 60 for n in range(size)])
+        for size in (122, 123, 127, 128)] + [
+        ("RPUSH", "element:%d" % size, "a", noise(size, size), "b")
+        for size in (8191, 8192, 8193)] + [
+        ("RPUSH", "wide", "x" * 16383), ("RPUSH", "wide", "x" * 16384)]
     yield "list_many_nodes", {"list-max-" + name + "-size": 4}, [
         ("RPUSH", "list", *["value %d" % n for n in range(50)])]
     yield "list_plain", {"list-max-" + name + "-size": -1}, [
@@ -74,7 +90,15 @@ def lists(version):
 def sets(version):
     yield "set_intset", {}, [
         ("SADD", "int16", *range(-5, 300)), ("SADD", "int32", 1, 70000, -70000),
-        ("SADD", "int64", 1, 2 ** 62, -2 ** 62), ("SADD", "one", 0)]
+        ("SADD", "int64", 1, 2 ** 62, -2 ** 62), ("SADD", "one", 0),
+        ("SADD", "widths16", -2 ** 15, 2 ** 15 - 1), ("SADD", "widths32", -2 ** 15 - 1, 2 ** 15),
+        ("SADD", "widest32", -2 ** 31, 2 ** 31 - 1), ("SADD", "widths64", -2 ** 31 - 1, 2 ** 31),
+        ("SADD", "widest64", -2 ** 63, 2 ** 63 - 1)]
+    yield "set_threshold", {}, [
+        ("SADD", "ints:%d" % size, *range(size)) for size in (511, 512, 513)] + [
+        ("SADD", "words:%d" % size, *["m%d" % n for n in range(size)]) for size in (127, 128, 129)] + [
+        ("SADD", "length:%d" % size, "x" * size) for size in (63, 64, 65)] + [
+        ("SADD", "mixed", *range(20), "x")]
     yield "set_hashtable", {"set-max-intset-entries": 4}, [
         ("SADD", "ints", *range(200)), ("SADD", "words", *["word:%d" % n for n in range(200)]),
         ("SADD", "binary", "", *[noise(n, n) for n in range(1, 100)])]
@@ -93,6 +117,10 @@ def sorted_sets(version):
     yield "zset_" + name, {}, [
         ("ZADD", "scores", *small), ("ZADD", "one", 0, ""),
         ("ZADD", "full", *[w for n in range(128) for w in (n / 3, "m%d" % n)])]
+    yield "zset_threshold", {}, [
+        ("ZADD", "count:%d" % size, *[w for n in range(size) for w in (n / 3, "m%d" % n)])
+        for size in (127, 128, 129)] + [
+        ("ZADD", "length:%d" % size, 1, "x" * size) for size in (63, 64, 65)]
     yield "zset_skiplist", {"zset-max-%s-entries" % name: 4}, [
         ("ZADD", "scores", *small), ("ZADD", "binary", 1, noise(7, 100), 2, ""),
         ("ZADD", "many", *[w for n in range(300) for w in (n / 7, "m%d" % n)]),
@@ -109,7 +137,16 @@ def hashes(version):
     yield "hash_hashtable", {"hash-max-%s-entries" % name: 4}, [
         ("HSET", "many", *[w for n in range(300) for w in ("f%d" % n, "v%d" % n)]),
         ("HSET", "long", "f", "x" * 70, "g", noise(10, 200), "", "", "h", "a" * 300, "n", 12345)]
+    yield "hash_threshold", {}, [
+        ("HSET", "count:%d" % size, *[w for n in range(size) for w in ("f%d" % n, "v%d" % n)])
+        for size in (127, 128, 129, 511, 512, 513)] + [
+        ("HSET", "length:%d:%d" % sizes, "x" * sizes[0], "y" * sizes[1])
+        for sizes in ((63, 64), (64, 64), (65, 1), (1, 65))]
     if version == 12:
+        yield "hash_threshold_ttl", {}, [
+            command for size in (511, 512, 513) for command in (
+                ("HSET", "count:%d" % size, *[w for n in range(size) for w in ("f%d" % n, n)]),
+                ("HPEXPIREAT", "count:%d" % size, EXPIRY, "FIELDS", 2, "f1", "f%d" % (size - 1)))]
         expire = [("HPEXPIREAT", "mixed", EXPIRY + n, "FIELDS", 1, "f%d" % n) for n in range(0, 9, 2)]
         yield "hash_listpack_ttl", {}, [
             ("HSET", "mixed", *[w for n in range(9) for w in ("f%d" % n, "v%d" % n)]), *expire,
@@ -140,7 +177,35 @@ def streams(_):
         ("XCLAIM", "s", "first", "bob", 0, "3-0", "4-0", "TIME", 1600000000000, "RETRYCOUNT", 7)]
 
 
-CASES = [strings, lists, sets, sorted_sets, hashes, streams]
+    yield "stream_pending_deleted", {}, [
+        (("XADD", key, "%d-%d" % (n, n), "f", n)) for key in ("both", "deleted", "trimmed", "nothing")
+        for n in range(1, 13)] + [
+        command for key in ("both", "deleted", "trimmed", "nothing") for command in (
+            ("XGROUP", "CREATE", key, "g", "0"), ("XGROUP", "CREATE", key, "h", "4-4"),
+            ("XREADGROUP", "GROUP", "g", "one", "COUNT", 7, "STREAMS", key, ">"),
+            ("XREADGROUP", "GROUP", "g", "two", "COUNT", 5, "STREAMS", key, ">"),
+            ("XREADGROUP", "GROUP", "h", "one", "STREAMS", key, ">"))] + [
+        ("XDEL", "both", "6-6", "7-7", "12-12"), ("XTRIM", "both", "MAXLEN", 7),
+        ("XDEL", "deleted", "1-1", "5-5", "12-12"), ("XTRIM", "trimmed", "MAXLEN", 9),
+        ("XDEL", "nothing", "3-3"), ("XTRIM", "nothing", "MAXLEN", 0)]
+    yield "stream_threshold", {}, [
+        ("XADD", "count:%d" % size, "%d-0" % n, "f", n) for size in (99, 100, 101)
+        for n in range(1, size + 1)] + [
+        ("XADD", "bytes:%d" % size, "%d-0" % n, "f", noise(n, size)) for size in (4000, 4096, 5000)
+        for n in range(1, 4)] + [
+        ("XADD", "fields:%d" % size, "%d-0" % n, *["f%d" % f for f in range(2 * size)])
+        for size in (1, 63, 64, 65) for n in (1, 2)]
+
+
+def others(version):
+    if version > 9:
+        code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)"
+        yield "string_functions", {}, [("FUNCTION", "LOAD", code), ("SET", "key", "value")]
+    if version > 10:
+        yield "string_slots", {"cluster": True}, [("SET", "{%d}" % n, n) for n in range(6)]
+
+
+CASES = [others, strings, lists, sets, sorted_sets, hashes, streams]
 
 
 def plain(data):
@@ -221,15 +286,24 @@ def describe(client, database, key, version):
 
 def make(version, program, name, configuration, commands):
     options = [] if version == 9 else ["--enable-debug-command", "local"]
+    if "cluster" in configuration:
+        options += ["--cluster-enabled", "yes"]
     with Server(os.path.abspath(program), *options) as server:
         client = server.client()
+        if "cluster" in configuration:
+            client("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            while b"cluster_state:ok" not in client("CLUSTER", "INFO"):
+                time.sleep(0.02)
         for setting, value in configuration.items():
+            if setting == "cluster":
+                continue
             client("CONFIG", "SET", setting, value)
         for command in commands:
             client(*command)
         items = []
-        for database in range(16):
-            client("SELECT", database)
+        for database in range(1 if "cluster" in configuration else 16):
+            if database > 0:
+                client("SELECT", database)
             for key in sorted(client("KEYS", "*")):
                 items.append(describe(client, database, key, version))
         client("SAVE")

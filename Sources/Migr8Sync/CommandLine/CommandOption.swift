@@ -31,6 +31,9 @@ struct CommandOption: Sendable {
     case onConflict = "on-conflict"
     case clearDestination = "clear-dest"
     case yes
+    case onUnknown = "on-unknown"
+    case publish
+    case explain
     case job
     case takeOver = "takeover"
     case dryRun = "dry-run"

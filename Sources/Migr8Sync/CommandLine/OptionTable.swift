@@ -123,6 +123,13 @@ extension Command {
       CommandOption(
         name: .database, value: "N", isRepeatable: true,
         help: "Read only this db. May be repeated, or a list: 0,3."),
+      CommandOption(
+        name: .publish, value: "GLOB", isRepeatable: true,
+        help: "Pass messages of these channels on, too. May be repeated."),
+      CommandOption(
+        name: .onUnknown, value: "WHAT", standard: "stop",
+        help: "What to do with a write command whose keys neither this program nor the source "
+          + "can tell: stop, drop or forward."),
     ])
 
   private static let destinationOptions = OptionGroup(
@@ -187,6 +194,9 @@ extension Command {
       CommandOption(
         name: .logFormat, value: "FORMAT", standard: "text",
         help: "text, or json: an object on a line for every report."),
+      CommandOption(
+        name: .explain,
+        help: "Write a line on every command of the stream: what becomes of it, and why."),
       CommandOption(name: .quiet, short: "q", help: "Write errors only."),
       CommandOption(
         name: .noProgress, help: "No display and no lines on progress; the summary stays."),

@@ -43,6 +43,8 @@ extension SyncOptions {
     filter = KeyFilter(
       prefixes: try reader.prefixes(), globs: try reader.globs(), databases: databases)
     self.databases = DatabaseMap(target: destination.database)
+    policy = RoutingPolicy(unplaced: try reader.unplaced(), channels: try reader.channels())
+    explains = arguments.has(.explain)
     workers = try reader.workers()
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory(temporary: environment("TMPDIR"))
@@ -58,7 +60,7 @@ extension SyncOptions {
     psyncCommand = try arguments.required(.psyncCommand)
     logFormat = try reader.logFormat()
     isQuiet = arguments.has(.quiet)
-    showsProgress = !arguments.has(.quiet) && !arguments.has(.noProgress)
+    showsProgress = ![.quiet, .noProgress, .explain].contains { arguments.has($0) }
     if spoolMaximumBytes == 0, arguments.has(.spoolDirectory) {
       throw UsageError("--spool-max 0 keeps off the disk; leave --spool-dir out, or raise it")
     }
@@ -159,6 +161,24 @@ private struct OptionReader {
           + "byte that is not")
     }
     return Array(text.utf8)
+  }
+
+  func unplaced() throws(UsageError) -> RoutingPolicy.Unplaced {
+    switch arguments.value(.onUnknown) {
+    case "stop": .stop
+    case "drop": .drop
+    case "forward": .forward
+    default: throw wrong(.onUnknown, takes: "stop, drop or forward")
+    }
+  }
+
+  func channels() throws(UsageError) -> [GlobPattern] {
+    var patterns: [GlobPattern] = []
+    for text in arguments.all(.publish) {
+      if text.isEmpty { throw wrong(.publish, takes: "a pattern of channels") }
+      patterns.append(GlobPattern(try keyBytes(text, .publish)))
+    }
+    return patterns
   }
 
   func conflictPolicy() throws(UsageError) -> ConflictPolicy {

@@ -28,6 +28,10 @@ struct SyncOptions: Sendable {
   var filter: KeyFilter
   /// Where the databases go.
   var databases: DatabaseMap
+  /// What to do where keys decide nothing.
+  var policy: RoutingPolicy
+  /// Whether every decision about a command is printed.
+  var explains: Bool
   /// The number of loaders; `nil` leaves it to the program.
   var workers: Int?
   /// Memory for bytes that were received and not applied yet, in bytes.

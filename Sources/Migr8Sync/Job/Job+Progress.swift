@@ -42,12 +42,7 @@ extension Job {
   }
 
   private func addStreamNumbers(_ snapshot: inout ProgressSnapshot, _ status: LinkStatus) {
-    let streamCounters = replay.streamCounters
-    snapshot.commandsRead = streamCounters.read.load(ordering: .relaxed)
-    snapshot.commandsForwarded = streamCounters.forwarded.load(ordering: .relaxed)
-    snapshot.commandsSplit = streamCounters.split.load(ordering: .relaxed)
-    snapshot.commandsDropped = streamCounters.dropped.load(ordering: .relaxed)
-    snapshot.messagesDropped = streamCounters.messagesDropped.load(ordering: .relaxed)
+    snapshot.routing = replay.streamCounters.reading
     let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
     guard applied > 0 else { return }
     let received = status.receivedOffset
@@ -61,7 +56,7 @@ extension Job {
   }
 
   private func warning(_ status: LinkStatus) -> String? {
-    if let obstacle = replay.notices.current { return obstacle }
+    if let obstacle = replay.progress.notices.current { return obstacle }
     if case .pausing = status.phase, let error = status.lastError {
       return "the link to the source is down: \(error); trying again"
     }
@@ -82,6 +77,6 @@ extension Job {
 
   /// What has happened since the last call, a line each.
   func takeNotices() -> [String] {
-    replay.notices.take() + linkNotices.take(link.status)
+    replay.progress.notices.take() + linkNotices.take(link.status)
   }
 }

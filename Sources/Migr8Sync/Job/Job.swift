@@ -136,6 +136,7 @@ final class Job: ReplayHost, @unchecked Sendable {
   }
 
   func applied(_ offset: UInt64) {
+    let offset = min(offset, replay.acknowledgeCeiling.load(ordering: .relaxed))
     link.acknowledge(offset)
     let awaited = awaitedOffset.load(ordering: .sequentiallyConsistent)
     guard awaited > 0, offset >= awaited else { return }

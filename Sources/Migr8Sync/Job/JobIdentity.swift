@@ -30,8 +30,13 @@ struct JobIdentity: Sendable, Equatable {
   var recordKey: [UInt8] { KeyFilter.reservedPrefix + Array(name.utf8) }
   /// The key that says which process works on the job.
   var runnerKey: [UInt8] { recordKey + Array(":runner".utf8) }
+  /// The key of the set of keys under repair.
+  var repairsKey: [UInt8] { recordKey + Array(":repairs".utf8) }
   /// The key of the set of keys that are left alone.
   var skippedKey: [UInt8] { recordKey + Array(":skipped".utf8) }
+
+  /// Everything the job keeps at the destination but the lease.
+  var dataKeys: [[UInt8]] { [recordKey, repairsKey, skippedKey] }
 
   private static func rules(_ options: SyncOptions) -> String {
     let filter = options.filter

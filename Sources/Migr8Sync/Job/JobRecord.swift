@@ -104,18 +104,37 @@ struct JobRecord: Sendable, Equatable {
   }
 }
 
-/// Encodes the checkpoint of each batch; allocates nothing.
+extension RepairBook {
+  /// The keys that the checkpoint says were under repair. The connection is on the record's db.
+  static func read(
+    _ identity: JobIdentity, _ connection: inout RedisConnection, atBoundary boundary: UInt64
+  ) throws(ReplayError) -> RepairBook {
+    let reply = try DestinationReplay.ask(
+      &connection, [Array("SMEMBERS".utf8), identity.repairsKey])
+    let names = (reply.array ?? []).compactMap { member -> KeyName? in
+      guard case .bulk(let encoded) = member else { return nil }
+      return KeyName(encoded: encoded)
+    }
+    return RepairBook(resuming: names, atBoundary: boundary)
+  }
+}
+
+/// Encodes the checkpoint of each batch.
 struct CheckpointEncoder: Sendable {
+  private let identity: JobIdentity
   private let key: [UInt8]
+  private let record: JobRecord
   /// The destination's db where the record lies.
   let database: Int
 
-  init(_ identity: JobIdentity, database: Int) {
+  init(_ record: JobRecord, _ identity: JobIdentity, database: Int) {
+    self.identity = identity
+    self.record = record
     key = identity.recordKey
     self.database = database
   }
 
-  /// Appends the one command that moves the checkpoint.
+  /// Appends the one command that moves the checkpoint. Allocates nothing.
   ///
   /// - Parameter replicationID: the present name of the source's history.
   func append(
@@ -131,5 +150,32 @@ struct CheckpointEncoder: Sendable {
     buffer.appendBulk(decimal: Int64(database))
     buffer.append("$4\r\ntime\r\n")
     buffer.appendBulk(decimal: Clock.wallMilliseconds())
+  }
+
+  /// Appends the commands that keep the set of keys under repair; says how many there are.
+  func append(_ changes: RepairBook.Changes, to buffer: inout ByteBuffer) -> Int {
+    var count = 0
+    for (name, members) in [("SADD", changes.added), ("SREM", changes.removed)]
+    where !members.isEmpty {
+      buffer.appendCommand([Array(name.utf8), identity.repairsKey] + members.map(\.encoded))
+      count += 1
+    }
+    return count
+  }
+
+  /// Appends the command that writes the whole record anew.
+  func appendAll(
+    _ offset: UInt64, database: Int, replicationID: [UInt8], to buffer: inout ByteBuffer
+  ) {
+    var record = record
+    record.place = ReplicationPlace(
+      replicationID: String(decoding: replicationID, as: UTF8.self), offset: offset)
+    record.database = database
+    buffer.appendCommand(record.command(identity))
+  }
+
+  /// Appends the command that removes what the job keeps in the selected db.
+  func appendRemoval(to buffer: inout ByteBuffer) {
+    buffer.appendCommand([Array("DEL".utf8), identity.runnerKey] + identity.dataKeys)
   }
 }

@@ -84,9 +84,8 @@ struct JobStart: Sendable {
   ) throws(ReplayError) {
     if isDone {
       try runner.confirm(&connection)
-      let identity = runner.identity
       _ = try DestinationReplay.ask(
-        &connection, [Array("DEL".utf8), identity.recordKey, identity.skippedKey])
+        &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
     }
     try runner.release(&connection)
   }

@@ -20,10 +20,13 @@ final class Batch: @unchecked Sendable {
   var commandCount = 0
   /// How many of them write a snapshot key.
   var keyCount = 0
-  /// The source's db that its snapshot keys come from.
+  /// Of a loader's batch, the source's db that its keys come from; of the lane's, the destination's db
+  /// that is selected where it begins.
   var database = 0
   /// The command that gives a value built under another name its own, and that name.
   var move: (index: Int, key: [UInt8])?
+  /// Bytes of the string of which it carries a part, when the string is too large for one command; or 0.
+  var stringLength: UInt64 = 0
   /// When the batch begins inside a command that an earlier one began: that command's first arguments,
   /// and how many bytes of it there are here.
   var lead: (head: [[UInt8]], byteCount: Int)?
@@ -31,8 +34,12 @@ final class Batch: @unchecked Sendable {
   var boundaryOffset: UInt64 = 0
   /// The checkpoint that is safe at the destination once this batch is answered; 0 for none.
   var checkpointOffset: UInt64 = 0
+  /// Whether its commands build on each other, so that none can be sent again by itself.
+  var isOrdered = false
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
+  /// Whether what comes next belongs to the command or the transaction that this batch ends in.
+  var isOpenEnded = false
   /// Where each command ends in the stream, when the batch came from there.
   var commandOffsets: ContiguousArray<UInt64> = []
 
@@ -45,9 +52,12 @@ final class Batch: @unchecked Sendable {
     keyCount = 0
     database = 0
     move = nil
+    stringLength = 0
     lead = nil
     boundaryOffset = 0
     checkpointOffset = 0
+    isOpenEnded = false
+    isOrdered = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }
@@ -80,6 +90,14 @@ struct BatchCursor {
       }
       return found
     }
+  }
+
+  /// Where in the batch's bytes command number `target` lies; targets never go down.
+  mutating func range(of target: Int, in batch: Batch) -> Range<Int> {
+    if target > index { _ = arguments(of: target - 1, in: batch, first: 0) }
+    let start = position
+    _ = arguments(of: target, in: batch, first: 0)
+    return start..<position
   }
 
   /// Reads `*n` or `$n`. The bytes are this program's own, complete and well formed.

@@ -6,11 +6,19 @@ import ReplicaLink
 enum DestinationRefusal {
   /// The failure for error `line` in answer to a command on `key`.
   ///
-  /// - Parameter place: where in the stream, or empty.
+  /// - Parameters:
+  ///   - key: the command's; of a value being built under another name its own is told.
+  ///   - stringLength: bytes of the string the command writes a part of, or 0.
+  ///   - place: where in the stream, or empty.
   static func error(
-    _ line: String, command: String, key: [UInt8]?, place: String, peer: String
+    _ line: String, command: String, key: [UInt8]?, stringLength: UInt64 = 0, place: String,
+    peer: String
   ) -> ReplayError {
-    let subject = key.map { " \(Printable.key($0))" } ?? ""
+    let suffix = LoaderSink.partialSuffix
+    let own = key.map {
+      $0.suffix(suffix.count) == suffix[...] ? $0.dropLast(suffix.count) : $0[...]
+    }
+    let subject = own.map { " \(Printable.key(Array($0)))" } ?? ""
     let action = "writing to \(peer): \(command)\(subject)\(place)"
     // What aborted a transaction stands behind the word that says so.
     let inner =
@@ -20,6 +28,12 @@ enum DestinationRefusal {
       return ReplayError(
         "\(action): the destination's version does not know this type of value"
           + " (use a destination at least as new as the source)")
+    }
+    if inner.contains("exceeds maximum allowed size") || inner.contains("invalid bulk length") {
+      let size = stringLength > 0 ? "the string of \(stringLength) bytes" : "the value"
+      return ReplayError(
+        "\(action): \(size) is longer than the destination takes (raise its proto-max-bulk-len, or"
+          + " leave the key out of the filter)")
     }
     if inner.contains("payload version or checksum") {
       return ReplayError("\(action): the destination refuses the payload: \(inner)")

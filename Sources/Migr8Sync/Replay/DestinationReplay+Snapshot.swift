@@ -10,10 +10,11 @@ extension DestinationReplay {
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.
       try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
-      feed.requestSnapshot("the destination does not hold a whole snapshot")
+      feed.requestSnapshot(snapshotReason ?? "the destination does not hold a whole snapshot")
       try awaitLink { feed.announced != nil }
       return try load()
     }
+    snapshotReason = nil
     phases.enter(.snapshot)
     snapshotCounters.reset()
     progress.beginSnapshot()
@@ -75,7 +76,8 @@ extension DestinationReplay {
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
-      notices.note("removed \(HumanNumber.count(removed)) keys that the source no longer has")
+      progress.notices.note(
+        "removed \(HumanNumber.count(removed)) keys that the source no longer has")
     }
   }
 
@@ -95,6 +97,7 @@ extension DestinationReplay {
     let record = JobRecord(
       phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
       source: plan.sourceAddress)
+    _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
   }
 }

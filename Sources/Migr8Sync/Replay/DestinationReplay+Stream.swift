@@ -9,16 +9,16 @@ extension DestinationReplay {
     let record = try JobRecord.read(runner.identity, &connection)
     guard let record, record.phase == .stream, record.origin ?? origin == origin else {
       isLoaded = false
-      notices.note("the destination has lost this job's data: a new snapshot is needed")
+      progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
       throw ReplayError("the record is gone", .restart)
     }
     guard feed.rewind(to: record.place.offset) else {
-      isLoaded = false
-      notices.note(
-        "the destination stands at offset \(record.place.offset), which is held no more: a new"
-          + " snapshot is needed")
+      requestSnapshot(
+        "the destination stands at offset \(record.place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
+    let repairs = try RepairBook.read(
+      runner.identity, &connection, atBoundary: record.place.offset)
     if !hasConverged { phases.enter(.catchingUp) }
     progress.resume(at: record.place.offset)
     host.applied(record.place.offset)
@@ -27,13 +27,13 @@ extension DestinationReplay {
       role: .lane(onApplied: { [host] offset in host.applied(offset) }))
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
-      checkpoint: CheckpointEncoder(runner.identity, database: plan.recordDatabase),
+      checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
       replicationID: { [host] in host.replicationID },
       offset: record.place.offset, database: record.database)
-    var stream = StreamReplay(replay: self, lane: lane, record: record)
+    var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
     defer { stream.end() }
     pause.reset()
-    notices.goesOn()
+    progress.notices.goesOn()
     return try stream.run()
   }
 }

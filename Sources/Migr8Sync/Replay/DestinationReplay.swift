@@ -37,7 +37,7 @@ protocol ReplayHost: AnyObject, Sendable {
 
 /// Brings the source's data to one destination. `run` occupies a thread.
 ///
-/// `@unchecked Sendable`: what other threads read (`progress`, the counters, `phases`, `notices`)
+/// `@unchecked Sendable`: what other threads read (`progress`, the counters, `phases`)
 /// guards itself; the rest is the replay thread's alone.
 final class DestinationReplay: @unchecked Sendable {
   let plan: DestinationPlan
@@ -47,8 +47,8 @@ final class DestinationReplay: @unchecked Sendable {
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
   let phases = PhaseClock()
-  /// What has happened to the run that the operator should see.
-  let notices = Notices()
+  /// No more than this may be acknowledged, whatever is applied: keys are under repair.
+  let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
   let stopBell: WakePipe
 
@@ -61,6 +61,8 @@ final class DestinationReplay: @unchecked Sendable {
   var isRepeated: Bool
   /// The snapshot that the destination's data go back to, as the record names it.
   var origin: String
+  /// Why the next snapshot is needed.
+  var snapshotReason: String?
   /// Whether a first catching up is behind it.
   var hasConverged = false
 
@@ -94,7 +96,8 @@ final class DestinationReplay: @unchecked Sendable {
       lease.stop()
       leaseThread.join()
     }
-    var pause = Backoff()
+    var pause = Backoff.forStream
+    var snapshotPause = Backoff.forSnapshot
     while true {
       do throws(ReplayError) {
         return try session(&pause)
@@ -107,8 +110,8 @@ final class DestinationReplay: @unchecked Sendable {
         case .interruption: throw error
         case .restart: continue
         case .transient:
-          notices.waiting("\(error); trying again")
-          try wait(milliseconds: pause.next())
+          progress.notices.waiting("\(error); trying again")
+          try wait(milliseconds: isLoaded ? pause.next() : snapshotPause.next())
         }
       }
     }
@@ -148,6 +151,12 @@ final class DestinationReplay: @unchecked Sendable {
   func throwIfOver() throws(ReplayError) {
     try progress.throwFailure()
     if host.isStopRequested { throw .interrupted }
+  }
+
+  /// Nothing that is held can serve the destination: the next session begins with a snapshot.
+  func requestSnapshot(_ reason: String) {
+    isLoaded = false
+    snapshotReason = reason
   }
 
   /// Opens a connection of the job, on the db of its record. No other may be in use.

@@ -31,6 +31,11 @@ struct Lane: ~Copyable {
   /// The last offset outside of any transaction, and the source's db in force there.
   private(set) var boundary: UInt64
   private var boundaryDatabase: Int
+  /// What the next checkpoint has to say of keys under repair.
+  private var repairs = RepairBook.Changes()
+  /// Whether the job's record is to be written whole, and a db where it must not stay.
+  private var isRecordLost = false
+  private var recordsOldDatabase: Int?
   /// The last checkpoint that was sent, and when.
   private var checkpointed: UInt64
   private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
@@ -52,13 +57,13 @@ struct Lane: ~Copyable {
     thread = pipeline.start("lane")
   }
 
-  /// Sends one encoded command to destination db `database`. The stream stands at `offset`.
+  /// Sends `count` encoded commands to destination db `database`. The stream stands at `offset`.
   mutating func forward(
-    _ command: UnsafeRawBufferPointer, database: Int, offset: UInt64
+    _ commands: UnsafeRawBufferPointer, count: Int = 1, database: Int, offset: UInt64
   ) throws(ReplayError) {
     let batch = try prepare(database, offset)
-    batch.bytes.append(command)
-    note(batch, offset)
+    batch.bytes.append(commands)
+    for _ in 0..<count { note(batch, offset) }
   }
 
   // MARK: Large commands, part by part
@@ -101,6 +106,31 @@ struct Lane: ~Copyable {
   /// The source closed its transaction.
   mutating func commit() { isInTransaction = false }
 
+  /// Keys came under repair, or are so no longer.
+  mutating func note(_ changes: RepairBook.Changes) {
+    for name in changes.added where repairs.removed.remove(name) == nil {
+      repairs.added.insert(name)
+    }
+    for name in changes.removed where repairs.added.remove(name) == nil {
+      repairs.removed.insert(name)
+    }
+  }
+
+  /// The last command emptied a db, and the job's record with it.
+  mutating func recordIsLost() { isRecordLost = true }
+
+  /// The last command exchanged two dbs of the destination.
+  mutating func recordHasMoved(between one: Int, _ other: Int) {
+    guard one != other, one == checkpoint.database || other == checkpoint.database else { return }
+    isRecordLost = true
+    recordsOldDatabase = one == checkpoint.database ? other : one
+  }
+
+  /// Sends what makes a full batch, between two commands that stand for one of the source.
+  mutating func sendIfFull() throws(ReplayError) {
+    if let batch, batch.isFull { try submit() }
+  }
+
   /// Everything up to `offset` has been dealt with; the source's next command acts on its db
   /// `database`.
   mutating func reached(_ offset: UInt64, database: Int) throws(ReplayError) {
@@ -130,7 +160,9 @@ struct Lane: ~Copyable {
 
   /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered.
   mutating func drain() throws(ReplayError) {
-    if !isInTransaction, batch != nil || isOpen || boundary > checkpointed { try close() }
+    if !isInTransaction, batch != nil || isOpen || !repairs.isEmpty || boundary > checkpointed {
+      try close()
+    }
     try pipeline.drain()
   }
 
@@ -143,9 +175,11 @@ struct Lane: ~Copyable {
   // MARK: - Batches
 
   private mutating func currentBatch() -> Batch {
-    let current = batch ?? progress.emptyBatch()
-    batch = current
-    return current
+    if let batch { return batch }
+    let fresh = progress.emptyBatch()
+    fresh.database = selectedDatabase
+    batch = fresh
+    return fresh
   }
 
   /// The batch for a command to db `database`, with what has to stand before it.
@@ -176,10 +210,24 @@ struct Lane: ~Copyable {
   private mutating func close() throws(ReplayError) {
     let batch = currentBatch()
     open(batch, boundary)
+    if let old = recordsOldDatabase {
+      select(old, batch, boundary)
+      checkpoint.appendRemoval(to: &batch.bytes)
+      note(batch, boundary)
+    }
     select(checkpoint.database, batch, boundary)
-    checkpoint.append(
-      boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    if isRecordLost {
+      checkpoint.appendAll(
+        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    } else {
+      checkpoint.append(
+        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    }
     note(batch, boundary)
+    for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
+    isRecordLost = false
+    recordsOldDatabase = nil
+    repairs = RepairBook.Changes()
     if CrashPoint.beforeExec.isDue {
       try submit()
       try pipeline.drain()
@@ -198,6 +246,7 @@ struct Lane: ~Copyable {
   private mutating func submit() throws(ReplayError) {
     guard let full = batch else { return }
     batch = nil
+    full.isOpenEnded = isOpen
     try pipeline.submit(full)
   }
 

@@ -24,7 +24,7 @@ extension LoaderSink {
     let key = snapshot.withKey { key in key.withUnsafeBufferPointer { Array($0) } }
     let partial = key + Self.partialSuffix
     let pipeline = try loaders.leastBusy()
-    var batch = try loaders.freshBatch(database: entry.database)
+    var batch = try orderedBatch(entry)
     // What an earlier run may have left there must not be added to.
     note(batch) { $0.appendCommand([Array("UNLINK".utf8), partial]) }
     snapshot.setCommandKey(partial)
@@ -33,17 +33,24 @@ extension LoaderSink {
       case .needsInput: break
       case .commands(let count):
         snapshot.withCommands { batch.bytes.append($0) }
+        batch.stringLength = snapshot.commandStringLength
         batch.commandCount += count
         guard batch.isFull else { continue }
         note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
         try pipeline.submit(batch)
-        batch = try loaders.freshBatch(database: entry.database)
+        batch = try orderedBatch(entry)
       case .end(let report):
         try checkComplete(report, entry, key)
         finish(batch, entry, key: key, partial: partial)
         return try pipeline.submit(batch)
       }
     }
+  }
+
+  private func orderedBatch(_ entry: RDBEntry) throws(ReplayError) -> Batch {
+    let batch = try loaders.freshBatch(database: entry.database)
+    batch.isOrdered = true
+    return batch
   }
 
   private func finish(_ batch: Batch, _ entry: RDBEntry, key: [UInt8], partial: [UInt8]) {

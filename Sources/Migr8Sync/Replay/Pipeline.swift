@@ -131,6 +131,12 @@ final class Pipeline: @unchecked Sendable {
     }
   }
 
+  /// So many bytes have to be sent again: they are under way until then.
+  func hold(_ byteCount: Int) {
+    progress.monitor.withLock { inFlight += byteCount }
+    progress.bytesInFlight.add(byteCount, ordering: .relaxed)
+  }
+
   /// Every command of `batch` was answered.
   func complete(_ batch: Batch) {
     if batch.checkpointOffset > 0 { CrashPoint.afterReply.pass() }

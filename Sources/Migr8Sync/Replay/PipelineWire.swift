@@ -17,6 +17,12 @@ struct PipelineWire: ~Copyable {
   /// Replies seen of the first batch.
   private var answered = 0
   private var cursor = BatchCursor()
+  /// Whether the last batch that was sent ends inside a command or a transaction.
+  private var isInside = false
+  /// The transaction whose EXEC is still to come, as far as its commands were in earlier batches.
+  private var opened = OpenTransaction()
+  /// Snapshot keys that the destination could not take, to be sent again.
+  private var refused = RefusedKeys()
   /// Since when nothing is under way, on the monotonic clock.
   private var idleSince = Clock.monotonicMilliseconds()
 
@@ -48,7 +54,7 @@ struct PipelineWire: ~Copyable {
   /// Puts a PING among the batches when there has been nothing else for a while.
   private mutating func keepAlive() {
     let now = Clock.monotonicMilliseconds()
-    if !batches.isEmpty {
+    if !batches.isEmpty || isInside {
       idleSince = now
     } else if now - idleSince >= Int64(Self.keepAliveMilliseconds) {
       idleSince = now
@@ -61,7 +67,10 @@ struct PipelineWire: ~Copyable {
   }
 
   private mutating func send() throws(ReplayError) {
-    while sendIndex < batches.count {
+    if sendPosition == 0, let again = refused.take(pipeline) {
+      batches.insert(again, at: sendIndex)
+    }
+    while sendIndex < batches.count, sendPosition > 0 || !refused.isWaiting {
       let batch = batches[sendIndex]
       let transfer = try ReplayError.wrap { () throws(LinkError) in
         try batch.bytes.withBytes(from: sendPosition) { bytes throws(LinkError) in
@@ -74,6 +83,7 @@ struct PipelineWire: ~Copyable {
       sendPosition = 0
       sendIndex += 1
       if batch.checkpointOffset > 0 { CrashPoint.afterExec.pass() }
+      isInside = batch.isOpenEnded
       finishAnsweredBatches()
     }
   }
@@ -145,11 +155,16 @@ struct PipelineWire: ~Copyable {
       sendIndex -= 1
       answered = 0
       cursor = BatchCursor()
-      if !batch.isKeepAlive { pipeline.complete(batch) }
+      if batch.isKeepAlive { continue }
+      opened.pass(batch)
+      if refused.isOver { pipeline.progress.notices.goesOn() }
+      pipeline.complete(batch)
     }
   }
 
   private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
+    // Any answer to it is a sign of life, a refusal too.
+    if batch.isKeepAlive { return }
     if case .loader(let policy) = pipeline.role, let move = batch.move, move.index == answered {
       // 0: the key is there already. No such key: the value has expired while it was being built.
       if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
@@ -161,10 +176,18 @@ struct PipelineWire: ~Copyable {
       try resolveConflict(policy, key(batch), batch)
     case (.error(let line), .loader(let policy)) where line.hasPrefix("BUSYKEY"):
       try resolveConflict(policy, key(batch), batch)
+    case (.error(let line), .loader) where !batch.isOrdered && RefusedKeys.canWait(line):
+      let command = cursor.range(of: answered, in: batch)
+      refused.add(command, of: batch, pipeline)
+      pipeline.progress.notices.waiting(refusal(line, [], batch).description)
     case (.error(let line), _):
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
+    case (.errorInArray(let index, let line), .lane)
+    where scanner.furtherErrors.count < ReplyScanner.furtherErrorsMax:
+      noteRefusal(index, line, batch)
+      for error in scanner.furtherErrors { noteRefusal(error.index, error.line, batch) }
     case (.errorInArray(let index, let line), _):
-      var error = refusal(line, transactionCommand(index, batch), batch)
+      var error = refusal(line, refusedCommand(index, batch).arguments, batch)
       error.leavesGap = true
       throw error
     }
@@ -185,17 +208,34 @@ struct PipelineWire: ~Copyable {
     batch.keyCount -= 1
   }
 
-  /// The command at `index` of the transaction whose EXEC is being answered, when its MULTI is in
-  /// the same batch; else the EXEC.
-  private func transactionCommand(_ index: Int, _ batch: Batch) -> [[UInt8]] {
-    var begin: Int?
+  /// Tells the replay of a command that did nothing: its keys are not as the source has them.
+  private func noteRefusal(_ index: Int, _ line: String, _ batch: Batch) {
+    let (arguments, database) = refusedCommand(index, batch)
+    pipeline.progress.noteRefusal(
+      RefusedCommand(
+        arguments: arguments, database: database,
+        error: refusal(line, arguments, batch).description))
+  }
+
+  /// The command at `index` of the transaction whose EXEC is being answered, as far as it is known, and
+  /// the destination's db it acted on.
+  private func refusedCommand(
+    _ index: Int, _ batch: Batch
+  ) -> (arguments: [[UInt8]], database: Int) {
+    // Without a MULTI here the transaction was begun in an earlier batch.
+    if !opened.isEmpty, index < opened.count { return opened.command(index) }
     var walker = BatchCursor()
-    for command in 0..<answered
-    where walker.arguments(of: command, in: batch).first == Array("MULTI".utf8) {
-      begin = command
+    var database = batch.database
+    var place = opened.isEmpty ? -1 : index - opened.count
+    var arguments: [[UInt8]] = []
+    var position = 0
+    while position < answered, place < 0 || position <= place {
+      arguments = walker.arguments(of: position, in: batch, first: .max)
+      if arguments.first == Array("MULTI".utf8) { place = position + 1 + index }
+      if let selected = OpenTransaction.selection(arguments) { database = selected }
+      position += 1
     }
-    var finder = BatchCursor()
-    return finder.arguments(of: begin.map { $0 + 1 + index } ?? answered, in: batch)
+    return (arguments, database)
   }
 
   private func refusal(_ line: String, _ arguments: [[UInt8]], _ batch: Batch) -> ReplayError {
@@ -205,12 +245,13 @@ struct PipelineWire: ~Copyable {
       ? " (stream offset \(batch.commandOffsets[answered]))" : ""
     return DestinationRefusal.error(
       line, command: name, key: arguments.count > 1 ? arguments[1] : nil,
-      place: place, peer: socket.peer)
+      stringLength: batch.stringLength, place: place, peer: socket.peer)
   }
 
   private func wait() {
+    let writes = sendIndex < batches.count && (sendPosition > 0 || !refused.isWaiting)
     let isRung = socket.wait(
-      reads: true, writes: sendIndex < batches.count, orFor: pipeline.bell,
+      reads: true, writes: writes, orFor: pipeline.bell,
       milliseconds: Self.keepAliveMilliseconds)
     if isRung { pipeline.bell.silence() }
   }

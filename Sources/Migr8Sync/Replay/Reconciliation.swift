@@ -18,10 +18,8 @@ struct Reconciliation: ~Copyable {
     connection: consuming RedisConnection, plan: DestinationPlan, snapshot: KeyHashSet,
     skipped: KeyHashSet
   ) {
-    let databases = plan.filter.databases.map { selected in
-      Set(selected.map { plan.databases.destination(of: $0) }).sorted()
-    }
-    keys = DestinationKeys(connection, filter: plan.filter, databases: databases)
+    keys = DestinationKeys(
+      connection, filter: plan.filter, databases: plan.destinationDatabases(of: .all))
     self.plan = plan
     self.snapshot = snapshot
     self.skipped = skipped

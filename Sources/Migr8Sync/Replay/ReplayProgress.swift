@@ -4,6 +4,15 @@
 import ReplicaLink
 import Synchronization
 
+/// A command of the stream that the destination ran and refused.
+struct RefusedCommand: Sendable {
+  var arguments: [[UInt8]]
+  /// The destination's db it acted on.
+  var database: Int
+  /// What the operator would be told.
+  var error: String
+}
+
 /// The common ground of a run's threads.
 ///
 /// `@unchecked Sendable`: everything mutable is atomic or guarded by `monitor`.
@@ -23,9 +32,14 @@ final class ReplayProgress: @unchecked Sendable {
   /// When the destination last answered anything, on the monotonic clock.
   let lastAnswerMilliseconds = Atomic<Int64>(0)
 
+  /// What has happened that the operator should see.
+  let notices = Notices()
+
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
   private var skipped = KeyHashSet()
+  private let hasRefusals = Atomic<Bool>(false)
+  private var refusals: [RefusedCommand] = []
   private var lateSkips: [SkippedKeys.Member] = []
 
   /// Records the first failure and wakes whoever waits.
@@ -68,6 +82,25 @@ final class ReplayProgress: @unchecked Sendable {
     guard batch.bytes.allocatedBytes <= Batch.keptBytesMax else { return }
     batch.reset()
     spares.append(batch)
+  }
+
+  /// The destination has refused a command of the stream.
+  func noteRefusal(_ command: RefusedCommand) {
+    monitor.withLock { refusals.append(command) }
+    hasRefusals.store(true, ordering: .releasing)
+  }
+
+  /// Whether it has refused any. Costs next to nothing.
+  var mayHaveRefusals: Bool { hasRefusals.load(ordering: .acquiring) }
+
+  /// The commands refused since the last call.
+  func takeRefusals() -> [RefusedCommand] {
+    guard hasRefusals.load(ordering: .acquiring) else { return [] }
+    hasRefusals.store(false, ordering: .relaxed)
+    return monitor.withLock {
+      defer { refusals = [] }
+      return refusals
+    }
   }
 
   /// Remembers a key that stays as the destination has it.

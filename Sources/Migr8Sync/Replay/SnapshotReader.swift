@@ -61,6 +61,9 @@ struct SnapshotReader: ~Copyable {
     }
   }
 
+  /// Bytes of the string that the commands of the last `nextCommands` write a part of; else 0.
+  var commandStringLength: UInt64 { reader.commandStringLength }
+
   /// Lends the last entry's key.
   @inline(__always)
   func withKey<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {

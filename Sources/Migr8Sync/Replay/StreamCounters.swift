@@ -1,12 +1,19 @@
-// What following the stream has come to, by kind; written by the replay thread, read by the reports.
+// What following the stream has come to, by kind; counted by the replay thread, read by the reports.
 
-import Synchronization
+import ReplicaLink
 
-/// Counts of stream commands.
-final class StreamCounters: Sendable {
-  let read = Atomic<UInt64>(0)
-  let forwarded = Atomic<UInt64>(0)
-  let split = Atomic<UInt64>(0)
-  let dropped = Atomic<UInt64>(0)
-  let messagesDropped = Atomic<UInt64>(0)
+/// Counts of stream commands, as last published.
+///
+/// `@unchecked Sendable`: the counts are guarded by `monitor`.
+final class StreamCounters: @unchecked Sendable {
+  private let monitor = Monitor()
+  private var counts = RoutingCounts()
+
+  /// The counts as they are now.
+  func publish(_ counts: RoutingCounts) {
+    monitor.withLock { self.counts = counts }
+  }
+
+  /// The counts as they were a moment ago.
+  var reading: RoutingCounts { monitor.withLock { counts } }
 }

@@ -12,19 +12,28 @@ struct StreamReplay: ~Copyable {
   private var decoder: CommandDecoder
   private var router: CommandRouter
   private var lane: Lane
+  private var repairs: RepairDesk
+  private var counts: RoutingCounts
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
   /// Begins behind the checkpoint in `record`.
-  init(replay: DestinationReplay, lane: consuming Lane, record: JobRecord) {
+  init(
+    replay: DestinationReplay, lane: consuming Lane, record: JobRecord, repairs: RepairBook
+  ) {
     self.replay = replay
     self.lane = lane
+    self.repairs = RepairDesk(replay)
+    counts = replay.streamCounters.reading
     decoder = CommandDecoder(offset: record.place.offset)
     router = CommandRouter(
-      filter: replay.plan.filter, destinationIsOurs: replay.plan.isDestinationOurs,
-      database: record.database)
+      mapping: replay.plan.mapping, policy: replay.plan.policy, table: replay.plan.table,
+      destinationIsOurs: replay.plan.isDestinationOurs, database: record.database,
+      repairs: repairs)
     router.skippedKeys = replay.progress.skippedKeys
     databases = replay.plan.databases
+    replay.acknowledgeCeiling.store(
+      repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
   }
 
   /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
@@ -33,8 +42,10 @@ struct StreamReplay: ~Copyable {
     let goal = replay.hasConverged ? 0 : replay.host.catchUpGoal()
     while true {
       try handleWhatIsThere()
+      try serveRepairs()
       try lane.flush()
-      if !replay.hasConverged,
+      replay.streamCounters.publish(counts)
+      if !replay.hasConverged, router.repairs.isEmpty,
         replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
       {
         if replay.host.endsWhenConverged {
@@ -54,6 +65,7 @@ struct StreamReplay: ~Copyable {
 
   /// Ends the lane.
   func end() {
+    repairs.end()
     lane.end()
   }
 
@@ -111,24 +123,40 @@ struct StreamReplay: ~Copyable {
   // MARK: - Commands
 
   private mutating func handle() throws(ReplayError) {
-    let counters = replay.streamCounters
-    counters.read.add(1, ordering: .relaxed)
+    if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
-    let decision = decoder.withCommand { (bytes, arguments) in
-      router.route(Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start)
+    let arrival =
+      replay.plan.rewritesTimeToLive
+      ? replay.host.receiptTime(at: start) ?? Clock.wallMilliseconds() : nil
+    var decision = decoder.withCommand { (bytes, arguments) in
+      router.route(
+        Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start,
+        receiptMilliseconds: arrival)
     }
+    if decision == .needsKeys { decision = try askForKeys(start) }
+    counts.count(decision)
+    if replay.plan.explains { explain(decision, start) }
+    try carryOut(decision, start, end)
+    if router.repairs.hasChanges { noteRepairs() }
+    try lane.reached(end, database: router.database)
+  }
+
+  private mutating func carryOut(
+    _ decision: RoutingDecision, _ start: UInt64, _ end: UInt64
+  ) throws(ReplayError) {
     switch decision {
-    case .forward(let database):
-      counters.forwarded.add(1, ordering: .relaxed)
-      try forward(to: databases.destination(of: database), start, end)
-    case .forwardSubset(let command, let database):
-      counters.split.add(1, ordering: .relaxed)
+    case .forward(let database): try forward(to: database, end)
+    case .flush(let database):
+      try forward(to: database, end)
+      lane.recordIsLost()
+    case .swap(let one, let other):
+      try forward(to: nil, end)
+      lane.recordHasMoved(between: one, other)
+    case .rewritten(let command, let database, _):
       try command.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, database: databases.destination(of: database), offset: end)
+        try lane.forward(bytes, database: database ?? destinationDatabase, offset: end)
       }
-    case .drop(.message): counters.messagesDropped.add(1, ordering: .relaxed)
-    case .drop: counters.dropped.add(1, ordering: .relaxed)
     case .begin: lane.begin()
     case .commit: lane.commit()
     case .abort:
@@ -138,18 +166,126 @@ struct StreamReplay: ~Copyable {
     case .acknowledge:
       try lane.flush()
       replay.host.acknowledge(onceApplied: start)
-    case .consumed: break
+    case .clear(let scope): try clear(scope, start)
+    case .repair, .drop, .consumed, .needsKeys: break
+    case .resynchronise(let error):
+      try lane.drain()
+      replay.requestSnapshot("\(error)")
+      throw ReplayError("a new snapshot is needed", .restart)
     case .stop(let error):
       // Everything before the command is brought over, so that the line below is exact.
       try lane.drain()
       throw ReplayError("following the stream: \(error)")
     }
-    try lane.reached(end, database: router.database)
   }
+
+  private func explain(_ decision: RoutingDecision, _ start: UInt64) {
+    let line = decoder.withCommand { (bytes, arguments) in
+      decision.explanation(
+        Span(_unsafeBytes: bytes), arguments: arguments.span, database: router.database,
+        offset: start)
+    }
+    StandardError.write(line + "\n")
+  }
+
+  private mutating func askForKeys(_ start: UInt64) throws(ReplayError) -> RoutingDecision {
+    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
+    let keys = try repairs.keys(of: words)
+    return decoder.withCommand { (bytes, arguments) in
+      router.route(
+        Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start, askedKeys: keys)
+    }
+  }
+
+  // MARK: - Repairs
+
+  /// Asks, hears and writes what is due; waits where the next command must.
+  private mutating func serveRepairs() throws(ReplayError) {
+    if router.isInTransaction { return }
+    try heal()
+    if router.repairs.isEmpty { return }
+    defer {
+      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
+    }
+    while true {
+      try repairs.exchange(
+        &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
+      try writeDueRepairs()
+      guard router.repairs.isBlocking else { return }
+      try replay.throwIfOver()
+      if let trouble = repairs.trouble { replay.progress.notices.waiting("\(trouble)") }
+      repairs.awaitAnswer()
+    }
+  }
+
+  private mutating func writeDueRepairs() throws(ReplayError) {
+    guard router.repairs.hasDue(at: lane.boundary) else { return }
+    for value in router.repairs.takeDue(at: lane.boundary) {
+      var commands = ByteBuffer()
+      let count = try repairs.encode(value, to: &commands)
+      let database = databases.destination(of: value.name.database)
+      try commands.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, count: count, database: database, offset: lane.boundary)
+      }
+    }
+    lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { try lane.drain() }
+  }
+
+  /// A command that the destination refused means that its keys are not as the source has them: they
+  /// are read again.
+  private mutating func heal() throws(ReplayError) {
+    for refused in replay.progress.takeRefusals() {
+      let names = router.keysRefused(refused.arguments, database: refused.database)
+      guard !names.isEmpty else { throw ReplayError(refused.error) }
+      for name in names where !router.repairs.request(name, atBoundary: lane.boundary) {
+        throw ReplayError("\(refused.error), and too many keys are being repaired already")
+      }
+      counts.countHealed(names.count)
+      replay.progress.notices.note("\(refused.error); the key is read again from the source")
+    }
+    if router.repairs.hasChanges { noteRepairs() }
+  }
+
+  /// Puts what came under repair into the next checkpoint. What is acknowledged is at the destination,
+  /// repaired keys too: so nothing beyond this point is for the time being.
+  private mutating func noteRepairs() {
+    lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { return }
+    let ceiling = replay.acknowledgeCeiling.load(ordering: .relaxed)
+    replay.acknowledgeCeiling.store(min(lane.boundary, ceiling), ordering: .relaxed)
+  }
+
+  /// Removes every key of the job that comes from `scope`, as the source emptied it.
+  private mutating func clear(_ scope: ClearScope, _ start: UInt64) throws(ReplayError) {
+    guard !lane.isInTransaction else {
+      replay.requestSnapshot("the source emptied databases inside a transaction at offset \(start)")
+      throw ReplayError("a new snapshot is needed", .restart)
+    }
+    // What the lane still carries has to be there to be found.
+    try lane.drain()
+    var keys = DestinationKeys(
+      try replay.connector.open(interrupt: replay.stopBell), filter: replay.plan.filter,
+      databases: replay.plan.destinationDatabases(of: scope))
+    let skipped = replay.progress.skippedKeys
+    try keys.forEach { (database, key) throws(ReplayError) in
+      let source = replay.plan.databases.source(of: database, filter: replay.plan.filter)
+      if skipped.contains(key.span, database: source) { return }
+      var command = ByteBuffer(capacity: key.count + 64)
+      command.appendCommand([Array("UNLINK".utf8), key])
+      try command.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, database: database, offset: start)
+      }
+      try lane.sendIfFull()
+    }
+  }
+
+  // MARK: - Large commands
 
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
   /// decide, it is collected after all.
   private mutating func handleLarge() throws(ReplayError) {
+    if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head) = decoder.withHead { (bytes, arguments) in
       let decision = router.routeHead(
@@ -159,19 +295,18 @@ struct StreamReplay: ~Copyable {
     }
     switch decision {
     case .forward(let database):
-      replay.streamCounters.forwarded.add(1, ordering: .relaxed)
-      try lane.beginLarge(
-        head: head, database: databases.destination(of: database), offset: start)
+      try lane.beginLarge(head: head, database: database ?? destinationDatabase, offset: start)
       try readParts(forwarding: true)
       lane.endLarge(decoder.endOffset)
-    case .drop:
-      replay.streamCounters.dropped.add(1, ordering: .relaxed)
-      try readParts(forwarding: false)
+    case .drop: try readParts(forwarding: false)
     default: return
     }
+    if let decision { counts.count(decision) }
     try lane.reached(decoder.endOffset, database: router.database)
-    replay.streamCounters.read.add(1, ordering: .relaxed)
   }
+
+  /// The destination's database for the one the stream is in.
+  private var destinationDatabase: Int { databases.destination(of: router.database) }
 
   private mutating func readParts(forwarding: Bool) throws(ReplayError) {
     decoder.beginParts()
@@ -196,26 +331,10 @@ struct StreamReplay: ~Copyable {
     }
   }
 
-  private mutating func forward(
-    to database: Int, _ start: UInt64, _ end: UInt64
-  ) throws(ReplayError) {
-    if replay.plan.rewritesTimeToLive, let command = withAbsoluteTimeToLive(start) {
-      try command.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, database: database, offset: end)
-      }
-      return
-    }
+  private mutating func forward(to database: Int?, _ end: UInt64) throws(ReplayError) {
+    let database = database ?? destinationDatabase
     try decoder.withCommand { (bytes, _) throws(ReplayError) in
       try lane.forward(bytes, database: database, offset: end)
-    }
-  }
-
-  /// The command with a deadline in place of a time to live that counts from its arrival.
-  private func withAbsoluteTimeToLive(_ start: UInt64) -> [UInt8]? {
-    decoder.withCommand { (bytes, arguments) in
-      let arrival = replay.host.receiptTime(at: start) ?? Clock.wallMilliseconds()
-      return AbsoluteExpiry.rewritten(
-        Span(_unsafeBytes: bytes), arguments: arguments.span, receiptMilliseconds: arrival)
     }
   }
 }

@@ -14,10 +14,12 @@ extension ProgressSnapshot {
     if let snapshotBytesExpected { object.add("snapshot_bytes_expected", snapshotBytesExpected) }
     object.add("bytes_written", bytesWritten)
     object.add("commands_read", commandsRead)
-    object.add("commands_forwarded", commandsForwarded)
-    object.add("commands_split", commandsSplit)
-    object.add("commands_dropped", commandsDropped)
-    object.add("messages_dropped", messagesDropped)
+    for kind in RoutingKind.allCases where kind != .control && kind != .failed {
+      object.add("commands_" + kind.name, routing[kind])
+    }
+    object.add("keys_repaired", routing.repairsRequested)
+    object.add("reconnects", reconnects)
+    object.add("full_resynchronisations", fullResynchronisations)
     object.add("functions_left_out", functionsLeftOut)
     object.add("modules_left_out", modulesLeftOut)
     object.add("source_offset", sourceOffset)

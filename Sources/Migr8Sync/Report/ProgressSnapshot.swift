@@ -42,13 +42,9 @@ struct ProgressSnapshot: Sendable {
   /// Bytes that the destination confirmed, of the snapshot and the stream.
   var bytesWritten: UInt64 = 0
 
-  /// Commands of the stream, and what became of them.
-  var commandsRead: UInt64 = 0
-  var commandsForwarded: UInt64 = 0
-  var commandsSplit: UInt64 = 0
-  var commandsDropped: UInt64 = 0
+  /// Commands of the stream, by what became of them.
+  var routing = RoutingCounts()
   /// What is not moved, by kind.
-  var messagesDropped: UInt64 = 0
   var functionsLeftOut: UInt64 = 0
   var modulesLeftOut: UInt64 = 0
 
@@ -65,6 +61,13 @@ struct ProgressSnapshot: Sendable {
   var fullResynchronisations: UInt64 = 0
   /// What the operator should know now, while it is so.
   var warning: String?
+
+  /// Commands of the stream that were read.
+  var commandsRead: UInt64 { routing.total }
+  /// Those that are sent on, whole or as what concerns the destination.
+  var commandsForwarded: UInt64 { routing[.forwarded] + routing[.flushed] + routing[.swapped] }
+  /// Those of which nothing concerns the destination.
+  var commandsDropped: UInt64 { routing[.otherKeys] + routing[.otherDatabase] }
 
   /// The phase that the run is in or, once it is finished, the last one that it reached.
   var lastPhase: Phase {

@@ -68,13 +68,14 @@ enum Summary {
     case .connecting, .waitingForSnapshot, .snapshot:
       if final.keysWritten == 0 { return "No key was written." }
       return
-        "The destination holds a part of the keys only. Start over with --clear-dest."
+        "The destination holds a part of the keys only. The same command begins the snapshot again."
     case .catchingUp, .following, .finished:
       let missing =
         final.lagBytes > 0
         ? " The source sent \(HumanNumber.bytes(final.lagBytes)) more that are not applied."
         : " That is all the source had sent."
       return "The destination has the snapshot, \(applied(final)).\(missing)"
+        + " The same command goes on from there."
     }
   }
 
@@ -114,14 +115,21 @@ enum Summary {
     var text =
       "\(HumanNumber.count(final.commandsRead)) read, "
       + "\(HumanNumber.count(final.commandsForwarded)) forwarded"
-    if final.commandsSplit > 0 { text += ", \(HumanNumber.count(final.commandsSplit)) split" }
+    let kinds: [(RoutingKind, String)] = [
+      (.split, "split"), (.translated, "translated"), (.repaired, "repaired"),
+      (.underRepair, "on keys under repair"), (.cleared, "emptied what matches"),
+    ]
+    for (kind, words) in kinds where final.routing[kind] > 0 {
+      text += ", \(HumanNumber.count(final.routing[kind])) \(words)"
+    }
     return text + ", \(HumanNumber.count(final.commandsDropped)) about other keys"
   }
 
   /// What was seen and not moved, by kind.
   private static func leftOut(_ final: ProgressSnapshot) -> String? {
     let kinds: [(UInt64, String)] = [
-      (final.messagesDropped, "published messages"),
+      (final.routing[.messages], "published messages"),
+      (final.routing[.unplaced], "commands that could not be placed"),
       (final.functionsLeftOut, "functions"),
       (final.modulesLeftOut, "data of modules"),
     ]

@@ -29,6 +29,8 @@ struct PreflightFindings: Sendable {
   let remarks: [String]
   /// What attaching to the source may cost it.
   let warnings: [AttachWarning]
+  /// What is known about commands, the source's own included.
+  let table: CommandTable
   /// Nil when the source's user may not run INFO.
   let source: ServerFacts?
   /// Nil when the destination's user may not run INFO.
@@ -60,7 +62,9 @@ struct Preflight: Sendable {
     try checkDestination(destinationFacts, destination.url.endpoint)
     if writes { try probeWriting(&destinationConnection, filter) }
     let conditions: AttachConditions
+    let table: CommandTable
     do {
+      table = try CommandTable.learned(from: &sourceConnection)
       conditions = try AttachConditions.read(
         &sourceConnection, first: sourceFacts, readAt: sourceReadAt)
     } catch {
@@ -69,7 +73,8 @@ struct Preflight: Sendable {
     return PreflightFindings(
       sourceURL: source.url, destinationURL: destination.url,
       remarks: [source.remark, destination.remark].compactMap { $0 },
-      warnings: AttachWarning.all(conditions), source: sourceFacts, destination: destinationFacts)
+      warnings: AttachWarning.all(conditions), table: table, source: sourceFacts,
+      destination: destinationFacts)
   }
 
   private func find(_ locator: ServerLocator) throws(PreflightError) -> ServerLocator.Place {

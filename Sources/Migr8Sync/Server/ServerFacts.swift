@@ -72,6 +72,8 @@ struct ServerFacts: Sendable {
   }
   /// The offset of the last byte of that history.
   var replicationOffset: UInt64? { fields.number("master_repl_offset") }
+  /// Up to where a replica has applied its master's stream.
+  var appliedOffset: UInt64? { fields.number("slave_repl_offset") }
   var isReplica: Bool { fields["role"] == "slave" }
   var isMasterLinkUp: Bool { fields["master_link_status"] == "up" }
   var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }

@@ -13,8 +13,10 @@ enum AbsoluteExpiry {
   ///   - bytes: a buffer that holds the command.
   ///   - arguments: where its arguments lie in `bytes`, the name first.
   ///   - receiptMilliseconds: the clock, since 1970, when the command arrived.
+  ///   - mapping: what its key is called at the destination.
   static func rewritten(
-    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, receiptMilliseconds now: Int64
+    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, receiptMilliseconds now: Int64,
+    mapping: KeyMapping = .identity
   ) -> [UInt8]? {
     guard let name = arguments.isEmpty ? nil : arguments[0],
       let shape = CommandTable.builtIn.shape(named: bytes.extracting(name))
@@ -26,7 +28,7 @@ enum AbsoluteExpiry {
       guard let deadline = deadline(bytes, arguments, 2, unit, now) else { return nil }
       var writer = CommandWriter(argumentCount: arguments.count, reservingBytes: bytes.count + 32)
       writer.append("PEXPIREAT")
-      writer.append(bytes.extracting(arguments[1]))
+      writer.append(key: bytes.extracting(arguments[1]), mapping)
       writer.append(deadline)
       for index in 3..<arguments.count { writer.append(bytes.extracting(arguments[index])) }
       return writer.bytes
@@ -36,17 +38,17 @@ enum AbsoluteExpiry {
       }
       var writer = CommandWriter(argumentCount: 5, reservingBytes: bytes.count + 32)
       writer.append("SET")
-      writer.append(bytes.extracting(arguments[1]))
+      writer.append(key: bytes.extracting(arguments[1]), mapping)
       writer.append(bytes.extracting(arguments[3]))
       writer.append("PXAT")
       writer.append(deadline)
       return writer.bytes
     case .setOptions:
-      return rewrittenOption(bytes, arguments, optionsFrom: 3, now)
+      return rewrittenOption(bytes, arguments, optionsFrom: 3, now, mapping)
     case .getOptions:
-      return rewrittenOption(bytes, arguments, optionsFrom: 2, now)
+      return rewrittenOption(bytes, arguments, optionsFrom: 2, now, mapping)
     case .restore:
-      return rewrittenRestore(bytes, arguments, now)
+      return rewrittenRestore(bytes, arguments, now, mapping)
     }
   }
 
@@ -68,7 +70,8 @@ enum AbsoluteExpiry {
 
   /// SET and GETEX: the operand of EX or PX.
   private static func rewrittenOption(
-    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, optionsFrom start: Int, _ now: Int64
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, optionsFrom start: Int, _ now: Int64,
+    _ mapping: KeyMapping
   ) -> [UInt8]? {
     var index = start
     while index < arguments.count {
@@ -78,7 +81,9 @@ enum AbsoluteExpiry {
         guard let deadline = deadline(bytes, arguments, index + 1, unit, now) else { return nil }
         var writer = CommandWriter(
           argumentCount: arguments.count, reservingBytes: bytes.count + 32)
-        for kept in 0..<index { writer.append(bytes.extracting(arguments[kept])) }
+        writer.append(bytes.extracting(arguments[0]))
+        writer.append(key: bytes.extracting(arguments[1]), mapping)
+        for kept in 2..<index { writer.append(bytes.extracting(arguments[kept])) }
         writer.append("PXAT")
         writer.append(deadline)
         for kept in index + 2..<arguments.count { writer.append(bytes.extracting(arguments[kept])) }
@@ -92,7 +97,7 @@ enum AbsoluteExpiry {
 
   /// RESTORE key milliseconds payload [REPLACE] [ABSTTL] [IDLETIME s] [FREQ n]
   private static func rewrittenRestore(
-    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ now: Int64
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ now: Int64, _ mapping: KeyMapping
   ) -> [UInt8]? {
     guard arguments.count >= 4, let time = bytes.extracting(arguments[2]).integer, time > 0,
       let deadline = deadline(bytes, arguments, 2, .milliseconds, now)
@@ -103,7 +108,9 @@ enum AbsoluteExpiry {
     var writer = CommandWriter(
       argumentCount: arguments.count + 1, reservingBytes: bytes.count + 48)
     for index in 0..<arguments.count {
-      if index == 2 {
+      if index == 1 {
+        writer.append(key: bytes.extracting(arguments[1]), mapping)
+      } else if index == 2 {
         writer.append(deadline)
       } else {
         writer.append(bytes.extracting(arguments[index]))

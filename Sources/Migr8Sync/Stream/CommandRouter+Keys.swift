@@ -1,79 +1,189 @@
-// The router's decisions about commands with keys.
+// The router's decisions about commands with keys that can be taken as a whole or taken apart.
 
 extension CommandRouter {
-  /// How many of a command's keys match.
-  private enum Share {
-    case none, some, all
+  /// How a key stands at the destination.
+  enum Standing {
+    /// It does not match, or the destination keeps its own.
+    case outside
+    /// It matches and is under repair.
+    case awaited
+    /// The destination has it as the source does.
+    case usable
   }
 
-  func routeKeys(
-    _ shape: CommandShape, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64
+  /// How many of a command's keys stand how.
+  struct Share {
+    var outside = 0
+    var awaited = 0
+    var usable = 0
+  }
+
+  mutating func routeKeys(
+    _ shape: CommandShape, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64,
+    _ receipt: Int64?
   ) -> RoutingDecision {
-    guard let keys = KeyPositions.find(shape, in: bytes, arguments: arguments) else {
+    guard let keys = table.keys(of: shape, in: bytes, arguments: arguments) else {
       return stopMalformed(bytes, arguments, offset)
     }
     if case .crossDatabase(let command) = shape.kind {
       return route(command, bytes, arguments, offset)
     }
     if !isDatabaseSelected { return .drop(.otherDatabase) }
-    if filter.matchesEveryKey, skippedKeys.isEmpty { return .forward(database: database) }
+    // MIGRATE is never in a stream: the source sends DEL. In any case no destination is to carry it out.
+    if shape.kind == .movable(.migrate) { return repair(keys, bytes, arguments, offset) }
+    if passesUnseen { return pass(shape, keys, bytes, arguments, receipt) }
     if keys.count == 0 {
-      return stop(
-        .undeclaredKeys, bytes, arguments, offset,
-        "the script declares no keys, so what it touches cannot be told; start again without a"
-          + " filter, or with scripts that declare their keys")
-    }
-    switch share(of: keys, bytes, arguments) {
-    case .none: return .drop(.otherKeys)
-    case .all:
-      if shape.kind == .movable(.sort), keys.count > 1, sortReadsOutside(bytes, arguments) {
-        return stop(
-          .crossesFilter, bytes, arguments, keys: list(keys, bytes, arguments), offset,
-          "its BY or GET patterns read keys outside the filter; "
-            + Self.advice)
+      if filter.matchesEveryKey, !mapping.renamesKeys {
+        return .forward(database: mapping.destination(of: database))
       }
-      return .forward(database: database)
-    case .some: break
+      return unplaced(
+        .undeclaredKeys, bytes, arguments, offset,
+        "the script declares no keys, so what it touches cannot be told")
     }
+    let share = share(of: keys, bytes, arguments, offset)
+    if share.usable == 0 { return .drop(share.awaited > 0 ? .underRepair : .otherKeys) }
     switch shape.kind {
-    case .splittable: return subset(keys, bytes, arguments, valuesPerKey: 0)
-    case .splittablePairs: return subset(keys, bytes, arguments, valuesPerKey: 1)
+    case .splittable where share.usable < keys.count:
+      return subset(keys, bytes, arguments, valuesPerKey: 0)
+    case .splittablePairs where share.usable < keys.count:
+      return subset(keys, bytes, arguments, valuesPerKey: 1)
+    case .movable(.sort) where sortReadsElsewhere(bytes, arguments):
+      return repairExtra(keys, bytes, arguments, offset, share)
     default:
-      return stop(
-        .crossesFilter, bytes, arguments, keys: list(keys, bytes, arguments), offset,
-        "it touches keys on both sides of the filter and cannot be split; " + Self.advice)
+      if share.usable == keys.count { return pass(shape, keys, bytes, arguments, receipt) }
+      return cross(shape.effect, keys, bytes, arguments, offset, share)
     }
   }
 
-  private static let advice =
-    "widen the filter, or stop the application from sending it, and start again"
-
-  private func matches(
-    _ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
-  ) -> Bool {
-    let key = bytes.extracting(arguments[index])
-    if !filter.matches(key: key) { return false }
-    return !skippedKeys.contains(key, database: database)
+  /// Decides about a command after `.needsKeys`.
+  ///
+  /// - Parameter askedKeys: what the source answers to COMMAND GETKEYS; `nil` when it did not.
+  mutating func route(
+    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, startOffset: UInt64, askedKeys: [[UInt8]]?
+  ) -> RoutingDecision {
+    guard let askedKeys else {
+      return unplaced(
+        .unknownCommand, bytes, arguments, startOffset,
+        "the source did not say which keys it has")
+    }
+    guard let keys = positions(of: askedKeys, bytes, arguments), keys.count > 0 else {
+      return unplaced(
+        .unknownCommand, bytes, arguments, startOffset,
+        "which of its arguments are the keys that the source names cannot be told")
+    }
+    let share = share(of: keys, bytes, arguments, startOffset)
+    if share.usable == 0 { return .drop(share.awaited > 0 ? .underRepair : .otherKeys) }
+    let shape = CommandShape(kind: .asked)
+    if share.usable == keys.count { return pass(shape, keys, bytes, arguments, nil) }
+    return repair(keys, bytes, arguments, startOffset)
   }
 
-  private func share(
-    of keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  /// Where the keys stand among the arguments. Equal bytes that are no key matter only for renames.
+  private func positions(
+    of names: [[UInt8]], _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) -> KeyPositions? {
+    var list: [Int] = []
+    for name in names {
+      var places: [Int] = []
+      for index in 1..<arguments.count where arguments[index].count == name.count {
+        if bytes.extracting(arguments[index]).begins(with: name.span) { places.append(index) }
+      }
+      if mapping.renamesKeys, places.count != 1 { return nil }
+      guard let place = places.first else { return nil }
+      list.append(place)
+    }
+    return KeyPositions(list: list)
+  }
+
+  // MARK: Standing
+
+  func standing(_ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>) -> Standing {
+    standing(of: bytes.extracting(arguments[index]), in: database)
+  }
+
+  func standing(of key: Span<UInt8>, in database: Int) -> Standing {
+    if !filter.matches(key: key) { return .outside }
+    if skippedKeys.contains(key, database: database) { return .outside }
+    return repairs.contains(key, database: database) ? .awaited : .usable
+  }
+
+  /// Counts how the keys stand. What the command does to those under repair, the fetched value must
+  /// hold: the book is told.
+  private mutating func share(
+    of keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64
   ) -> Share {
-    let first = matches(keys[0], bytes, arguments)
-    for position in 1..<max(1, keys.count)
-    where matches(keys[position], bytes, arguments) != first {
-      return .some
+    var share = Share()
+    for position in 0..<keys.count {
+      switch standing(keys[position], bytes, arguments) {
+      case .outside: share.outside += 1
+      case .usable: share.usable += 1
+      case .awaited:
+        share.awaited += 1
+        repairs.touch(name(keys[position], bytes, arguments), at: offset)
+      }
     }
-    return first ? .all : .none
+    return share
   }
 
-  /// The command with only the keys that match, each with the values that follow it. MSETNX
-  /// becomes MSET: the source has already found that none of the keys existed.
+  func name(_ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>) -> KeyName {
+    KeyName(database: database, key: bytes.extracting(arguments[index]))
+  }
+
+  // MARK: Whole
+
+  /// The command as it is, but for the destination's names and absolute times.
+  private func pass(
+    _ shape: CommandShape, _ keys: KeyPositions, _ bytes: Span<UInt8>,
+    _ arguments: Span<Range<Int>>, _ receipt: Int64?
+  ) -> RoutingDecision {
+    let target = mapping.destination(of: database)
+    if let receipt, shape.relativeTime != .none,
+      let command = AbsoluteExpiry.rewritten(
+        bytes, arguments: arguments, receiptMilliseconds: receipt, mapping: mapping)
+    {
+      return .rewritten(command, database: target, .renamed)
+    }
+    guard mapping.renamesKeys, renamesAny(keys, bytes, arguments) else {
+      return .forward(database: target)
+    }
+    return .rewritten(
+      renamed(keys, bytes, arguments, argumentCount: arguments.count), database: target, .renamed)
+  }
+
+  private func renamesAny(
+    _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) -> Bool {
+    for position in 0..<keys.count
+    where mapping.rewrite(of: bytes.extracting(arguments[keys[position]])) != nil { return true }
+    return false
+  }
+
+  private func renamed(
+    _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, argumentCount: Int
+  ) -> [UInt8] {
+    var writer = CommandWriter(argumentCount: arguments.count, reservingBytes: bytes.count + 64)
+    for index in 0..<arguments.count {
+      let argument = bytes.extracting(arguments[index])
+      if keys.contains(index) {
+        writer.append(key: argument, mapping)
+      } else {
+        writer.append(argument)
+      }
+    }
+    return writer.bytes
+  }
+
+  // MARK: In part
+
+  /// The command with only the usable keys, each with the values that follow it. MSETNX becomes
+  /// MSET: the source has already found that none of the keys existed.
   private func subset(
     _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, valuesPerKey: Int
   ) -> RoutingDecision {
     var kept = 0
-    for position in 0..<keys.count where matches(keys[position], bytes, arguments) { kept += 1 }
+    for position in 0..<keys.count where standing(keys[position], bytes, arguments) == .usable {
+      kept += 1
+    }
     var writer = CommandWriter(
       argumentCount: 1 + kept * (1 + valuesPerKey), reservingBytes: bytes.count)
     if valuesPerKey > 0 {
@@ -81,17 +191,19 @@ extension CommandRouter {
     } else {
       writer.append(bytes.extracting(arguments[0]))
     }
-    for position in 0..<keys.count where matches(keys[position], bytes, arguments) {
-      for index in keys[position]...keys[position] + valuesPerKey {
-        writer.append(bytes.extracting(arguments[index]))
-      }
+    for position in 0..<keys.count where standing(keys[position], bytes, arguments) == .usable {
+      let index = keys[position]
+      writer.append(key: bytes.extracting(arguments[index]), mapping)
+      if valuesPerKey > 0 { writer.append(bytes.extracting(arguments[index + 1])) }
     }
-    return .forwardSubset(writer.bytes, database: database)
+    return .rewritten(writer.bytes, database: mapping.destination(of: database), .subset)
   }
 
-  /// Whether SORT … STORE looks up keys that need not match: those behind BY and GET are made by
-  /// putting an element in place of the pattern's star, so what stands before it must decide.
-  private func sortReadsOutside(_ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>) -> Bool {
+  /// Whether SORT … STORE looks up keys that the destination may not have: those behind BY and GET
+  /// are made by putting an element in place of the pattern's star.
+  private func sortReadsElsewhere(
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) -> Bool {
     var index = 2
     while index < arguments.count {
       let argument = bytes.extracting(arguments[index])
@@ -102,10 +214,9 @@ extension CommandRouter {
       } else if argument.isWord("by") || argument.isWord("get") {
         if index + 1 < arguments.count {
           let pattern = bytes.extracting(arguments[index + 1])
-          if let star = pattern.indices.first(where: { pattern[$0] == UInt8(ascii: "*") }),
-            !filter.matchesEveryKey(startingWith: pattern.extracting(0..<star))
-          {
-            return true
+          if let star = pattern.indices.first(where: { pattern[$0] == UInt8(ascii: "*") }) {
+            if mapping.renamesKeys || !repairs.isEmpty || !skippedKeys.isEmpty { return true }
+            if !filter.matchesEveryKey(startingWith: pattern.extracting(0..<star)) { return true }
           }
         }
         index += 2
@@ -114,106 +225,5 @@ extension CommandRouter {
       }
     }
     return false
-  }
-
-  // MARK: MOVE and COPY
-
-  private func route(
-    _ command: CommandShape.CrossDatabase, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
-    _ offset: UInt64
-  ) -> RoutingDecision {
-    var target = database
-    var isTargetNamed = false
-    if command == .move {
-      guard let named = databaseNumber(bytes, arguments, 2) else {
-        return stopMalformed(bytes, arguments, offset)
-      }
-      target = named
-      isTargetNamed = true
-    } else {
-      var index = 3
-      while index < arguments.count {
-        if bytes.extracting(arguments[index]).isWord("db") {
-          guard let named = databaseNumber(bytes, arguments, index + 1) else {
-            return stopMalformed(bytes, arguments, offset)
-          }
-          target = named
-          isTargetNamed = true
-          index += 1
-        }
-        index += 1
-      }
-    }
-    let destination = command == .move ? 1 : 2
-    let readsKey = matches(1, bytes, arguments)
-    let writesKey = matches(destination, bytes, arguments)
-    let reads = readsKey && isDatabaseSelected
-    let writes = writesKey && filter.matches(database: target)
-    if !reads && !writes {
-      return .drop(readsKey || writesKey ? .otherDatabase : .otherKeys)
-    }
-    if reads && writes {
-      // The destination may have another number for this database: let it say "here".
-      if command == .copy, isTargetNamed, target == database {
-        return copyWithinDatabase(bytes, arguments)
-      }
-      return .forward(database: database)
-    }
-    let shown = (1...destination).map { quoted($0, bytes, arguments) }.joined(separator: " ")
-    if readsKey && writesKey {
-      return stop(
-        .crossesDatabases, bytes, arguments, keys: shown, offset,
-        "it connects db \(database) with db \(target), of which one is selected; select both with"
-          + " --db, or stop the application from sending it, and start again")
-    }
-    return stop(
-      .crossesFilter, bytes, arguments, keys: shown, offset,
-      "it touches keys on both sides of the filter and cannot be split; " + Self.advice)
-  }
-
-  /// COPY without its DB option, which names the database it runs in.
-  private func copyWithinDatabase(
-    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
-  ) -> RoutingDecision {
-    var replaces = false
-    for index in 3..<arguments.count where bytes.extracting(arguments[index]).isWord("replace") {
-      replaces = true
-    }
-    var writer = CommandWriter(
-      argumentCount: replaces ? 4 : 3, reservingBytes: bytes.count)
-    for index in 0..<3 { writer.append(bytes.extracting(arguments[index])) }
-    if replaces { writer.append("REPLACE") }
-    return .forwardSubset(writer.bytes, database: database)
-  }
-
-  // MARK: Keys in messages
-
-  private func quoted(
-    _ index: Int, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
-  ) -> String {
-    Printable.key(bytes.extracting(arguments[index]))
-  }
-
-  /// The first keys of each side: `selected "a" "b", not selected "c" and 2 more`.
-  private func list(
-    _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
-  ) -> String {
-    var sides: [String] = []
-    for isSelected in [true, false] {
-      var shown: [String] = []
-      var left = 0
-      for position in 0..<keys.count where matches(keys[position], bytes, arguments) == isSelected {
-        if shown.count < RoutingError.keysShownMax {
-          shown.append(quoted(keys[position], bytes, arguments))
-        } else {
-          left += 1
-        }
-      }
-      if shown.isEmpty { continue }
-      let more = left > 0 ? " and \(left) more" : ""
-      sides.append(
-        (isSelected ? "selected " : "not selected ") + shown.joined(separator: " ") + more)
-    }
-    return sides.joined(separator: ", ")
   }
 }

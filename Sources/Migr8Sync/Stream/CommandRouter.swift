@@ -1,17 +1,21 @@
-// CommandRouter: what becomes of each command of the stream. Logic without I/O: a command in, a
-// decision out.
+// CommandRouter: what becomes of each command of the stream at one destination. Logic without I/O: a
+// command in, a decision out. Several destinations have several routers, and each sees everything.
 //
 //   bytes, arguments ──▶ CommandTable ──▶ control   ── MULTI, EXEC, SELECT, PING, GETACK
-//                                     ──▶ keyless   ── FLUSHDB, PUBLISH, FUNCTION …
-//                                     ──▶ keys      ── CommandRouter+Keys.swift
+//                                     ──▶ keyless   ── CommandRouter+Databases.swift
+//                                     ──▶ keys      ── CommandRouter+Keys.swift, +Crossing.swift
 //
-// The rule for keys: all match, forward; none, drop; some, take apart what can be taken apart and
-// stop at the rest. Nothing is guessed: an unknown command stops too.
+// A key is usable when it matches and the destination has it as the source does; awaited when it
+// matches and is under repair; outside otherwise. All keys usable: the command passes. None: it does
+// not concern the destination. Some: what can be taken apart is, and the rest is repaired: the keys
+// that it wrote are fetched from the source. Nothing is guessed.
 
-/// Follows the source's selected database and transactions, and applies the filter.
+/// Follows the source's selected database and transactions, and applies the mapping.
 struct CommandRouter: Sendable {
-  /// Which keys and databases concern the destination.
-  let filter: KeyFilter
+  /// Which keys and databases concern the destination, and what they are called there.
+  let mapping: KeyMapping
+  /// What to do where keys decide nothing.
+  let policy: RoutingPolicy
   /// Whether the destination holds nothing but what this run puts there, so that a FLUSHALL of
   /// the source may be one there.
   let destinationIsOurs: Bool
@@ -22,52 +26,76 @@ struct CommandRouter: Sendable {
 
   /// Matching keys that the destination keeps as it has them.
   var skippedKeys = KeyHashSet()
+  /// Matching keys that are being put right. The router enters them and passes over the commands on
+  /// them; the lane fetches and writes.
+  var repairs: RepairBook
 
-  private let table = CommandTable.builtIn
+  let table: CommandTable
   private var databaseMatches: Bool
 
   /// Begins at a command boundary outside a transaction.
   ///
-  /// - Parameter database: the database in force there: after a snapshot its `repl-stream-db`, on
-  ///   a resumed stream the one stored with the offset.
-  init(filter: KeyFilter, destinationIsOurs: Bool, database: Int) {
-    self.filter = filter
+  /// - Parameters:
+  ///   - table: what is known about commands; `CommandTable.learned(from:)` knows the source's own.
+  ///   - database: the database in force there: after a snapshot its `repl-stream-db`, on a resumed
+  ///     stream the one stored with the offset.
+  ///   - repairs: what the checkpoint says was under repair.
+  init(
+    mapping: KeyMapping, policy: RoutingPolicy = RoutingPolicy(),
+    table: CommandTable = .builtIn, destinationIsOurs: Bool, database: Int,
+    repairs: RepairBook = RepairBook()
+  ) {
+    self.mapping = mapping
+    self.policy = policy
+    self.table = table
     self.destinationIsOurs = destinationIsOurs
     self.database = database
-    databaseMatches = filter.matches(database: database)
+    self.repairs = repairs
+    databaseMatches = mapping.filter.matches(database: database)
   }
+
+  var filter: KeyFilter { mapping.filter }
 
   /// Whether all data of the source goes to the destination.
   var mirrorsEverything: Bool { filter.matchesEverything }
 
+  /// Whether all data of the source goes to the destination, which has nothing else.
+  var isMirror: Bool { mirrorsEverything && destinationIsOurs }
+
   /// Decides about the next command of the stream.
   ///
-  /// Forwarding whole and dropping allocate nothing. `.stop` leaves the
-  /// state as it was before the command.
+  /// Forwarding whole and dropping allocate nothing while no key is under repair. `.stop`,
+  /// `.resynchronise` and `.needsKeys` leave the state as it was before the command.
   ///
   /// - Parameters:
   ///   - bytes: a buffer that holds the command.
   ///   - arguments: where its arguments lie in `bytes`, the name first.
   ///   - startOffset: the replication offset at which the command begins.
+  ///   - receiptMilliseconds: when it arrived, for sources that send times to live which count from
+  ///     then; with `nil` they stay as they are.
   mutating func route(
-    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, startOffset: UInt64
+    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, startOffset: UInt64,
+    receiptMilliseconds: Int64? = nil
   ) -> RoutingDecision {
     // `*0` is a filler that servers accept.
     if arguments.isEmpty { return .consumed }
     guard let shape = table.shape(named: bytes.extracting(arguments[0])) else {
       if !databaseMatches { return .drop(.otherDatabase) }
-      return stop(
+      return unplaced(
         .unknownCommand, bytes, arguments, startOffset,
-        "this command is not known, so its keys cannot be found; stop the application from sending"
-          + " it, or use a newer migr8sync")
+        "neither this program nor the source's COMMAND knows it, so its keys cannot be found")
     }
     switch shape.kind {
     case .control(let control):
       return route(control, bytes, arguments, startOffset)
     case .keyless(let keyless):
       return route(keyless, bytes, arguments, startOffset)
+    case .asked:
+      if !databaseMatches { return .drop(.otherDatabase) }
+      if passesUnseen { return .forward(database: mapping.destination(of: database)) }
+      return .needsKeys
     default:
-      return routeKeys(shape, bytes, arguments, startOffset)
+      return routeKeys(shape, bytes, arguments, startOffset, receiptMilliseconds)
     }
   }
 
@@ -85,29 +113,56 @@ struct CommandRouter: Sendable {
       shape.first == 1, shape.last == 1
     else { return nil }
     if rewritesTimeToLive, shape.relativeTime != .none { return nil }
+    if mapping.renamesKeys, mapping.rewrite(of: bytes.extracting(arguments[1])) != nil {
+      return nil
+    }
     return route(bytes, arguments: arguments, startOffset: startOffset)
   }
 
   /// Whether `database` is selected by the filter.
   var isDatabaseSelected: Bool { databaseMatches }
 
-  func stop(
+  /// Whether every command on keys of a selected database passes as it is.
+  var passesUnseen: Bool {
+    filter.matchesEveryKey && repairs.isEmpty && skippedKeys.isEmpty && !mapping.renamesKeys
+  }
+
+  // MARK: Errors
+
+  func error(
     _ code: RoutingError.Code, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
     keys: String = "", _ offset: UInt64, _ reason: String
-  ) -> RoutingDecision {
-    .stop(
-      RoutingError(
-        code, name: bytes.extracting(arguments[0]), keys: keys, database: database, offset: offset,
-        reason: reason))
+  ) -> RoutingError {
+    RoutingError(
+      code, name: bytes.extracting(arguments[0]), keys: keys, database: database, offset: offset,
+      reason: reason)
   }
 
   func stopMalformed(_ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64)
     -> RoutingDecision
   {
-    stop(
-      .malformed, bytes, arguments, offset,
-      "its arguments do not make sense, so the stream is damaged or the source is of a kind not"
-        + " known; start again from a new snapshot")
+    .stop(
+      error(
+        .malformed, bytes, arguments, offset,
+        "its arguments do not make sense, so the stream is damaged or the source is of a kind not"
+          + " known; start again from a new snapshot"))
+  }
+
+  /// What the policy says about a command whose keys are not known.
+  func unplaced(
+    _ code: RoutingError.Code, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
+    _ offset: UInt64, _ reason: String
+  ) -> RoutingDecision {
+    switch policy.unplaced {
+    case .drop: return .drop(.unplaced)
+    case .forward: return .forward(database: mapping.destination(of: database))
+    case .stop:
+      return .stop(
+        error(
+          code, bytes, arguments, offset,
+          reason + "; stop the application from sending it, or start again with --on-unknown"
+            + " drop|forward"))
+    }
   }
 
   // MARK: The stream itself
@@ -146,10 +201,11 @@ struct CommandRouter: Sendable {
   private func stopTransaction(
     _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64, _ problem: String
   ) -> RoutingDecision {
-    stop(
-      .transaction, bytes, arguments, offset,
-      "out of turn, as to transactions \(problem); the stream is damaged: start again from a new"
-        + " snapshot")
+    .stop(
+      error(
+        .transaction, bytes, arguments, offset,
+        "out of turn, as to transactions \(problem); the stream is damaged: start again from a new"
+          + " snapshot"))
   }
 
   /// The database number an argument gives, or `nil`.
@@ -160,41 +216,5 @@ struct CommandRouter: Sendable {
       number >= 0, number <= Int64(Int32.max)
     else { return nil }
     return Int(number)
-  }
-
-  // MARK: Commands without keys
-
-  private func route(
-    _ keyless: CommandShape.Keyless, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
-    _ offset: UInt64
-  ) -> RoutingDecision {
-    let isWhole = mirrorsEverything && destinationIsOurs
-    switch keyless {
-    case .message:
-      return .drop(.message)
-    case .cluster:
-      return .drop(.cluster)
-    case .code:
-      return isWhole ? .forward(database: database) : .drop(.code)
-    case .flushDatabase:
-      if !databaseMatches { return .drop(.otherDatabase) }
-    case .flushAll:
-      break
-    case .swapDatabases:
-      guard let one = databaseNumber(bytes, arguments, 1),
-        let other = databaseNumber(bytes, arguments, 2)
-      else { return stopMalformed(bytes, arguments, offset) }
-      if !filter.matches(database: one), !filter.matches(database: other) {
-        return .drop(.otherDatabase)
-      }
-    }
-    if isWhole { return .forward(database: database) }
-    return stop(
-      .wholeDatabase, bytes, arguments, offset,
-      mirrorsEverything
-        ? "the destination holds data that is not this run's, which it would touch; clear the"
-          + " destination and start again from a new snapshot"
-        : "it changes whole databases, of which only a part is selected; start again from a new"
-          + " snapshot once the application no longer sends it")
   }
 }

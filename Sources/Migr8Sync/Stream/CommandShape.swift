@@ -19,6 +19,29 @@ struct CommandShape: Sendable, Equatable {
     case keyless(Keyless)
     /// It steers the stream itself.
     case control(Control)
+    /// The source knows the command and says that it has keys, but not where: it must be asked
+    /// about each one with COMMAND GETKEYS.
+    case asked
+  }
+
+  /// Which of a command's keys it writes: what must be repaired when it cannot be carried over whole.
+  enum Effect: Sendable, Equatable {
+    /// Perhaps all of them.
+    case all
+    /// None that matters.
+    case none
+    /// The first; the others are read.
+    case first
+    /// The one beside the run of keys (`KeyPositions`), if it is there; the run is read.
+    case extra
+    /// RENAME: the first goes, the second is written.
+    case rename
+    /// SMOVE: the member, argument 3, leaves the first and enters the second.
+    case moveMember
+    /// LMOVE: an element leaves the first, at the end that argument 3 names, and enters the second.
+    case moveElement
+    /// RPOPLPUSH: the same, always from the right.
+    case popElement
   }
 
   /// How keys are found that have no fixed place.
@@ -35,6 +58,8 @@ struct CommandShape: Sendable, Equatable {
     case streams
     /// MIGRATE: one key at index 3, or all behind KEYS.
     case migrate
+    /// By the key specifications the source gave, which the table keeps under this number.
+    case specified(Int)
   }
 
   /// Commands whose second key may lie in another database.
@@ -54,6 +79,8 @@ struct CommandShape: Sendable, Equatable {
     case code
     /// CLUSTER: Valkey replicates SETSLOT. Never data.
     case cluster
+    /// A command of the source's, perhaps of a module, that has no keys.
+    case foreign
   }
 
   /// Commands about the stream.
@@ -89,6 +116,8 @@ struct CommandShape: Sendable, Equatable {
   var last = 0
   /// Distance between keys.
   var step = 0
+  /// Which of the keys it writes.
+  var effect = Effect.all
   /// Where a relative time to live may stand.
   var relativeTime = RelativeTime.none
 }

@@ -17,8 +17,10 @@ extension CommandTable {
     text.split(whereSeparator: \.isWhitespace).map { (String($0), shape) }
   }
 
-  private static func keyed(_ first: Int, _ last: Int, _ step: Int) -> CommandShape {
-    CommandShape(kind: .keyed, first: first, last: last, step: step)
+  private static func keyed(
+    _ first: Int, _ last: Int, _ step: Int, _ effect: CommandShape.Effect = .all
+  ) -> CommandShape {
+    CommandShape(kind: .keyed, first: first, last: last, step: step, effect: effect)
   }
 
   private static var keyed: [(name: String, shape: CommandShape)] {
@@ -35,14 +37,15 @@ extension CommandTable {
       xack xackdel xadd xautoclaim xclaim xdel xdelex xsetid xtrim
       zadd zincrby zpopmax zpopmin zrem zremrangebylex zremrangebyrank zremrangebyscore
       """, keyed(1, 1, 1))
-      + words(
-        """
-        rename renamenx geosearchstore zrangestore
-        blmove brpoplpush lmove rpoplpush smove
-        """, keyed(1, 2, 1))
-      + words("pfcount pfmerge sdiffstore sinterstore sunionstore", keyed(1, -1, 1))
+      + words("rename renamenx", keyed(1, 2, 1, .rename))
+      + words("geosearchstore zrangestore", keyed(1, 2, 1, .first))
+      + words("smove", keyed(1, 2, 1, .moveMember))
+      + words("blmove lmove", keyed(1, 2, 1, .moveElement))
+      + words("brpoplpush rpoplpush", keyed(1, 2, 1, .popElement))
+      + words("pfcount", keyed(1, -1, 1, .none))
+      + words("pfmerge sdiffstore sinterstore sunionstore", keyed(1, -1, 1, .first))
       + words("blpop brpop bzpopmax bzpopmin", keyed(1, -2, 1))
-      + words("bitop", keyed(2, -1, 1))
+      + words("bitop", keyed(2, -1, 1, .first))
       + words("xgroup pfdebug", keyed(2, 2, 1))
   }
 
@@ -52,16 +55,18 @@ extension CommandTable {
   }
 
   private static var movable: [(name: String, shape: CommandShape)] {
-    func shape(_ rule: CommandShape.MovableKeys, first: Int = 0) -> CommandShape {
+    func shape(
+      _ rule: CommandShape.MovableKeys, first: Int = 0, _ effect: CommandShape.Effect = .all
+    ) -> CommandShape {
       CommandShape(
-        kind: .movable(rule), first: first, last: first, step: first == 0 ? 0 : 1)
+        kind: .movable(rule), first: first, last: first, step: first == 0 ? 0 : 1, effect: effect)
     }
-    return words("zdiffstore zinterstore zunionstore", shape(.counted(at: 2), first: 1))
+    return words("zdiffstore zinterstore zunionstore", shape(.counted(at: 2), first: 1, .extra))
       + words("lmpop zmpop", shape(.counted(at: 1)))
       + words("blmpop bzmpop", shape(.counted(at: 2)))
       + words("eval evalsha fcall", shape(.script))
-      + words("sort", shape(.sort, first: 1))
-      + words("georadius georadiusbymember", shape(.geoStore, first: 1))
+      + words("sort", shape(.sort, first: 1, .extra))
+      + words("georadius georadiusbymember", shape(.geoStore, first: 1, .extra))
       + words("xreadgroup", shape(.streams))
       + words("migrate", shape(.migrate))
   }

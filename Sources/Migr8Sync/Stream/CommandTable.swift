@@ -12,14 +12,18 @@ struct CommandTable: Sendable {
   private static let nameBytesMax = 32
 
   private let shapes: [CommandShape]
+  private let specifications: [[KeySpecification]]
   /// All names one after the other, in lower case; name `n` begins at `nameStarts[n]`.
   private let names: [UInt8]
   private let nameStarts: [Int]
   /// A power of two, at most half full: 0 is free, otherwise the index of the shape plus 1.
   private let slots: [UInt16]
 
-  /// Builds the table from lower-case names.
-  init(_ entries: [(name: String, shape: CommandShape)]) {
+  /// Builds the table from lower-case names, and the specifications that shapes refer to.
+  init(
+    _ entries: [(name: String, shape: CommandShape)], specifications: [[KeySpecification]] = []
+  ) {
+    self.specifications = specifications
     var names: [UInt8] = []
     var nameStarts: [Int] = []
     var slotCount = 64
@@ -53,6 +57,23 @@ struct CommandTable: Sendable {
       slot = (slot + 1) & mask
     }
     return nil
+  }
+
+  /// The keys of a command of this shape.
+  ///
+  /// - Returns: the positions, or `nil` when the command is malformed.
+  func keys(
+    of shape: CommandShape, in bytes: Span<UInt8>, arguments: Span<Range<Int>>
+  ) -> KeyPositions? {
+    guard case .movable(.specified(let number)) = shape.kind else {
+      return KeyPositions.find(shape, in: bytes, arguments: arguments)
+    }
+    var list: [Int] = []
+    for specification in specifications[number] {
+      guard let indices = specification.keys(in: bytes, arguments) else { return nil }
+      for index in indices where !list.contains(index) { list.append(index) }
+    }
+    return KeyPositions(list: list)
   }
 
   private func isName(_ index: Int, _ name: Span<UInt8>) -> Bool {

@@ -18,6 +18,18 @@ struct CommandWriter: ~Copyable {
     appendLineEnd()
   }
 
+  /// Appends a key by the name it has at the destination.
+  mutating func append(key: Span<UInt8>, _ mapping: KeyMapping) {
+    guard mapping.renamesKeys, let rewrite = mapping.rewrite(of: key) else { return append(key) }
+    appendHeader(
+      UInt8(ascii: "$"), key.count - rewrite.old.count + rewrite.new.count)
+    bytes += rewrite.new
+    key.extracting(droppingFirst: rewrite.old.count).withUnsafeBufferPointer {
+      bytes.append(contentsOf: $0)
+    }
+    appendLineEnd()
+  }
+
   /// Appends a word of ours.
   mutating func append(_ word: StaticString) {
     appendHeader(UInt8(ascii: "$"), word.utf8CodeUnitCount)

@@ -1,8 +1,9 @@
 // KeyPositions: which arguments of a command are keys.
 //
-// Every rule of every command ends in the same form, a run of arguments at equal distance and
-// perhaps one more, so the result is three numbers and finding it allocates nothing. Counts come
-// from the wire: a command whose positions do not fit its arguments is malformed, never a trap.
+// Every rule of every built-in command ends in the same form, a run of arguments at equal distance
+// and perhaps one more, so the result is three numbers and finding it allocates nothing; only what a
+// source says of commands of its own may need a list. Counts come from the wire: a command whose
+// positions do not fit its arguments is malformed, never a trap.
 
 /// The indices of a command's key arguments, the name being index 0.
 struct KeyPositions: Sendable, Equatable {
@@ -11,6 +12,14 @@ struct KeyPositions: Sendable, Equatable {
   private var runCount: Int
   /// One more key after the run; 0 for none.
   private var extra: Int
+  /// The indices themselves, in place of the run.
+  private var list: [Int]?
+
+  /// Makes positions from their list.
+  init(list: [Int]) {
+    self.init(first: 0, runCount: list.count)
+    self.list = list
+  }
 
   private init(first: Int, step: Int = 1, runCount: Int, extra: Int = 0) {
     self.first = first
@@ -24,7 +33,18 @@ struct KeyPositions: Sendable, Equatable {
 
   /// The argument index of the key number `position`, which is below `count`.
   subscript(position: Int) -> Int {
-    position < runCount ? first + position * step : extra
+    if let list { return list[position] }
+    return position < runCount ? first + position * step : extra
+  }
+
+  /// The argument index of the key beside the run; `nil` when there is none.
+  var extraKey: Int? { extra == 0 ? nil : extra }
+
+  /// Whether the argument at `index` is a key.
+  func contains(_ index: Int) -> Bool {
+    if let list { return list.contains(index) }
+    if extra != 0, index == extra { return true }
+    return index >= first && index < first + runCount * step && (index - first) % step == 0
   }
 
   /// The keys of one command.
@@ -38,7 +58,7 @@ struct KeyPositions: Sendable, Equatable {
     _ shape: CommandShape, in bytes: Span<UInt8>, arguments: Span<Range<Int>>
   ) -> KeyPositions? {
     switch shape.kind {
-    case .keyless, .control:
+    case .keyless, .control, .asked, .movable(.specified):
       return KeyPositions(first: 0, runCount: 0)
     case .keyed, .splittable, .splittablePairs, .crossDatabase:
       return fixed(shape, argumentCount: arguments.count)

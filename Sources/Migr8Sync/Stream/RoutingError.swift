@@ -4,16 +4,14 @@
 struct RoutingError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What kind of trouble it is.
   enum Code: Sendable, Equatable {
-    /// Some of its keys match and some do not.
-    case crossesFilter
-    /// It connects a selected database with one that is not.
-    case crossesDatabases
     /// A script under a filter that does not declare its keys.
     case undeclaredKeys
-    /// FLUSHDB, FLUSHALL or SWAPDB while less than everything is ours.
+    /// SWAPDB of databases that are not wholly this run's at the destination.
     case wholeDatabase
-    /// Not in the table.
+    /// Nothing is known about it.
     case unknownCommand
+    /// More keys are under repair than the book takes.
+    case tooManyRepairs
     /// Its arguments do not make sense.
     case malformed
     /// MULTI, EXEC or DISCARD out of turn.

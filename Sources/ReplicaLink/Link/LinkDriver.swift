@@ -9,6 +9,7 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
   private let control: LinkControl
   /// What is to be sent.
   private var output = ByteBuffer(capacity: 512)
+  private var snapshotOutput = ByteBuffer(capacity: 512)
   /// False once the source takes nothing more: what it sent before is still to be read, and reading
   /// says how the link ended.
   private var isHeard = true
@@ -28,8 +29,8 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
   mutating func run() {
     while machine.want != .nothing {
       obey()
-      let isListening = step()
-      machine.tick(now: transport.nowMilliseconds, isListening: isListening)
+      let full = step()
+      machine.tick(now: transport.nowMilliseconds, full: full)
       carryOut()
       control.publish(machine.status)
     }
@@ -52,10 +53,13 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     for effect in machine.takeEffects() {
       switch effect {
       case .disconnect:
-        transport.disconnect()
+        for channel in LinkChannel.allCases { transport.disconnect(channel) }
         output.removeAll()
+        snapshotOutput.removeAll()
         line.removeAll()
-      case .send(let bytes): output.append(bytes.span)
+      case .disconnectSnapshot: transport.disconnect(.snapshot)
+      case .send(.main, let bytes): output.append(bytes.span)
+      case .send(.snapshot, let bytes): snapshotOutput.append(bytes.span)
       case .beginSnapshot(let start, let reason):
         spool.beginSnapshot(start, reason: reason)
         control.forgetApplied()
@@ -68,29 +72,29 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     }
   }
 
-  /// Does what the machine wants, or waits for the means to. False: the source was not listened to,
-  /// for want of room.
-  private mutating func step() -> Bool {
+  /// Does what the machine wants, or waits for the means to. Gives what there was no room for.
+  private mutating func step() -> [Spool.Kind] {
     switch machine.want {
-    case .nothing: return true
-    case .connect:
-      connect()
-      return true
+    case .nothing: return []
+    case .connect(let channel):
+      connect(channel)
+      return []
     case .pause(let until):
-      transport.wait(reads: false, writes: false, untilMilliseconds: until)
-      return true
-    case .line:
-      if !receiveLine() { wait(reads: true) }
-      return true
-    case .snapshot(let limit): return receive(.snapshot, atMost: limit)
-    case .stream: return receive(.stream, atMost: .max)
+      transport.wait(reads: [], writes: [], untilMilliseconds: until)
+      return []
+    case .line(let channel):
+      if !receiveLine(channel) { wait(reads: [channel]) }
+      return []
+    case .snapshot(let limit): return receive([(.snapshot, .main, limit)])
+    case .stream: return receive([(.stream, .main, .max)])
+    case .both: return receive([(.snapshot, .snapshot, .max), (.stream, .main, .max)])
     }
   }
 
-  private mutating func connect() {
+  private mutating func connect(_ channel: LinkChannel) {
     do throws(LinkError) {
-      let peer = try transport.connect()
-      isHeard = true
+      let peer = try transport.connect(channel)
+      if channel == .main { isHeard = true }
       machine.connected(peer, now: transport.nowMilliseconds)
     } catch {
       machine.lost(error, now: transport.nowMilliseconds)
@@ -101,12 +105,12 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
 
   /// Reads byte by byte, so that nothing behind the last line is taken from the snapshot. False: the
   /// line has not come whole.
-  private mutating func receiveLine() -> Bool {
+  private mutating func receiveLine(_ channel: LinkChannel) -> Bool {
     var byte: UInt8 = 0
     do throws(LinkError) {
       while byte != 10 {
         let transfer = try withUnsafeMutableBytes(of: &byte) { room throws(LinkError) in
-          try transport.receive(into: room)
+          try transport.receive(channel, into: room)
         }
         switch transfer {
         case .wouldBlock: return false
@@ -142,25 +146,63 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
 
   // MARK: - Bytes
 
-  private mutating func receive(_ kind: Spool.Kind, atMost limit: UInt64) -> Bool {
+  /// What one attempt to receive came to.
+  private enum Receipt {
+    case bytes
+    case nothing
+    /// There was no room for any.
+    case full
+    /// The connection is lost, or another thing is wanted now.
+    case over
+  }
+
+  /// Receives what is wanted, or waits for it. Gives what there was no room for.
+  private mutating func receive(
+    _ wanted: [(kind: Spool.Kind, channel: LinkChannel, limit: UInt64)]
+  ) -> [Spool.Kind] {
+    let want = machine.want
+    var full: [Spool.Kind] = []
+    var reads: [LinkChannel] = []
+    var isIdle = true
+    for (kind, channel, limit) in wanted {
+      switch receive(kind, from: channel, atMost: limit) {
+      case .bytes: isIdle = false
+      case .nothing: reads.append(channel)
+      case .full: full.append(kind)
+      case .over: return full
+      }
+      if machine.want != want { isIdle = false }
+    }
+    acknowledge()
+    if isIdle { wait(reads: reads) }
+    return full
+  }
+
+  private mutating func receive(
+    _ kind: Spool.Kind, from channel: LinkChannel, atMost limit: UInt64
+  ) -> Receipt {
     var transfer = Socket.Transfer.wouldBlock
-    var hasRoom = true
     do throws(LinkError) {
-      hasRoom = try spool.produce(kind, atMost: limit) { room throws(LinkError) -> Int in
-        transfer = try transport.receive(into: room)
+      let hasRoom = try spool.produce(kind, atMost: limit) { room throws(LinkError) -> Int in
+        transfer = try transport.receive(channel, into: room)
         guard case .bytes(let count) = transfer else { return 0 }
         let bytes = UnsafeRawBufferPointer(rebasing: room[..<count])
-        return machine.received(bytes, now: transport.nowMilliseconds) ? count : 0
+        return machine.received(kind, bytes, now: transport.nowMilliseconds) ? count : 0
       }
-      if transfer == .endOfStream { throw closed }
+      if !hasRoom { return .full }
     } catch {
-      machine.lost(error, now: transport.nowMilliseconds)
-      return true
+      machine.closed(kind, error, now: transport.nowMilliseconds)
+      return .over
     }
-    if hasRoom && transfer == .wouldBlock { machine.paused() }
-    acknowledge()
-    if transfer == .wouldBlock { wait(reads: hasRoom) }
-    return hasRoom
+    switch transfer {
+    case .bytes: return .bytes
+    case .endOfStream:
+      machine.closed(kind, closed, now: transport.nowMilliseconds)
+      return .over
+    case .wouldBlock:
+      if kind == .snapshot { machine.paused() }
+      return .nothing
+    }
   }
 
   private mutating func acknowledge() {
@@ -178,25 +220,36 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
 
   /// Sends what the source takes now.
   private mutating func flush() {
-    while !output.isEmpty && isHeard {
-      do throws(LinkError) {
+    if isHeard { isHeard = Self.flush(&output, .main, &transport) }
+    _ = Self.flush(&snapshotOutput, .snapshot, &transport)
+  }
+
+  /// False: nothing more is taken.
+  private static func flush(
+    _ output: inout ByteBuffer, _ channel: LinkChannel, _ transport: inout Transport
+  ) -> Bool {
+    do throws(LinkError) {
+      while !output.isEmpty {
         let transfer = try output.withBytes { bytes throws(LinkError) in
-          try transport.send(bytes)
+          try transport.send(channel, bytes)
         }
-        guard case .bytes(let count) = transfer else { return }
+        guard case .bytes(let count) = transfer else { break }
         output.removeFirst(count)
-      } catch {
-        isHeard = false
       }
+      return true
+    } catch {
+      return false
     }
   }
 
-  private mutating func wait(reads: Bool) {
+  private mutating func wait(reads: [LinkChannel]) {
     carryOut()
     if machine.want == .nothing { return }
     flush()
+    var writes: [LinkChannel] = []
+    if isHeard && !output.isEmpty { writes.append(.main) }
+    if !snapshotOutput.isEmpty { writes.append(.snapshot) }
     transport.wait(
-      reads: reads, writes: isHeard && !output.isEmpty,
-      untilMilliseconds: machine.deadlineMilliseconds)
+      reads: reads, writes: writes, untilMilliseconds: machine.deadlineMilliseconds)
   }
 }

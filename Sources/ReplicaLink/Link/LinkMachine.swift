@@ -5,21 +5,27 @@
 //   connecting ─▶ talking ─▶ snapshot ─▶ following
 //       ▲            │ └──────────────────▲  │          (CONTINUE)
 //       └─ pausing ◀─┴──────────┴────────────┘          (lost, whyever)
+//
+// Where the source offers two channels (LinkMachine+Channels.swift):
+//
+//   talking ─▶ openingSecond ─▶ talkingSecond [─▶ joining] ─▶ both ─▶ following
 
 /// The state machine of a link.
 struct LinkMachine: Sendable {
   /// What the driver is to do now.
   enum Want: Sendable, Equatable {
     /// Connect, then call `connected` or `lost`.
-    case connect
+    case connect(LinkChannel)
     /// Nothing before this time.
     case pause(untilMilliseconds: Int64)
     /// Receive one line, then call `line`.
-    case line
+    case line(LinkChannel)
     /// Receive no more than so many bytes for the snapshot, then call `received`.
     case snapshot(atMost: UInt64)
     /// Receive bytes for the stream, then call `received`.
     case stream
+    /// Receive bytes of the snapshot from its own channel and of the stream from the main one.
+    case both
     /// Nothing ever again.
     case nothing
   }
@@ -27,7 +33,8 @@ struct LinkMachine: Sendable {
   /// What the driver is to do at once, in order.
   enum Effect: Sendable, Equatable {
     case disconnect
-    case send([UInt8])
+    case disconnectSnapshot
+    case send(LinkChannel, [UInt8])
     case beginSnapshot(SnapshotStart, reason: String?)
     case finishSnapshot(markBytes: Int)
     case beginStream(ReplicationPlace)
@@ -35,34 +42,44 @@ struct LinkMachine: Sendable {
     case end(LinkError)
   }
 
-  private enum State: Sendable {
+  enum State: Sendable {
     case pausing(until: Int64)
     case connecting
     case talking(ReplicaHandshake)
+    case openingSecond(SecondChannelOffer, ReplicaHandshake)
+    case talkingSecond(SecondHandshake, ReplicaHandshake)
+    case joining(ReplicaHandshake, SnapshotStart, ReplicaHandshake)
     case snapshot(SnapshotStart, bytesLeft: UInt64)
+    case both(SnapshotStart)
     case following
     case ended
   }
 
   private let options: LinkOptions
-  private var state = State.connecting
-  private var effects: [Effect] = []
+  var state = State.connecting
+  var effects: [Effect] = []
   private var backoff: Backoff
-  private var schedule = AcknowledgeSchedule(framing: nil, now: 0)
-  private var withheld = WithheldByte(now: 0)
-  private(set) var status = LinkStatus()
+  var schedule = AcknowledgeSchedule(framing: nil, now: 0)
+  var withheld = WithheldByte(now: 0)
+  var status = LinkStatus()
+  /// The main connection's.
+  private(set) var credentials: Credentials?
 
   /// Where the received stream ends; nil while there is none to go on with.
-  private var scanner: StreamBoundary?
+  var scanner: StreamBoundary?
   /// Why the next snapshot will be needed, where that is our own decision.
-  private var snapshotReason: String?
+  var snapshotReason: String?
   /// The boundary behind which the stream made no sense the last time.
-  private var senselessBoundary: UInt64?
+  var senselessBoundary: UInt64?
   /// The source talks PSYNC: it has places, and takes acknowledgements.
-  private var isResumable = true
+  var isResumable = true
   private var hasAttached = false
   private var hasBegun = false
-  private var heardMilliseconds: Int64
+  /// Failures of two channels; with the second they are no longer wanted.
+  private var channelFailures = 0
+  var heardMilliseconds: Int64
+  /// Of the snapshot's own channel.
+  var snapshotHeardMilliseconds: Int64 = 0
   private var attachedMilliseconds: Int64 = 0
 
   /// A link that is to connect now.
@@ -84,10 +101,13 @@ struct LinkMachine: Sendable {
 
   var want: Want {
     switch state {
-    case .connecting: .connect
+    case .connecting: .connect(.main)
+    case .openingSecond: .connect(.snapshot)
     case .pausing(let until): .pause(untilMilliseconds: until)
-    case .talking: .line
+    case .talking, .joining: .line(.main)
+    case .talkingSecond: .line(.snapshot)
     case .snapshot(_, let left): .snapshot(atMost: left)
+    case .both: .both
     case .following: .stream
     case .ended: .nothing
     }
@@ -103,28 +123,35 @@ struct LinkMachine: Sendable {
   var deadlineMilliseconds: Int64 {
     switch state {
     case .pausing(let until): until
-    case .connecting, .ended: heardMilliseconds
-    case .talking: silenceDeadline
-    case .snapshot, .following:
+    case .connecting, .openingSecond, .ended: heardMilliseconds
+    case .talking, .talkingSecond, .joining: silenceDeadline
+    case .snapshot where schedule.isAtMark: silenceDeadline
+    case .snapshot, .both, .following:
       isResumable ? min(silenceDeadline, schedule.dueMilliseconds) : silenceDeadline
     }
   }
 
   private var silenceDeadline: Int64 {
-    heardMilliseconds + options.timeouts.ioMilliseconds
+    var heard = heardMilliseconds
+    if case .both = state { heard = min(heard, snapshotHeardMilliseconds) }
+    return heard + options.timeouts.ioMilliseconds
   }
 
   // MARK: - Connecting
 
   /// The connection stands.
   mutating func connected(_ peer: LinkPeer, now: Int64) {
+    if case .openingSecond(let offer, let handshake) = state {
+      return beginSecond(offer, handshake, now)
+    }
     guard case .connecting = state else { return }
+    credentials = peer.credentials
     status.address = peer.name
     heardMilliseconds = now
     var handshake = ReplicaHandshake(
       ReplicaHandshake.Request(
         credentials: peer.credentials, peer: peer.name, psyncCommand: options.psyncCommand,
-        place: place))
+        place: place, takesTwoChannels: options.usesTwoChannels && channelFailures < 2))
     let action = handshake.begin()
     state = .talking(handshake)
     follow(action, handshake, now)
@@ -140,14 +167,16 @@ struct LinkMachine: Sendable {
     if case .ended = state { return }
     effects.append(.disconnect)
     status.lastError = error
-    if error.code == .stopped || (!hasAttached && !error.isTemporary) {
+    let isOfTwoChannels = dropChannels()
+    if error.code == .stopped || (!hasAttached && !error.isTemporary && !isOfTwoChannels) {
       state = .ended
       status.phase = .ended(error)
       effects.append(.end(error))
       return
     }
     switch state {
-    case .snapshot:
+    case .snapshot, .both:
+      scanner = nil
       snapshotReason = snapshotReason ?? "the snapshot before it was cut off: \(error.reason)"
     case .following:
       backoff.note(linkHeldFor: now - attachedMilliseconds)
@@ -160,29 +189,41 @@ struct LinkMachine: Sendable {
     status.phase = .pausing(untilMilliseconds: until)
   }
 
+  /// Whether it is the two channels' doing that the link is lost.
+  private mutating func dropChannels() -> Bool {
+    switch state {
+    case .openingSecond, .talkingSecond, .joining, .both:
+      channelFailures += 1
+      return true
+    default: return false
+    }
+  }
+
   /// What is held does not serve a destination: everything is to come anew.
   mutating func requestSnapshot(_ reason: String, now: Int64) {
     snapshotReason = reason
     scanner = nil
     switch state {
     case .pausing, .connecting, .ended: break
-    case .talking, .snapshot, .following:
+    default:
       lost(LinkError(.closed, "following \(status.address ?? "the source")", reason), now: now)
     }
   }
 
   /// Time has passed.
   ///
-  /// - Parameter isListening: whether the source could have been heard since.
-  mutating func tick(now: Int64, isListening: Bool) {
+  /// - Parameter full: what the source could not have been heard saying, for want of room.
+  mutating func tick(now: Int64, full: [Spool.Kind]) {
     switch state {
     case .pausing(let until):
       guard now >= until else { return }
       heardMilliseconds = now
       state = .connecting
       status.phase = .connecting
-    case .talking, .snapshot, .following:
-      if !isListening { heardMilliseconds = now }
+    case .talking, .openingSecond, .talkingSecond, .joining, .snapshot, .both, .following:
+      if full.contains(.snapshot) { snapshotHeardMilliseconds = now }
+      if full.contains(.stream) { heardMilliseconds = now }
+      if case .snapshot = state, !full.isEmpty { heardMilliseconds = now }
       if now >= silenceDeadline { lost(silence, now: now) }
     case .connecting, .ended: break
     }
@@ -199,19 +240,33 @@ struct LinkMachine: Sendable {
 
   /// A line has come, without its end.
   mutating func line(_ text: String, now: Int64) {
-    guard case .talking(var handshake) = state else { return }
     heardMilliseconds = now
-    let action = handshake.receive(text)
-    state = .talking(handshake)
-    follow(action, handshake, now)
+    switch state {
+    case .talking(var handshake):
+      let action = handshake.receive(text)
+      state = .talking(handshake)
+      follow(action, handshake, now)
+    case .talkingSecond(var second, let handshake):
+      let action = second.receive(text)
+      state = .talkingSecond(second, handshake)
+      follow(action, handshake, now)
+    case .joining(var joining, let start, let handshake):
+      let action = joining.receive(text)
+      state = .joining(joining, start, handshake)
+      join(action, start, handshake, now)
+    default: break
+    }
   }
 
   private mutating func follow(
     _ action: ReplicaHandshake.Action, _ handshake: ReplicaHandshake, _ now: Int64
   ) {
     switch action {
-    case .send(let bytes): effects.append(.send(bytes))
+    case .send(let bytes): effects.append(.send(.main, bytes))
     case .wait: break
+    case .second(let offer):
+      status.phase = .waitingForSnapshot
+      state = .openingSecond(offer, handshake)
     case .accepted:
       status.phase = .waitingForSnapshot
       hasAttached = true
@@ -221,8 +276,9 @@ struct LinkMachine: Sendable {
     }
   }
 
-  private mutating func beginSnapshot(
-    _ start: SnapshotStart, _ handshake: ReplicaHandshake, _ now: Int64
+  mutating func beginSnapshot(
+    _ start: SnapshotStart, _ handshake: ReplicaHandshake, _ now: Int64,
+    hasOwnChannel: Bool = false
   ) {
     let reason = reason(handshake)
     snapshotReason = nil
@@ -234,6 +290,7 @@ struct LinkMachine: Sendable {
     attachedMilliseconds = now
     schedule = AcknowledgeSchedule(framing: start.framing, now: now)
     withheld = WithheldByte(now: now)
+    status.hasSnapshotChannel = hasOwnChannel
     status.replicationID = start.replicationID
     status.receivedOffset = start.offset
     status.boundaryOffset = start.offset
@@ -242,6 +299,12 @@ struct LinkMachine: Sendable {
     if status.fullResyncs.count > LinkStatus.fullResyncsMax { status.fullResyncs.removeFirst() }
     status.phase = .receivingSnapshot(start)
     effects.append(.beginSnapshot(start, reason: reason))
+    if hasOwnChannel {
+      scanner = StreamBoundary(offset: start.offset)
+      snapshotHeardMilliseconds = now
+      state = .both(start)
+      return
+    }
     switch start.framing {
     case .length(0): finishSnapshot(start, markBytes: 0)
     case .length(let length): state = .snapshot(start, bytesLeft: length)
@@ -258,9 +321,15 @@ struct LinkMachine: Sendable {
     return "the source is older than 2.8 and cannot go on where it was left"
   }
 
-  private mutating func finishSnapshot(_ start: SnapshotStart, markBytes: Int) {
+  mutating func finishSnapshot(_ start: SnapshotStart, markBytes: Int) {
     effects.append(.finishSnapshot(markBytes: markBytes))
-    scanner = StreamBoundary(offset: start.offset)
+    if case .both = state {
+      effects.append(.disconnectSnapshot)
+      channelFailures = 0
+      heardMilliseconds = max(heardMilliseconds, snapshotHeardMilliseconds)
+    } else {
+      scanner = StreamBoundary(offset: start.offset)
+    }
     state = .following
     status.phase = .following
   }
@@ -283,81 +352,5 @@ struct LinkMachine: Sendable {
     noteOffsets()
     state = .following
     status.phase = .following
-  }
-
-  // MARK: - Receiving
-
-  /// Bytes have come: of what `want` asked for.
-  ///
-  /// - Returns: false when they must not be kept; the connection is lost then.
-  mutating func received(_ bytes: UnsafeRawBufferPointer, now: Int64) -> Bool {
-    heardMilliseconds = now
-    schedule.received(bytes, now: now)
-    switch state {
-    case .snapshot(let start, let left):
-      if case .length = start.framing {
-        let rest = left - min(left, UInt64(bytes.count))
-        if rest == 0 {
-          finishSnapshot(start, markBytes: 0)
-        } else {
-          state = .snapshot(start, bytesLeft: rest)
-        }
-      }
-      return true
-    case .following: return scan(bytes, now)
-    default: return false
-    }
-  }
-
-  /// The source has nothing more to say now. Behind a mark it waits for our acknowledgement, so that
-  /// a mark followed by nothing is the snapshot's end.
-  mutating func paused() {
-    guard case .snapshot(let start, _) = state, case .mark(let mark) = start.framing,
-      schedule.isAtMark
-    else { return }
-    finishSnapshot(start, markBytes: mark.count)
-  }
-
-  private mutating func scan(_ bytes: UnsafeRawBufferPointer, _ now: Int64) -> Bool {
-    guard var next = scanner else { return false }
-    do {
-      try next.push(bytes)
-      scanner = next
-      withheld.received(bytes, now: now)
-      noteOffsets()
-      return true
-    } catch {
-      // What came is not kept. Should it make no sense again, only a snapshot helps.
-      let boundary = scanner?.boundary
-      lost(error, now: now)
-      if senselessBoundary == boundary {
-        snapshotReason = "the stream makes no sense: \(error.reason)"
-        scanner = nil
-      }
-      senselessBoundary = boundary
-      return false
-    }
-  }
-
-  private mutating func noteOffsets() {
-    guard let scanner else { return }
-    status.receivedOffset = scanner.received
-    status.boundaryOffset = scanner.boundary
-  }
-
-  // MARK: - Acknowledging
-
-  /// The acknowledgement to send now, if one is due.
-  ///
-  /// - Parameter applied: what is applied at every destination. No more is acknowledged than was
-  ///   received: it may be of a history that is over.
-  mutating func acknowledgement(of applied: UInt64, isAsked: Bool, now: Int64) -> UInt64? {
-    switch state {
-    case .snapshot, .following:
-      guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
-      guard let scanner else { return 0 }
-      return withheld.acknowledged(applied: applied, received: scanner.received, now: now)
-    default: return nil
-    }
   }
 }

@@ -21,6 +21,8 @@ public struct LinkOptions: Sendable {
   public var spool: SpoolLimits
   /// What `PSYNC` is called at the source.
   public var psyncCommand = "PSYNC"
+  /// Whether the snapshot may come over a connection of its own, where the source offers that.
+  public var usesTwoChannels = true
   /// The pauses between attempts.
   public var pauses = Pauses()
 

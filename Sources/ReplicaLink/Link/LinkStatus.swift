@@ -44,6 +44,8 @@ public struct LinkStatus: Sendable {
   public var reconnects = 0
   /// How often the source went on where it was asked to.
   public var continuations = 0
+  /// Whether the last snapshot came, or comes, over a connection of its own.
+  public var hasSnapshotChannel = false
   /// How often a snapshot began.
   public var fullResyncCount = 0
   /// The last of them.

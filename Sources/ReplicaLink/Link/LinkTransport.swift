@@ -11,22 +11,34 @@ struct LinkPeer: Sendable {
   var credentials: Credentials?
 }
 
+/// The link's connections.
+enum LinkChannel: Int, Sendable, CaseIterable {
+  /// The one that the stream comes over.
+  case main
+  /// The snapshot's own, where the source offers one.
+  case snapshot
+}
+
 /// The link's way to the outside. Used by one thread.
 protocol LinkTransport: ~Copyable {
   /// The present on a clock that never goes backwards.
   var nowMilliseconds: Int64 { get }
-  /// Finds out where the source is and connects to it.
-  mutating func connect() throws(LinkError) -> LinkPeer
+  /// Finds out where the source is and connects to it; for the snapshot's channel, to the server that
+  /// the main one is connected to.
+  mutating func connect(_ channel: LinkChannel) throws(LinkError) -> LinkPeer
   /// Ends the connection, if there is one.
-  mutating func disconnect()
+  mutating func disconnect(_ channel: LinkChannel)
   /// As `Socket.receive`.
   mutating func receive(
-    into buffer: UnsafeMutableRawBufferPointer
+    _ channel: LinkChannel, into buffer: UnsafeMutableRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer
   /// As `Socket.send`.
-  mutating func send(_ bytes: UnsafeRawBufferPointer) throws(LinkError) -> Socket.Transfer
-  /// Waits until the connection can be read from or written to as asked, somebody rings, or time is up.
-  mutating func wait(reads: Bool, writes: Bool, untilMilliseconds deadline: Int64)
+  mutating func send(
+    _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer
+  /// Waits until a connection can be read from or written to as asked, somebody rings, or time is up.
+  mutating func wait(
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64)
 }
 
 /// Yields the URL of the source as it is now; asked on the link's thread before every attempt.
@@ -40,9 +52,11 @@ struct SocketTransport: LinkTransport, ~Copyable {
   let bell: WakePipe
   /// Ends attempts to connect too.
   let stopBell: WakePipe
-  private var connection: Connection?
+  private var connections: [Connection?] = [nil, nil]
+  /// Where the main channel is connected to.
+  private var url: RedisURL?
 
-  /// Owns the socket: an optional cannot be looked into without taking it apart.
+  /// Owns a socket: an optional one cannot be looked into without taking it apart.
   private final class Connection {
     let socket: Socket
     init(_ socket: consuming Socket) { self.socket = socket }
@@ -53,47 +67,53 @@ struct SocketTransport: LinkTransport, ~Copyable {
     self.timeouts = timeouts
     self.bell = bell
     self.stopBell = stopBell
-    connection = nil
   }
 
   var nowMilliseconds: Int64 { Clock.monotonicMilliseconds() }
 
-  mutating func connect() throws(LinkError) -> LinkPeer {
-    connection = nil
-    let url = try source()
-    let connected = try Socket.connect(
+  mutating func connect(_ channel: LinkChannel) throws(LinkError) -> LinkPeer {
+    disconnect(channel)
+    let url: RedisURL
+    if channel == .snapshot, let known = self.url { url = known } else { url = try source() }
+    let socket = try Socket.connect(
       to: url.endpoint, tls: url.tls, timeoutMilliseconds: timeouts.connectMilliseconds,
       interrupt: stopBell)
-    let peer = LinkPeer(name: connected.peer, credentials: url.credentials)
-    connection = Connection(connected)
+    let peer = LinkPeer(name: socket.peer, credentials: url.credentials)
+    connections[channel.rawValue] = Connection(socket)
+    self.url = url
     return peer
   }
 
-  mutating func disconnect() {
-    connection = nil
+  mutating func disconnect(_ channel: LinkChannel) {
+    connections[channel.rawValue] = nil
   }
 
   mutating func receive(
-    into buffer: UnsafeMutableRawBufferPointer
+    _ channel: LinkChannel, into buffer: UnsafeMutableRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer {
-    guard let connection else { return .endOfStream }
+    guard let connection = connections[channel.rawValue] else { return .endOfStream }
     return try connection.socket.receive(into: buffer)
   }
 
-  mutating func send(_ bytes: UnsafeRawBufferPointer) throws(LinkError) -> Socket.Transfer {
-    guard let connection else { return .wouldBlock }
+  mutating func send(
+    _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
+  ) throws(LinkError) -> Socket.Transfer {
+    guard let connection = connections[channel.rawValue] else { return .wouldBlock }
     return try connection.socket.send(bytes)
   }
 
-  mutating func wait(reads: Bool, writes: Bool, untilMilliseconds deadline: Int64) {
-    let left = max(0, deadline - nowMilliseconds)
-    let isRung =
-      if let connection {
-        connection.socket.wait(
-          reads: reads, writes: writes, orFor: bell, milliseconds: Int32(clamping: left))
-      } else {
-        bell.wait(beside: -1, for: 0, untilMilliseconds: deadline) == .rung
-      }
-    if isRung { bell.silence() }
+  mutating func wait(
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64
+  ) {
+    var polls = [pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0)]
+    var left = max(0, deadline - nowMilliseconds)
+    for channel in LinkChannel.allCases {
+      let (isRead, isWritten) = (reads.contains(channel), writes.contains(channel))
+      guard isRead || isWritten, let connection = connections[channel.rawValue] else { continue }
+      polls.append(connection.socket.pollRequest(reads: isRead, writes: isWritten))
+      if isRead, connection.socket.hasPendingInput { left = 0 }
+    }
+    _ = poll(&polls, nfds_t(polls.count), Int32(clamping: left))
+    if polls[0].revents != 0 { bell.silence() }
   }
 }

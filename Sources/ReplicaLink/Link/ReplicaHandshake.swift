@@ -22,6 +22,8 @@ struct ReplicaHandshake: Sendable {
     /// Done: the bytes behind this line are the stream, from where it was asked for; under this
     /// replication id, if it is a new one.
     case continued(replicationID: String?)
+    /// The source offers to send the snapshot over a connection of its own, which is to be opened.
+    case second(SecondChannelOffer)
     /// Give up.
     case fail(LinkError)
   }
@@ -36,6 +38,11 @@ struct ReplicaHandshake: Sendable {
     var psyncCommand = "PSYNC"
     /// Where to go on; nil asks for everything.
     var place: ReplicationPlace?
+    /// Whether the snapshot may come over a connection of its own.
+    var takesTwoChannels = false
+    /// The client id of that connection, which this one is to be joined with: no more than that, and
+    /// PSYNC, is said then.
+    var snapshotClientID: String?
   }
 
   private enum State {
@@ -61,6 +68,9 @@ struct ReplicaHandshake: Sendable {
   /// What the source said of its history; nil when it was not asked, or refused.
   private(set) var history: SourceHistory?
 
+  /// What `PSYNC` is called.
+  var psyncCommand: String { request.psyncCommand }
+
   /// Makes a handshake.
   init(_ request: Request) {
     self.request = request
@@ -68,9 +78,11 @@ struct ReplicaHandshake: Sendable {
 
   /// The first action.
   mutating func begin() -> Action {
-    guard let credentials = request.credentials else { return announce() }
+    guard request.snapshotClientID == nil, let credentials = request.credentials else {
+      return announce()
+    }
     state = .logIn
-    return .send(encoded(credentials.authCommand))
+    return .send(Self.encoded(credentials.authCommand))
   }
 
   /// Takes one line without its line end; an empty one is a keep-alive.
@@ -91,9 +103,10 @@ struct ReplicaHandshake: Sendable {
         return refuse(error, "announcing a replica to \(request.peer)")
       }
       knowsReplconf = error.map { !Self.isUnknownCommand($0) } ?? true
-      return request.place == nil ? requestSync() : askHistory()
+      return request.place == nil || request.snapshotClientID != nil
+        ? requestSync() : askHistory()
     case .askHistory:
-      guard error == nil, let length = Self.number(line.dropFirst()),
+      guard error == nil, let length = SnapshotStart.number(line.dropFirst()),
         length <= UInt64(Self.historyBytesMax)
       else { return requestSync() }
       state = .readHistory(bytesLeft: Int(length) + 2, text: "")
@@ -112,7 +125,14 @@ struct ReplicaHandshake: Sendable {
 
   private mutating func announce() -> Action {
     state = .announce
-    return send("REPLCONF", "capa", "eof", "capa", "psync2")
+    if let client = request.snapshotClientID {
+      return send("REPLCONF", "set-rdb-client-id", client)
+    }
+    let words = ["REPLCONF", "capa", "eof", "capa", "psync2"]
+    // Each family has its own name for it, and neither knows the other's.
+    let offers = ["capa", "rdb-channel-repl", "capa", "dual-channel"]
+    let command = request.takesTwoChannels ? words + offers : words
+    return .send(Self.encoded(command.map { Array($0.utf8) }))
   }
 
   private static func isFatal(_ text: String) -> Bool {
@@ -166,13 +186,21 @@ struct ReplicaHandshake: Sendable {
   private mutating func acceptSync(_ text: String) -> Action {
     let words = text.split(separator: " ")
     if words.first == "CONTINUE", words.count <= 2, request.place != nil,
-      words.count == 1 || Self.isReplicationID(words[1])
+      words.count == 1 || SnapshotStart.isReplicationID(words[1])
     {
       state = .done
       return .continued(replicationID: words.count == 2 ? String(words[1]) : nil)
     }
-    guard words.count == 3, words[0] == "FULLRESYNC", Self.isReplicationID(words[1]),
-      let offset = Self.number(words[2])
+    if request.takesTwoChannels, words.count == 2, words[0] == "RDBCHANNELSYNC" {
+      state = .done
+      return .second(.redis(clientID: String(words[1])))
+    }
+    if request.takesTwoChannels, words == ["DUALCHANNELSYNC"] {
+      state = .done
+      return .second(.valkey)
+    }
+    guard words.count == 3, words[0] == "FULLRESYNC", SnapshotStart.isReplicationID(words[1]),
+      let offset = SnapshotStart.number(words[2])
     else {
       return fail(
         .protocolViolation, "the answer to PSYNC makes no sense: \(Self.excerpt(text))")
@@ -184,27 +212,12 @@ struct ReplicaHandshake: Sendable {
   private mutating func beginSnapshot(
     _ line: String, _ replicationID: String, _ offset: UInt64
   ) -> Action {
-    let framing: SnapshotStart.Framing
-    if line.hasPrefix("$EOF:") && line.utf8.count == 45 {
-      framing = .mark(Array(line.utf8.dropFirst(5)))
-    } else if line.hasPrefix("$"), let length = Self.number(line.dropFirst()) {
-      framing = .length(length)
-    } else {
+    guard let framing = SnapshotStart.Framing(line) else {
       return fail(.protocolViolation, "no snapshot begins with: \(Self.excerpt(line))")
     }
     state = .done
     return .snapshot(
       SnapshotStart(replicationID: replicationID, offset: offset, framing: framing))
-  }
-
-  /// Offsets and lengths are signed at the servers, so their greatest value is that of Int64.
-  private static func number(_ digits: Substring) -> UInt64? {
-    guard digits.utf8.allSatisfy({ 48...57 ~= $0 }), let value = Int64(digits) else { return nil }
-    return UInt64(value)
-  }
-
-  private static func isReplicationID(_ text: Substring) -> Bool {
-    text.utf8.count == 40 && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
   }
 
   private static func excerpt(_ text: String) -> String {
@@ -229,10 +242,10 @@ struct ReplicaHandshake: Sendable {
   }
 
   private func send(_ words: String...) -> Action {
-    .send(encoded(words.map { Array($0.utf8) }))
+    .send(Self.encoded(words.map { Array($0.utf8) }))
   }
 
-  private func encoded(_ arguments: [[UInt8]]) -> [UInt8] {
+  static func encoded(_ arguments: [[UInt8]]) -> [UInt8] {
     var buffer = ByteBuffer(capacity: 256)
     buffer.appendCommand(arguments)
     return buffer.withBytes { Array($0) }

@@ -18,3 +18,28 @@ public struct SnapshotStart: Sendable, Equatable {
   /// How the snapshot is framed.
   public var framing: Framing
 }
+
+extension SnapshotStart {
+  /// Offsets and lengths are signed at the servers, so their greatest value is that of Int64.
+  static func number(_ digits: Substring) -> UInt64? {
+    guard digits.utf8.allSatisfy({ 48...57 ~= $0 }), let value = Int64(digits) else { return nil }
+    return UInt64(value)
+  }
+
+  static func isReplicationID(_ text: Substring) -> Bool {
+    text.utf8.count == 40 && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+  }
+}
+
+extension SnapshotStart.Framing {
+  /// The framing that a source's line announces; nil when it announces none.
+  init?(_ line: String) {
+    if line.hasPrefix("$EOF:") && line.utf8.count == 45 {
+      self = .mark(Array(line.utf8.dropFirst(5)))
+    } else if line.hasPrefix("$"), let length = SnapshotStart.number(line.dropFirst()) {
+      self = .length(length)
+    } else {
+      return nil
+    }
+  }
+}

@@ -14,7 +14,8 @@ public enum ScannedReply: Sendable, Equatable {
   case null
   /// The command failed.
   case error(String)
-  /// The commands of a transaction ran, and one of them failed: its place in it, from 0.
+  /// The commands of a transaction ran, and this is the first that failed: its place in it, from 0.
+  /// `ReplyScanner.furtherErrors` has the others.
   case errorInArray(index: Int, line: String)
 }
 
@@ -29,6 +30,10 @@ public struct ReplyScanner: ~Copyable, Sendable {
   private var arrayIndex = 0
   private var nestedPending = 0
   private var arrayError: (index: Int, line: String)?
+  /// The failures behind the first, in the last list that had any; at most `furtherErrorsMax`.
+  public private(set) var furtherErrors: [(index: Int, line: String)] = []
+  /// More failures than this are not kept.
+  public static let furtherErrorsMax = 65_536
 
   /// Makes a scanner at the start of a reply.
   public init() {}
@@ -75,7 +80,11 @@ public struct ReplyScanner: ~Copyable, Sendable {
     case UInt8(ascii: "-"):
       let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[content]), as: UTF8.self)
       guard isInArray else { return .error(text) }
-      if arrayError == nil { arrayError = (arrayIndex, text) }
+      if arrayError == nil {
+        arrayError = (arrayIndex, text)
+      } else if furtherErrors.count < Self.furtherErrorsMax {
+        furtherErrors.append((arrayIndex, text))
+      }
       return closeElement()
     case UInt8(ascii: "$"):
       let length = try number(bytes, content)
@@ -100,6 +109,7 @@ public struct ReplyScanner: ~Copyable, Sendable {
       arrayIndex = 0
       nestedPending = 0
       arrayError = nil
+      furtherErrors = []
       return nil
     }
     if count <= 0 { return closeElement() }

@@ -51,10 +51,16 @@ final class Spool: @unchecked Sendable {
   private var receivedBytes: UInt64 = 0
   private var fullReason: String?
 
-  /// Bytes read from the socket on their way to disk, and which of the chunk's they are.
-  private let staging = SpoolChunk()
-  private var staged = 0..<0
-  private var stagedKind = Kind.stream
+  /// Bytes on their way to disk; the producer's alone.
+  private struct Staging {
+    let chunk: SpoolChunk
+    /// Which of the chunk's bytes they are.
+    var staged = 0..<0
+  }
+
+  /// One for each queue: when one of them is stuck, the other must not be.
+  private var snapshotStaging: Staging
+  private var streamStaging: Staging
 
   /// Makes an empty spool.
   ///
@@ -62,6 +68,8 @@ final class Spool: @unchecked Sendable {
   init(limits: SpoolLimits, readerCount: Int, roomBell: WakePipe? = nil) {
     self.limits = limits
     self.roomBell = roomBell
+    snapshotStaging = Staging(chunk: SpoolChunk(byteCount: limits.chunkBytes))
+    streamStaging = Staging(chunk: SpoolChunk(byteCount: limits.chunkBytes))
     readers = Array(repeating: SpoolReader(), count: readerCount)
   }
 
@@ -75,20 +83,24 @@ final class Spool: @unchecked Sendable {
     _ kind: Kind, atMost limit: UInt64 = .max,
     _ body: (UnsafeMutableRawBufferPointer) throws(LinkError) -> Int
   ) throws(LinkError) -> Bool {
-    if !staged.isEmpty && !flushStaging() { return false }
+    if !self[kind].staged.isEmpty && !flushStaging(kind) { return false }
     switch monitor.withLock({ findRoom(kind) }) {
     case .chunk(let chunk, let first):
-      let size = min(limit, UInt64(SpoolChunk.byteCount - first))
+      let size = min(limit, UInt64(limits.chunkBytes - first))
       let count = try body(chunk.bytes(first..<first + Int(size)))
       monitor.withLock { commit(kind, count) }
     case .staging:
-      let size = min(limit, UInt64(SpoolChunk.byteCount))
-      staged = 0..<(try body(staging.bytes(0..<Int(size))))
-      stagedKind = kind
-      if !staged.isEmpty { _ = flushStaging() }
+      let size = min(limit, UInt64(limits.chunkBytes))
+      self[kind].staged = 0..<(try body(self[kind].chunk.bytes(0..<Int(size))))
+      if !self[kind].staged.isEmpty { _ = flushStaging(kind) }
     case nil: return false
     }
     return true
+  }
+
+  private subscript(_ kind: Kind) -> Staging {
+    get { kind == .snapshot ? snapshotStaging : streamStaging }
+    set { if kind == .snapshot { snapshotStaging = newValue } else { streamStaging = newValue } }
   }
 
   // MARK: - Producer: what the bytes are
@@ -110,7 +122,8 @@ final class Spool: @unchecked Sendable {
   }
 
   private func begin(_ place: ReplicationPlace, _ body: () -> Void) {
-    staged = 0..<0
+    snapshotStaging.staged = 0..<0
+    streamStaging.staged = 0..<0
     monitor.withLock {
       generation += 1
       epoch += 1
@@ -128,12 +141,13 @@ final class Spool: @unchecked Sendable {
 
   /// The snapshot is complete; its last `markBytes` bytes, its mark, are none of it.
   func finishSnapshot(markBytes: Int) {
+    let staged = snapshotStaging.staged
     let ofStaged = min(markBytes, staged.count)
-    staged = staged.lowerBound..<staged.upperBound - ofStaged
+    snapshotStaging.staged = staged.lowerBound..<staged.upperBound - ofStaged
     monitor.withLock {
       let end = snapshot.end - min(snapshot.end, UInt64(markBytes - ofStaged))
       for block in snapshot.cut(to: end) { recycle(block) }
-      snapshotLength = end + UInt64(staged.count)
+      snapshotLength = end + UInt64(snapshotStaging.staged.count)
       wakeReaders()
     }
   }
@@ -141,13 +155,14 @@ final class Spool: @unchecked Sendable {
   /// The link was made anew under the id `replicationID`, and the stream comes again from behind
   /// `boundary` on: what is there beyond it is void.
   func continueStream(from boundary: UInt64, replicationID: String) {
-    let extra = stagedKind == .stream ? staged.count : 0
+    let staged = streamStaging.staged
     monitor.withLock {
       place.replicationID = replicationID
-      let end = stream.end + UInt64(extra)
+      let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }
       epoch += 1
-      staged = staged.lowerBound..<staged.upperBound - Int(min(UInt64(extra), end - boundary))
+      let ofStaged = Int(min(UInt64(staged.count), end - boundary))
+      streamStaging.staged = staged.lowerBound..<staged.upperBound - ofStaged
       for block in stream.cut(to: boundary) { recycle(block) }
       times.cut(to: boundary)
       for index in readers.indices { readers[index].cut(to: boundary, generation) }
@@ -210,7 +225,7 @@ final class Spool: @unchecked Sendable {
   }
 
   private var hasDiskRoom: Bool {
-    snapshot.diskBytes + stream.diskBytes + UInt64(SpoolChunk.byteCount) <= limits.diskBytes
+    snapshot.diskBytes + stream.diskBytes + UInt64(limits.chunkBytes) <= limits.diskBytes
   }
 
   /// Room at the queue's end in memory. While a reader has still to read bytes from disk, memory is
@@ -223,17 +238,21 @@ final class Spool: @unchecked Sendable {
     let reached = kind == .snapshot ? snapshotCursor : streamCursor
     let readable = kind == .snapshot ? readableSnapshotEnd : stream.end
     guard min(queue.segmentsEnd, readable) <= reached else { return nil }
-    let limit = limits.memoryBytes / SpoolChunk.byteCount
+    let limit = limits.memoryBytes / limits.chunkBytes
     guard queue.chunkCount < 2 || snapshot.chunkCount + stream.chunkCount < limit else {
       return nil
     }
-    let chunk = spareChunks.popLast() ?? SpoolChunk()
-    append(kind, .chunk(chunk))
+    let chunk = spareChunks.popLast() ?? SpoolChunk(byteCount: limits.chunkBytes)
+    append(kind, .chunk(chunk), limits.chunkBytes)
     return (chunk, 0)
   }
 
-  private func append(_ kind: Kind, _ storage: SpoolQueue.Storage) {
-    if kind == .snapshot { snapshot.append(storage) } else { stream.append(storage) }
+  private func append(_ kind: Kind, _ storage: SpoolQueue.Storage, _ capacity: Int) {
+    if kind == .snapshot {
+      snapshot.append(storage, capacity: capacity)
+    } else {
+      stream.append(storage, capacity: capacity)
+    }
   }
 
   private func commit(_ kind: Kind, _ count: Int) {
@@ -286,7 +305,7 @@ final class Spool: @unchecked Sendable {
   }
 
   private func recycle(_ block: SpoolQueue.Block) {
-    let sparesMax = max(4, limits.memoryBytes / SpoolChunk.byteCount / 4)
+    let sparesMax = max(4, limits.memoryBytes / limits.chunkBytes / 4)
     if case .chunk(let chunk) = block.storage, spareChunks.count < sparesMax {
       spareChunks.append(chunk)
     }
@@ -308,45 +327,47 @@ final class Spool: @unchecked Sendable {
 
   /// Moves the staged bytes to memory where they may go there again, else to disk. False: neither
   /// would take them.
-  private func flushStaging() -> Bool {
-    if moveStagingToChunks() { return true }
+  private func flushStaging(_ kind: Kind) -> Bool {
+    if moveStagingToChunks(kind) { return true }
     do {
-      let (segment, offset) = try writableSegment()
-      try segment.write(UnsafeRawBufferPointer(staging.bytes(staged)), at: offset)
-      monitor.withLock { commit(stagedKind, staged.count) }
-      staged = 0..<0
+      let staging = self[kind]
+      let (segment, offset) = try writableSegment(kind)
+      try segment.write(UnsafeRawBufferPointer(staging.chunk.bytes(staging.staged)), at: offset)
+      monitor.withLock { commit(kind, staging.staged.count) }
+      self[kind].staged = 0..<0
       return true
     } catch {
       monitor.withLock { refuse("\(error)") }
       // A reader may have made room in memory while the disk was trying.
-      return moveStagingToChunks()
+      return moveStagingToChunks(kind)
     }
   }
 
-  private func moveStagingToChunks() -> Bool {
+  private func moveStagingToChunks(_ kind: Kind) -> Bool {
     monitor.withLock {
       letGo()
-      while !staged.isEmpty, let (chunk, first) = memoryRoom(stagedKind) {
-        let count = min(SpoolChunk.byteCount - first, staged.count)
+      let chunkOfStaging = self[kind].chunk
+      var staged = self[kind].staged
+      while !staged.isEmpty, let (chunk, first) = memoryRoom(kind) {
+        let count = min(limits.chunkBytes - first, staged.count)
         let piece = staged.lowerBound..<staged.lowerBound + count
         chunk.bytes(first..<first + count).copyMemory(
-          from: UnsafeRawBufferPointer(staging.bytes(piece)))
+          from: UnsafeRawBufferPointer(chunkOfStaging.bytes(piece)))
         staged = piece.upperBound..<staged.upperBound
-        commit(stagedKind, count)
+        commit(kind, count)
       }
+      self[kind].staged = staged
       return staged.isEmpty
     }
   }
 
-  private func writableSegment() throws(LinkError) -> (SpoolSegment, Int) {
-    let last = monitor.withLock {
-      (stagedKind == .snapshot ? snapshot : stream).blocks.last
-    }
-    if let last, case .segment(let segment) = last.storage, last.room >= staged.count {
+  private func writableSegment(_ kind: Kind) throws(LinkError) -> (SpoolSegment, Int) {
+    let last = monitor.withLock { (kind == .snapshot ? snapshot : stream).blocks.last }
+    if let last, case .segment(let segment) = last.storage, last.room >= self[kind].staged.count {
       return (segment, last.count)
     }
     let segment = try SpoolSegment(limits)
-    monitor.withLock { append(stagedKind, .segment(segment)) }
+    monitor.withLock { append(kind, .segment(segment), limits.segmentBytes) }
     return (segment, 0)
   }
 }

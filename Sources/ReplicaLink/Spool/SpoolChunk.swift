@@ -5,9 +5,11 @@
 /// Not Sendable by itself: it belongs to `Spool`, whose single producer writes only behind what is
 /// committed, and whose readers copy committed bytes under its lock.
 final class SpoolChunk {
-  static let byteCount = 1 << 18
+  let base: UnsafeMutableRawPointer
 
-  let base = UnsafeMutableRawPointer.allocate(byteCount: SpoolChunk.byteCount, alignment: 64)
+  init(byteCount: Int) {
+    base = .allocate(byteCount: byteCount, alignment: 64)
+  }
 
   deinit {
     base.deallocate()

@@ -15,6 +15,9 @@ public struct SpoolLimits: Sendable {
   public var historyBytes: Int
   /// Disk space that is left to others, in bytes. Nil: 1 GB, or 5% of a disk below 20 GB.
   public var reserveBytes: UInt64?
+  /// The size of a block of memory and of a file, in bytes; tests make them small.
+  var chunkBytes = 1 << 18
+  var segmentBytes = 1 << 26
 
   /// Makes a set of bounds.
   public init(

@@ -16,14 +16,15 @@ struct SpoolQueue {
   /// A part of the run.
   struct Block {
     var start: UInt64
-    var count: Int
+    var count = 0
+    let capacity: Int
     let storage: Storage
 
     var end: UInt64 { start + UInt64(count) }
     var isSegment: Bool {
       if case .segment = storage { true } else { false }
     }
-    var room: Int { (isSegment ? SpoolSegment.byteCount : SpoolChunk.byteCount) - count }
+    var room: Int { capacity - count }
   }
 
   private(set) var blocks: ContiguousArray<Block> = []
@@ -56,8 +57,8 @@ struct SpoolQueue {
 
   // MARK: - At the end
 
-  mutating func append(_ storage: Storage) {
-    let block = Block(start: end, count: 0, storage: storage)
+  mutating func append(_ storage: Storage, capacity: Int) {
+    let block = Block(start: end, capacity: capacity, storage: storage)
     if !block.isSegment { chunkCount += 1 }
     blocks.append(block)
   }

@@ -7,8 +7,6 @@ import Glibc
 /// `@unchecked Sendable`: its only state is a descriptor, constant from `init` to `deinit`. Reads and
 /// writes name their place; the producer alone writes, behind what `Spool` calls committed.
 final class SpoolSegment: @unchecked Sendable {
-  static let byteCount = 1 << 26
-
   private let descriptor: Int32
   private let limits: SpoolLimits
 

@@ -6,7 +6,7 @@ import Glibc
 extension Socket {
   /// Connects to `endpoint`, trying each of the host's addresses, IPv6 and IPv4.
   ///
-  /// A dead host is noticed after 90 s, whether the connection is idle or waits for it to take bytes.
+  /// A dead host is noticed after five minutes, whether the connection is idle or has bytes under way.
   ///
   /// - Parameters:
   ///   - tls: how to speak TLS; `nil` connects in the clear. A unix socket has none.
@@ -144,10 +144,11 @@ extension Socket {
   /// After so much silence the system asks a host whether it is alive, in seconds.
   static let keepaliveIdleSeconds: Int32 = 30
   /// And then again, so often.
-  static let keepaliveIntervalSeconds: Int32 = 10
-  static let keepaliveProbes: Int32 = 6
-  /// How long sent bytes may go unconfirmed or unaccepted. Without it the system would go on for a
-  /// quarter of an hour, since keepalive does not count while bytes are under way.
+  static let keepaliveIntervalSeconds: Int32 = 30
+  static let keepaliveProbes: Int32 = 9
+  /// How long bytes that are sent may go unconfirmed. Without it the system would go on for a quarter
+  /// of an hour, since keepalive does not count while bytes are under way. No less than this, because
+  /// Linux counts a server that is alive, but stands still with its window full, as gone too.
   static let userTimeoutMilliseconds =
     (keepaliveIdleSeconds + keepaliveIntervalSeconds * keepaliveProbes) * 1000
 

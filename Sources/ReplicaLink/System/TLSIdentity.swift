@@ -59,15 +59,13 @@
         advice: "does the server speak TLS on this port? if not, use redis://")
     }
 
-    /// The error for a failure that OpenSSL names.
+    /// The error for a handshake that failed for a reason that OpenSSL names.
     ///
     /// - Parameters:
     ///   - code: the first of OpenSSL's error queue.
     ///   - verification: the result of checking the server's certificate.
-    func failure(code: UInt, verification: Int) -> LinkError {
-      let text = ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
-      let reason = migr8sync_error_is_ssl(code) == 1 ? migr8sync_error_reason(code) : 0
-      switch reason {
+    func handshakeFailed(code: UInt, verification: Int) -> LinkError {
+      switch Self.reason(code) {
       case SSL_R_CERTIFICATE_VERIFY_FAILED:
         return rejection(Int32(truncatingIfNeeded: verification))
       case SSL_R_WRONG_VERSION_NUMBER, SSL_R_UNEXPECTED_MESSAGE, SSL_R_PACKET_LENGTH_TOO_LONG:
@@ -78,16 +76,33 @@
         return LinkError(
           .tls, action, "the server speaks no TLS version that is safe",
           advice: "it needs TLS 1.2 or newer: see tls-protocols in its configuration")
-      case Self.alertBase...Self.alertBase + 255: return alert(reason - Self.alertBase, text)
-      default: return LinkError(.closed, "talking to \(peer) over TLS", text)
+      default:
+        return alert(code)
+          ?? LinkError(.tls, action, "the TLS handshake failed: \(Self.text(code))")
       }
+    }
+
+    /// The error for an established session that failed. With TLS 1.3 a server looks at the client's
+    /// certificate only after the client's handshake is over, so that may be the reason too.
+    func sessionFailed(code: UInt) -> LinkError {
+      alert(code) ?? LinkError(.closed, "talking to \(peer) over TLS", Self.text(code))
+    }
+
+    private static func reason(_ code: UInt) -> Int32 {
+      migr8sync_error_is_ssl(code) == 1 ? migr8sync_error_reason(code) : 0
+    }
+
+    private static func text(_ code: UInt) -> String {
+      ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
     /// OpenSSL numbers the alerts that a peer sends from here on, by their number in TLS.
     private static let alertBase: Int32 = 1000
 
-    /// The server has ended the session with an alert (RFC 8446, section 6.2).
-    private func alert(_ number: Int32, _ text: String) -> LinkError {
+    /// The error when the server has ended the session with an alert (RFC 8446, section 6.2).
+    private func alert(_ code: UInt) -> LinkError? {
+      let number = Self.reason(code) - Self.alertBase
+      guard (0...255).contains(number) else { return nil }
       switch number {
       // A server of TLS 1.2 says "handshake failure" when it misses the client's certificate.
       case 116, 40:
@@ -99,13 +114,14 @@
       case 42...46, 48, 49:
         return LinkError(
           .tls, action,
-          "the server does not accept the client certificate (\(Self.words[number] ?? text))",
+          "the server does not accept the client certificate (\(Self.words[number] ?? Self.text(code)))",
           advice: "check --tls-cert and --tls-key, and the server's tls-ca-cert-file")
       case 112:
         return LinkError(
           .tls, action, "the server does not know the name \(name)",
           advice: "give the one it has with --tls-sni")
-      default: return LinkError(.tls, action, "the server ended the TLS session: \(text)")
+      default:
+        return LinkError(.tls, action, "the server ended the TLS session: \(Self.text(code))")
       }
     }
 

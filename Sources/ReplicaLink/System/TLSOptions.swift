@@ -58,6 +58,6 @@ public struct TLSOptionsError: Error, Sendable, Equatable {
 
   static let unavailable = TLSOptionsError(
     part: .library,
-    problem: "this program was built without OpenSSL (install libssl-dev, or openssl-devel, run "
-      + "'swift package purge-cache' and build it again)")
+    problem: "this program was built without OpenSSL (install libssl-dev, or openssl-devel, then "
+      + "'swift package purge-cache', 'swift package clean', and build it again)")
 }

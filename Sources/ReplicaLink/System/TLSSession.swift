@@ -13,6 +13,7 @@
     private let session: OpaquePointer
     private let transport: TLSTransport
     private let identity: TLSIdentity
+    private var isEstablished = false
     private var failure: LinkError?
 
     /// What to poll for when reading would block.
@@ -59,7 +60,10 @@
       while true {
         ERR_clear_error()
         let status = SSL_connect(session)
-        if status == 1 { return }
+        if status == 1 {
+          isEstablished = true
+          return
+        }
         let events: Int32
         switch outcome(status) {
         case .wants(let wanted): events = wanted
@@ -134,7 +138,7 @@
 
     /// Says goodbye if that is possible now. The socket may be closed afterwards.
     func close() {
-      guard failure == nil, SSL_is_init_finished(session) == 1 else { return }
+      guard failure == nil, isEstablished else { return }
       ERR_clear_error()
       SSL_shutdown(session)
       ERR_clear_error()
@@ -166,8 +170,11 @@
       case SSL_ERROR_ZERO_RETURN: return .ended
       case SSL_ERROR_SSL where !transport.hasEnded && transport.readError == 0:
         let code = ERR_get_error()
-        let verification = SSL_get_verify_result(session)
-        return .failed(identity.failure(code: code, verification: verification))
+        guard isEstablished else {
+          let verification = SSL_get_verify_result(session)
+          return .failed(identity.handshakeFailed(code: code, verification: verification))
+        }
+        return .failed(identity.sessionFailed(code: code))
       default:
         guard transport.readError != 0 else { return .ended }
         return .failed(

@@ -53,10 +53,7 @@ final class TestServer {
     guard access(kind.program, X_OK) == 0 else {
       throw TestFailure("\(kind) is not there: run scripts/servers")
     }
-    let temporary = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-    var template = Array("\(temporary)/migr8sync-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw TestFailure("cannot make a temporary folder") }
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let folder = try makeTemporaryFolder()
     self.kind = kind
     self.folder = folder
     self.options = options
@@ -148,8 +145,16 @@ func freePort() throws -> Int {
   return listener.port
 }
 
+/// A new folder for one test's files.
+func makeTemporaryFolder() throws -> String {
+  let temporary = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  var template = Array("\(temporary)/migr8sync-test-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw TestFailure("cannot make a temporary folder") }
+  return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
 /// Removes a folder with plain files in it.
-private func removeFolder(_ path: String) {
+func removeFolder(_ path: String) {
   if let entries = opendir(path) {
     while let entry = readdir(entries) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {

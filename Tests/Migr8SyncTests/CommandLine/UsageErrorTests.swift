@@ -35,6 +35,12 @@ import Testing
     (ends + ["--connect-timeout", "2000m"], "--connect-timeout takes a time with its unit"),
     (ends + ["-c", "--on-conflict", "skip"], "leave one of them out"),
     (ends + ["-c", "-n"], "--dry-run writes nothing"),
+    (ends + ["--tls-ca", "f"], "--tls-ca is for TLS; one of the URLs must begin with rediss://"),
+    (ends + ["--tls-insecure"], "--tls-insecure is for TLS"),
+    (
+      ["-s", "redis://old", "-d", "rediss://new", "--source-tls-sni=x"],
+      "--source-tls-sni is for TLS; the URL of --source must begin with rediss://"
+    ),
     (["-s", "old:6379", "-d", "redis://new"], "--source: malformed URL"),
     (["-s", "redis://old", "-d", "redis://new/3"], "add --db N"),
     (["-s", "redis://old", "-d", "redis://new/3", "--db", "0,1"], "add --db N"),

@@ -31,10 +31,9 @@ extension ProgressSnapshot {
     snapshot.keysMatched = 270_000
     snapshot.keysWritten = 270_000
     snapshot.snapshotBytesRead = 200 << 20
-    snapshot.commandsRead = 45_678
-    snapshot.commandsForwarded = 4_567
-    snapshot.commandsDropped = 41_100
-    snapshot.commandsSplit = 11
+    snapshot.routing.add(4_567, of: .forwarded)
+    snapshot.routing.add(41_100, of: .otherKeys)
+    snapshot.routing.add(11, of: .split)
     snapshot.sourceOffset = 9_001_536
     snapshot.appliedOffset = 9_000_000
     snapshot.lagBytes = 1_536

@@ -32,13 +32,16 @@ final class RedisServer {
     descriptor = try Self.connect(to: socket)
   }
 
+  /// Where other clients reach it.
+  var url: String { "unix://\(directory)/s" }
+
   deinit {
     if descriptor >= 0 { close(descriptor) }
     if process > 0 {
       kill(process, SIGKILL)
       waitpid(process, nil, 0)
     }
-    unlink("\(directory)/s")
+    for name in ["s", "dump.rdb"] { unlink("\(directory)/\(name)") }
     rmdir(directory)
   }
 

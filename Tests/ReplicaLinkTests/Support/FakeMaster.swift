@@ -18,10 +18,13 @@ final class FakeMaster: Sendable {
   let port: UInt16
   private let descriptor: Int32
 
-  /// Listens on a free port of 127.0.0.1, or of ::1.
+  /// Listens on a free port of 127.0.0.1, or of ::1, or of every IPv6 address.
   ///
   /// - Parameter receiveBytes: how much its connections take in without being read, about.
-  init(isIPv6: Bool = false, backlog: Int32 = 8, receiveBytes: Int32? = nil) throws {
+  init(
+    isIPv6: Bool = false, isOnEveryAddress: Bool = false, backlog: Int32 = 8,
+    receiveBytes: Int32? = nil
+  ) throws {
     let listener = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard listener >= 0 else { throw PlayError(description: "no socket") }
     descriptor = listener
@@ -33,7 +36,7 @@ final class FakeMaster: Sendable {
     if isIPv6 {
       var address = sockaddr_in6()
       address.sin6_family = sa_family_t(AF_INET6)
-      address.sin6_addr = in6addr_loopback
+      address.sin6_addr = isOnEveryAddress ? in6addr_any : in6addr_loopback
       status = Self.with(&address) { bind(listener, $0, $1) }
     } else {
       var address = sockaddr_in()

@@ -18,6 +18,7 @@ final class RunningLink {
       timeouts: Timeouts(),
       spool: SpoolLimits(
         memoryBytes: memoryBytes, diskBytes: diskBytes, directory: folder, reserveBytes: 0))
+    options.usesTwoChannels = false
     options.pauses.firstMilliseconds = 5
     options.pauses.longestMilliseconds = 40
     adjust(&options)

@@ -37,6 +37,10 @@ enum PositionBytes {
 
 /// A spool whose stream is filled and read by one reader, with the model of what should come out.
 struct SpoolProbe {
+  private static let limits = SpoolLimits(memoryBytes: 0, diskBytes: 0, directory: "")
+  static let chunkBytes = limits.chunkBytes
+  static let segmentBytes = limits.segmentBytes
+
   let spool: Spool
   let bell: WakePipe
   var produced: UInt64 = 0
@@ -71,7 +75,7 @@ struct SpoolProbe {
   /// Puts bytes in until the spool refuses more; how many it took.
   mutating func fillUp() throws -> UInt64 {
     let before = produced
-    while try produce(SpoolChunk.byteCount) {}
+    while try produce(Self.chunkBytes) {}
     return produced - before
   }
 
@@ -123,9 +127,13 @@ struct SpoolProbe {
 final class TemporaryFolder: Sendable {
   let path: String
 
-  init() throws {
-    let folder = FileManager.default.temporaryDirectory
-      .appending(path: "migr8sync-test-\(UUID().uuidString)")
+  /// - Parameter isInMemory: where there is a folder in memory, in that.
+  init(isInMemory: Bool = false) throws {
+    let memory = URL(fileURLWithPath: "/dev/shm")
+    let parent =
+      isInMemory && FileManager.default.isWritableFile(atPath: memory.path)
+      ? memory : FileManager.default.temporaryDirectory
+    let folder = parent.appending(path: "migr8sync-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     path = folder.path
   }

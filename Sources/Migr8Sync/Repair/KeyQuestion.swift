@@ -1,0 +1,35 @@
+// KeyQuestion: which keys does this command have? Asked of the source with COMMAND GETKEYS, for the few
+// commands of which its COMMAND reply does not say it.
+
+import ReplicaLink
+
+/// Asks on a connection of its own, which is opened with the first question. For one thread.
+struct KeyQuestion: ~Copyable {
+  private let source: ServerLocator
+  private let timeouts: Timeouts
+  private var connection: RedisConnection?
+
+  init(source: ServerLocator, timeouts: Timeouts) {
+    self.source = source
+    self.timeouts = timeouts
+  }
+
+  /// The keys of a command, given with its name.
+  ///
+  /// - Returns: nil when the source does not say, or may not be asked.
+  mutating func keys(of command: [[UInt8]]) throws(LinkError) -> [[UInt8]]? {
+    var present: RedisConnection
+    if let open = connection.take() {
+      present = open
+    } else {
+      present = try RedisConnection.open(try source.locate(), timeouts: timeouts)
+    }
+    let reply = try present.command([Array("COMMAND".utf8), Array("GETKEYS".utf8)] + command)
+    connection = consume present
+    guard let items = reply.array else { return nil }
+    return items.compactMap { item in
+      if case .bulk(let key) = item { return key }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// The beginning of a transaction that is larger than a batch: what its commands were, so that an error
+// that comes with its EXEC can be given to the command it is about.
+
+/// Remembers the commands of a transaction as its batches pass.
+struct OpenTransaction {
+  /// More are only counted: an error about one of them goes without its name.
+  static let rememberedMax = 65_536
+
+  private var commands: [(arguments: [[UInt8]], database: Int)] = []
+  /// How many commands have passed since the MULTI.
+  private(set) var count = 0
+  /// Whether no transaction is open.
+  private(set) var isEmpty = true
+
+  /// The beginning of a command, and the destination's db it acted on; that of the EXEC when it was
+  /// not remembered.
+  func command(_ index: Int) -> (arguments: [[UInt8]], database: Int) {
+    index < commands.count ? commands[index] : ([Array("EXEC".utf8)], 0)
+  }
+
+  /// Takes note of an answered batch.
+  mutating func pass(_ batch: Batch) {
+    if batch.isOpenEnded {
+      add(batch)
+    } else if !isEmpty {
+      self = OpenTransaction()
+    }
+  }
+
+  private mutating func add(_ batch: Batch) {
+    isEmpty = false
+    var cursor = BatchCursor()
+    var database = batch.database
+    for index in 0..<batch.commandCount {
+      let command = cursor.arguments(of: index, in: batch)
+      if let selected = Self.selection(command) { database = selected }
+      if command.first == Array("MULTI".utf8) {
+        commands = []
+        count = 0
+        continue
+      }
+      count += 1
+      if commands.count < Self.rememberedMax { commands.append((command, database)) }
+    }
+  }
+
+  /// The db that a SELECT selects.
+  static func selection(_ command: [[UInt8]]) -> Int? {
+    guard command.count == 2, command[0] == Array("SELECT".utf8) else { return nil }
+    return Int(String(decoding: command[1], as: UTF8.self))
+  }
+}

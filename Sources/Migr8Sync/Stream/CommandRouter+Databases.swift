@@ -1,0 +1,82 @@
+// The router's decisions about commands that act on whole databases, on code or on messages.
+
+extension CommandRouter {
+  mutating func route(
+    _ keyless: CommandShape.Keyless, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
+    _ offset: UInt64
+  ) -> RoutingDecision {
+    switch keyless {
+    case .message:
+      guard arguments.count > 1, policy.carries(channel: bytes.extracting(arguments[1])) else {
+        return .drop(.message)
+      }
+      return .forward(database: nil)
+    case .cluster:
+      return .drop(.cluster)
+    case .code:
+      return routeCode(bytes, arguments)
+    case .foreign:
+      if !isDatabaseSelected { return .drop(.otherDatabase) }
+      if isMirror { return .forward(database: mapping.destination(of: database)) }
+      return unplaced(
+        .unknownCommand, bytes, arguments, offset,
+        "it is a command of the source's own without keys, so what it changes cannot be told")
+    case .flushDatabase:
+      if !isDatabaseSelected { return .drop(.otherDatabase) }
+      repairs.touchAll(database: database, at: offset)
+      if destinationIsOurs { return .flush(database: mapping.destination(of: database)) }
+      return .clear(.database(database))
+    case .flushAll:
+      repairs.touchAll(database: nil, at: offset)
+      return destinationIsOurs ? .flush(database: nil) : .clear(.all)
+    case .swapDatabases:
+      return swapDatabases(bytes, arguments, offset)
+    }
+  }
+
+  /// Where everything the destination has is this run's, exchanging its databases exchanges what
+  /// matches, and nothing else.
+  private mutating func swapDatabases(
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64
+  ) -> RoutingDecision {
+    guard arguments.count == 3, let one = databaseNumber(bytes, arguments, 1),
+      let other = databaseNumber(bytes, arguments, 2)
+    else { return stopMalformed(bytes, arguments, offset) }
+    if one == other { return .consumed }
+    let selected = (filter.matches(database: one), filter.matches(database: other))
+    if selected == (false, false) { return .drop(.otherDatabase) }
+    guard selected == (true, true), destinationIsOurs else {
+      return .resynchronise(
+        error(
+          .wholeDatabase, bytes, arguments, offset,
+          selected == (true, true)
+            ? "the destination holds data that is not this run's, which an exchange would move"
+            : "it exchanges a selected database with one that is not"))
+    }
+    guard repairs.swapDatabases(one, other, at: offset) else {
+      return stopTooManyRepairs(bytes, arguments, offset)
+    }
+    return .swap(mapping.destination(of: one), mapping.destination(of: other))
+  }
+
+  /// A cached script harms nobody, and EVALSHA of old sources needs it. Functions are part of the
+  /// dataset, so they go where all of it goes.
+  private func routeCode(
+    _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) -> RoutingDecision {
+    guard arguments.count > 1 else { return .drop(.code) }
+    let verb = bytes.extracting(arguments[1])
+    if bytes.extracting(arguments[0]).isWord("script") {
+      return isMirror || verb.isWord("load") ? .forward(database: nil) : .drop(.code)
+    }
+    if !isMirror { return .drop(.code) }
+    guard verb.isWord("load"), arguments.count == 3 else { return .forward(database: nil) }
+    // The snapshot may have brought the library already.
+    var writer = CommandWriter(argumentCount: 4, reservingBytes: bytes.count + 16)
+    writer.append(bytes.extracting(arguments[0]))
+    writer.append(verb)
+    writer.append("REPLACE")
+    writer.append(bytes.extracting(arguments[2]))
+    return .rewritten(writer.bytes, database: nil, .translated)
+  }
+}

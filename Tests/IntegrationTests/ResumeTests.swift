@@ -143,7 +143,8 @@ struct ResumeTests {
     tool = try start(source, destination, "--on-conflict", "skip")
     try source.awaitToolFollowing(tool)
     try source.awaitToolInSync(tool)
-    #expect(try reader("MGET", "bump:theirs", "bump:ours").elements.map(\.text) == ["old", "newer"])
+    #expect(
+      try reader("MGET", "bump:theirs", "bump:ours").elements.map(\.text) == ["old", "newer"])
     tool.send(signal: SIGINT)
     #expect(try Tool.finish(tool).exitCode == 5)
     #expect(try source.resynchronisations()[0] == "1")

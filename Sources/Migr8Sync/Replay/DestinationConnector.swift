@@ -23,8 +23,14 @@ struct DestinationConnector: Sendable {
       var connection = try RedisConnection.open(
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
       // A user without the right to it loses nothing but the name.
-      _ = try connection.command(
+      let reply = try connection.command(
         "CLIENT", "SETNAME", isForLease ? runner.leaseConnectionName : runner.connectionName)
+      // What is said unasked at the door stands where the answer should be.
+      if let line = reply.errorLine, line.contains("max number of clients") {
+        throw LinkError(
+          .rejected, "connecting to \(connection.peer)", "it has as many clients as it may have",
+          advice: "raise its maxclients, or see who they are in CLIENT LIST")
+      }
       return connection
     } catch {
       throw ReplayError(error.description, error.code == .stopped ? .interruption : .transient)

@@ -35,9 +35,11 @@ struct LinkFaultTests {
     let proxy: FaultyProxy
     let tool: Subprocess
 
-    init(_ options: [String] = [], source sourceOptions: [String] = [], proxy make: (TestServer)
-      throws -> FaultyProxy) throws
-    {
+    init(
+      _ options: [String] = [], source sourceOptions: [String] = [],
+      proxy make: (TestServer)
+        throws -> FaultyProxy
+    ) throws {
       source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"] + sourceOptions)
       destination = try TestServer()
       try SampleData.fill(source)

@@ -19,7 +19,7 @@ struct DestinationConnector: Sendable {
   /// - Parameter interrupt: ends this and every later wait on the connection when it rings.
   /// - Throws: `.transient`: the preflight could do the same, so whatever is in the way may pass.
   func open(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
-    do {
+    do throws(LinkError) {
       var connection = try RedisConnection.open(
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
       // A user without the right to it loses nothing but the name.

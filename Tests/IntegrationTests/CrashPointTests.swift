@@ -44,7 +44,7 @@ struct CrashPointTests {
     let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
     let destination = try TestServer()
     let native = try NativeReplica(of: source)
-    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     for count in [1, 7, 2, 30] {
       try awaitDeath(try start(source, destination, dyingAt: "\(point):\(count)"))
       try application.awaitCommands(100)
@@ -58,7 +58,7 @@ struct CrashPointTests {
     let destination = try TestServer()
     try SampleData.fill(source)
     let native = try NativeReplica(of: source)
-    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     try awaitDeath(try start(source, destination, dyingAt: point))
     try conclude(source, destination, native, application, fulls: fulls)
   }
@@ -72,7 +72,7 @@ struct CrashPointTests {
     let native = try NativeReplica(of: source)
     try awaitDeath(try start(source, destination, dyingAt: "snapshot-written"))
     _ = try writer.pipeline((0..<5000).map { ["DEL", "bump:gone:\($0)"] })
-    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     try awaitDeath(try start(source, destination, dyingAt: "reconciling:1500"))
     #expect(try destination.client()("EXISTS", "bump:app:n:1").number != nil)
     try conclude(source, destination, native, application, fulls: 4)

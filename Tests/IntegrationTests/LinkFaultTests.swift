@@ -44,7 +44,7 @@ struct LinkFaultTests {
       destination = try TestServer()
       try SampleData.fill(source)
       native = try NativeReplica(of: source)
-      application = try Application(to: source, seed: .random(in: 1...1_000_000))
+      application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
       proxy = try make(source)
       tool = try Tool.start(
         ["sync", "-s", proxy.url, "-d", destination.url, "-p", "bump:"] + options)

@@ -79,7 +79,7 @@ struct PolicyTests {
     let destination = try TestServer()
     try SampleData.fill(source)
     let native = try NativeReplica(of: source)
-    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     let client = try destination.client()

@@ -80,7 +80,7 @@ class Application(threading.Thread):
         def key(kind, offset=0, prefix=prefix):
             return "%s%s:%d" % (prefix, kind, (number + offset) % NAMES)
 
-        choice = rng.randrange(14)
+        choice = rng.randrange(16)
         if choice == 0:
             return [self._count(database, prefix), self._count(database, other, 3)]
         if choice == 1:
@@ -112,5 +112,14 @@ class Application(threading.Thread):
         if choice == 12:
             return [("ZINCRBY", key("zset"), "0.25", "m%d" % (number % 7)),
                     ("EXPIRE", key("text"), 100000 + number), ("PERSIST", key("text", 2))]
+        if choice == 13:  # across the filter, either way
+            return [("RPOPLPUSH", key("list"), key("list", 2, other)),
+                    ("SMOVE", key("set"), key("set", 3, other), number),
+                    ("RENAME", key("plain"), key("moved", 1, other))]
+        if choice == 14:
+            return [("SUNIONSTORE", key("union"), key("set"), key("set", 0, other)),
+                    ("COPY", key("hash", 0, other), key("copy"), "REPLACE"),
+                    ("MULTI",), ("LMOVE", key("list"), key("list", 1, other), "LEFT", "RIGHT"),
+                    self._count(database, prefix), ("APPEND", key("text"), text), ("EXEC",)]
         return [("SET", key("plain"), text, "PX", 90000000), ("INCRBYFLOAT", key("float"), "0.5"),
                 ("RENAME", key("plain"), key("moved"))]

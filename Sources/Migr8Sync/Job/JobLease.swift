@@ -103,17 +103,28 @@ struct JobRunner: Sendable, Equatable {
     }
   }
 
-  /// Makes the lease last; false when the job is another's by now.
+  /// What became of a lease that was to be renewed.
+  enum Renewal: Sendable, Equatable {
+    case renewed
+    /// It had vanished, and was taken again: with it more may have.
+    case retaken
+    case takenOver
+  }
+
+  /// Makes the lease last.
   ///
   /// The time is prolonged without writing the id again: that could undo what another has written since
   /// the question.
-  func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
+  func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Renewal {
     if let holder = try ask(&connection, ["GET", key]).text {
-      guard holder == id else { return try !isAtWork(holder, &connection) }
+      guard holder == id else {
+        return try isAtWork(holder, &connection) ? .takenOver : .renewed
+      }
       _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
-      return true
+      return .renewed
     }
-    return try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"]) != .null
+    let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
+    return reply == .null ? .takenOver : .retaken
   }
 
   /// Gives the job back: the next runner need not wait.

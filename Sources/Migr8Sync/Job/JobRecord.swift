@@ -62,10 +62,19 @@ struct JobRecord: Sendable, Equatable {
     return record
   }
 
+  /// Whether there is a record that somebody wrote whole, and not only a checkpoint that came after its
+  /// removal.
+  static func exists(
+    _ identity: JobIdentity, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> Bool {
+    let command = [Array("HEXISTS".utf8), identity.recordKey, Array("phase".utf8)]
+    return try DestinationReplay.ask(&connection, command).integer == 1
+  }
+
   private init?(_ fields: [String: String]) {
-    // A FLUSHALL that was passed on took the record with it, and the checkpoint behind it wrote only
-    // what moves.
-    guard let phase = Phase(rawValue: fields["phase"] ?? "stream"), let id = fields["replid"],
+    // Where somebody has emptied the destination the next checkpoint writes only what moves: then
+    // there is nothing behind it.
+    guard let phase = Phase(rawValue: fields["phase"] ?? "snapshot"), let id = fields["replid"],
       let offset = fields["offset"].flatMap(UInt64.init), offset <= UInt64(Int64.max),
       let database = fields["db"].flatMap(Int.init), database >= 0
     else { return nil }

@@ -99,5 +99,6 @@ extension DestinationReplay {
       source: plan.sourceAddress)
     _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
+    hasRecord = true
   }
 }

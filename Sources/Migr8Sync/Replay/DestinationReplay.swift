@@ -61,6 +61,9 @@ final class DestinationReplay: @unchecked Sendable {
   var isRepeated: Bool
   /// The snapshot that the destination's data go back to, as the record names it.
   var origin: String
+  /// Whether the destination has had a record of this job, and the run id of the server that had it.
+  var hasRecord: Bool
+  private var destinationIdentity: String?
   /// Why the next snapshot is needed.
   var snapshotReason: String?
   /// Whether a first catching up is behind it.
@@ -83,6 +86,7 @@ final class DestinationReplay: @unchecked Sendable {
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
     origin = record?.origin ?? ""
+    hasRecord = record != nil
     if let record { progress.resume(at: record.place.offset) }
   }
 
@@ -163,7 +167,26 @@ final class DestinationReplay: @unchecked Sendable {
   func openOnRecord() throws(ReplayError) -> RedisConnection {
     var connection = try connector.openAsRunner(interrupt: stopBell)
     try runner.endAbandoned(&connection)
+    try confirmRecord(&connection)
     return connection
+  }
+
+  /// A record that vanished from a server that did not restart was removed: the job was ended by another
+  /// run while this one was away, and what is there now is somebody's own. A server that has lost
+  /// everything says so by its new id.
+  private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("INFO", "server")
+    }
+    guard let identity = InfoFields(reply.text ?? "")["run_id"] else { return }
+    defer { destinationIdentity = identity }
+    guard hasRecord, identity == destinationIdentity,
+      try !JobRecord.exists(runner.identity, &connection)
+    else { return }
+    throw ReplayError(
+      "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
+        + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"
+        + " was written since (to move everything again, run the same command again)")
   }
 
   /// Sends a command whose refusal ends the session.

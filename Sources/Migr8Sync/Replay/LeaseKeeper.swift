@@ -50,7 +50,14 @@ final class LeaseKeeper: @unchecked Sendable {
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
     repeat {
-      guard try runner.renew(&connection) else {
+      switch try runner.renew(&connection) {
+      case .renewed: break
+      case .retaken:
+        // This process may have slept, or all of the destination may be gone.
+        if try !JobRecord.exists(runner.identity, &connection) {
+          progress.fail(ReplayError("the destination has lost the job's record", .restart))
+        }
+      case .takenOver:
         return progress.fail(
           ReplayError("job \(runner.identity.name) was taken over by another process"))
       }

@@ -26,13 +26,13 @@ struct ReplicaLinkTests {
       replicationID: FakePeer.identity, offset: 77, framing: .length(5))
     #expect(start == expected)
     #expect(try running.take(10) == Array("\n\r\n\nS\n*1\r\n".utf8))
-    #expect(running.link.status.phase == .following)
+    try running.await("the stream") { $0.phase == .following }
     #expect(
       running.events == [
         .snapshot(expected, reason: nil), .snapshotEnd,
         .stream(ReplicationPlace(replicationID: FakePeer.identity, offset: 77)),
       ])
-    #expect(running.link.status.receivedOffset == 82)
+    try running.await("the status") { $0.receivedOffset == 82 }
     #expect(running.link.status.boundaryOffset == 77)
     running.end()
   }

@@ -24,6 +24,7 @@ struct SimulationTests {
       seed: SeededRandom("simulation with \(readerCount) readers"), events: Self.events / 2,
       limits: limits, readerCount: readerCount)
     var options = LinkOptions(timeouts: Timeouts(ioMilliseconds: 1_500), spool: limits)
+    options.channelFailuresMax = .max
     options.pauses.firstMilliseconds = 10
     options.pauses.longestMilliseconds = 500
     // The first attachment may fail for good; the simulation is about those after it.

@@ -45,6 +45,7 @@ struct CommandOption: Sendable {
     case connectTimeout = "connect-timeout"
     case ioTimeout = "io-timeout"
     case psyncCommand = "psync-command"
+    case oneChannel = "one-channel"
     case logFormat = "log-format"
     case quiet
     case noProgress = "no-progress"

@@ -82,6 +82,10 @@ extension Command {
       CommandOption(
         name: .psyncCommand, value: "NAME", standard: "PSYNC",
         help: "What PSYNC is called at a source that has it renamed."),
+      CommandOption(
+        name: .oneChannel,
+        help: "Take the snapshot over the same connection as the stream, also where the source "
+          + "(Redis 8, Valkey 8) offers it one of its own."),
     ])
 
   private static let tls = OptionGroup(
@@ -150,7 +154,8 @@ extension Command {
     options: [
       CommandOption(
         name: .job, value: "NAME",
-        help: "The name of the job, under which the destination keeps how far it has come. Default: "
+        help:
+          "The name of the job, under which the destination keeps how far it has come. Default: "
           + "made of the servers and the rules, so that the same command goes on where it ended."),
       CommandOption(
         name: .takeOver,

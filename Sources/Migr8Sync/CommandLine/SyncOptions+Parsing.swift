@@ -58,6 +58,7 @@ extension SyncOptions {
       connectMilliseconds: try reader.timeout(.connectTimeout),
       ioMilliseconds: try reader.timeout(.ioTimeout))
     psyncCommand = try arguments.required(.psyncCommand)
+    usesTwoChannels = !arguments.has(.oneChannel)
     logFormat = try reader.logFormat()
     isQuiet = arguments.has(.quiet)
     showsProgress = ![.quiet, .noProgress, .explain].contains { arguments.has($0) }
@@ -203,7 +204,8 @@ private struct OptionReader {
     }
     guard isPlain, (1...SyncOptions.jobNameBytesMax).contains(name.utf8.count) else {
       throw wrong(
-        .job, takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'")
+        .job, takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'"
+      )
     }
     return name
   }

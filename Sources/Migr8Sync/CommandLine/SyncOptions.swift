@@ -54,6 +54,8 @@ struct SyncOptions: Sendable {
   var timeouts: Timeouts
   /// What `PSYNC` is called at the source.
   var psyncCommand: String
+  /// Whether the snapshot may come over a connection of its own.
+  var usesTwoChannels: Bool
   /// The form of what goes to stderr.
   var logFormat: LogFormat
   /// Whether only errors are written.

@@ -31,7 +31,7 @@ extension DestinationReplay {
     CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
-    host.applied(start.offset)
+    applied(start.offset)
   }
 
   /// Brings the snapshot to the destination.

@@ -21,10 +21,10 @@ extension DestinationReplay {
       runner.identity, &connection, atBoundary: record.place.offset)
     if !hasConverged { phases.enter(.catchingUp) }
     progress.resume(at: record.place.offset)
-    host.applied(record.place.offset)
+    applied(record.place.offset)
     let pipeline = Pipeline(
       connector, progress: progress,
-      role: .lane(onApplied: { [host] offset in host.applied(offset) }))
+      role: .lane(onApplied: { [self] offset in applied(offset) }))
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
       checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),

@@ -31,8 +31,8 @@ protocol ReplayHost: AnyObject, Sendable {
   func receiptTime(at offset: UInt64) -> Int64?
   /// Everything up to `offset` is applied at one destination. On any thread.
   func applied(_ offset: UInt64)
-  /// The source asks to be told as soon as everything up to `offset` is applied.
-  func acknowledge(onceApplied offset: UInt64)
+  /// The source asks to be told as soon as everything up to `offset` is applied; `applied` is now.
+  func acknowledge(onceApplied offset: UInt64, applied: UInt64)
 }
 
 /// Brings the source's data to one destination. `run` occupies a thread.
@@ -42,7 +42,7 @@ protocol ReplayHost: AnyObject, Sendable {
 final class DestinationReplay: @unchecked Sendable {
   let plan: DestinationPlan
   let runner: JobRunner
-  unowned let host: any ReplayHost
+  let host: any ReplayHost
   let progress = ReplayProgress()
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
@@ -155,6 +155,11 @@ final class DestinationReplay: @unchecked Sendable {
   func throwIfOver() throws(ReplayError) {
     try progress.throwFailure()
     if host.isStopRequested { throw .interrupted }
+  }
+
+  /// Everything up to `offset` is applied here, but for keys under repair. On any thread.
+  func applied(_ offset: UInt64) {
+    host.applied(min(offset, acknowledgeCeiling.load(ordering: .relaxed)))
   }
 
   /// Nothing that is held can serve the destination: the next session begins with a snapshot.

@@ -59,7 +59,7 @@ final class Feed {
     reader.rewind(to: offset)
   }
 
-  /// Asks the link for a snapshot, unless one has begun that was not announced here yet.
+  /// What is held does not serve the destination: a new snapshot is to come.
   func requestSnapshot(_ reason: String) {
     reader.requestSnapshot(reason)
   }

@@ -14,6 +14,10 @@ struct StreamReplay: ~Copyable {
   private var lane: Lane
   private var repairs: RepairDesk
   private var counts: RoutingCounts
+  /// How often keys were read again because the destination refused a command on them.
+  private var healed: [KeyName: Int] = [:]
+  /// More often than this a key is not read again while the lane lives.
+  private static let healingsMax = 5
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
@@ -165,7 +169,10 @@ struct StreamReplay: ~Copyable {
           + " (start again)")
     case .acknowledge:
       try lane.flush()
-      replay.host.acknowledge(onceApplied: start)
+      let applied = replay.progress.appliedOffset.load(ordering: .sequentiallyConsistent)
+      replay.host.acknowledge(
+        onceApplied: start,
+        applied: min(applied, replay.acknowledgeCeiling.load(ordering: .relaxed)))
     case .clear(let scope): try clear(scope, start)
     case .repair, .drop, .consumed, .needsKeys: break
     case .resynchronise(let error):
@@ -238,8 +245,15 @@ struct StreamReplay: ~Copyable {
     for refused in replay.progress.takeRefusals() {
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard !names.isEmpty else { throw ReplayError(refused.error) }
-      for name in names where !router.repairs.request(name, atBoundary: lane.boundary) {
-        throw ReplayError("\(refused.error), and too many keys are being repaired already")
+      for name in names {
+        // A repair that is refused as well would go round for ever.
+        healed[name, default: 0] += 1
+        guard healed[name, default: 0] <= Self.healingsMax else {
+          throw ReplayError("\(refused.error), though the key was read again several times")
+        }
+        guard router.repairs.request(name, atBoundary: lane.boundary) else {
+          throw ReplayError("\(refused.error), and too many keys are being repaired already")
+        }
       }
       counts.countHealed(names.count)
       replay.progress.notices.note("\(refused.error); the key is read again from the source")

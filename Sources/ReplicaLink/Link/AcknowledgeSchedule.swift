@@ -1,5 +1,5 @@
 // When the link sends REPLCONF ACK: once a second, when asked, and repeatedly once a marked snapshot
-// seems to have ended. A state machine without I/O; the time is a parameter.
+// has ended. A state machine without I/O; the time is a parameter.
 //
 // A source that sent an `$EOF:` framed snapshot sends nothing more until an ACK arrives, and an ACK
 // that arrives before it has noticed the end of its child process counts for nothing; it looks for

@@ -83,7 +83,13 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
       transport.wait(reads: [], writes: [], untilMilliseconds: until)
       return []
     case .line(let channel):
-      if !receiveLine(channel) { wait(reads: [channel]) }
+      // The main channel is not read while the second one talks: its first bytes are the stream's.
+      // A source that has dropped it keeps the other waiting for ever.
+      if channel == .snapshot && transport.isClosed(.main) {
+        machine.lost(closed, now: transport.nowMilliseconds)
+      } else if !receiveLine(channel) {
+        wait(reads: [channel], atMostMilliseconds: 1_000)
+      }
       return []
     case .snapshot(let limit): return receive([(.snapshot, .main, limit)])
     case .stream: return receive([(.stream, .main, .max)])
@@ -242,14 +248,15 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     }
   }
 
-  private mutating func wait(reads: [LinkChannel]) {
+  private mutating func wait(reads: [LinkChannel], atMostMilliseconds limit: Int64 = .max) {
     carryOut()
     if machine.want == .nothing { return }
     flush()
     var writes: [LinkChannel] = []
     if isHeard && !output.isEmpty { writes.append(.main) }
     if !snapshotOutput.isEmpty { writes.append(.snapshot) }
-    transport.wait(
-      reads: reads, writes: writes, untilMilliseconds: machine.deadlineMilliseconds)
+    let now = transport.nowMilliseconds
+    let deadline = min(machine.deadlineMilliseconds, now + min(limit, .max - now))
+    transport.wait(reads: reads, writes: writes, untilMilliseconds: deadline)
   }
 }

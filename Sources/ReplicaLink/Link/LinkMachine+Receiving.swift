@@ -75,13 +75,14 @@ extension LinkMachine {
 
   /// The acknowledgement to send now, if one is due.
   ///
+  /// None during a marked snapshot: it could reach the source when that has just sent the mark, and
+  /// the stream would come right behind it, so that the mark is no longer the last there is.
+  ///
   /// - Parameter applied: what is applied at every destination. No more is acknowledged than was
   ///   received: it may be of a history that is over.
   mutating func acknowledgement(of applied: UInt64, isAsked: Bool, now: Int64) -> UInt64? {
     switch state {
-    // At the mark, the acknowledgement would let the stream come: first it has to be seen that nothing
-    // follows the mark.
-    case .snapshot where schedule.isAtMark: return nil
+    case .snapshot(let start, _) where start.framing.isMarked: return nil
     case .snapshot, .both, .following:
       guard isResumable, schedule.take(isAsked: isAsked, now: now) else { return nil }
       guard let scanner else { return 0 }

@@ -75,7 +75,7 @@ struct LinkMachine: Sendable {
   var isResumable = true
   private var hasAttached = false
   private var hasBegun = false
-  /// Failures of two channels; with the second they are no longer wanted.
+  /// Failures of two channels in a row.
   private var channelFailures = 0
   var heardMilliseconds: Int64
   /// Of the snapshot's own channel.
@@ -125,7 +125,7 @@ struct LinkMachine: Sendable {
     case .pausing(let until): until
     case .connecting, .openingSecond, .ended: heardMilliseconds
     case .talking, .talkingSecond, .joining: silenceDeadline
-    case .snapshot where schedule.isAtMark: silenceDeadline
+    case .snapshot(let start, _) where start.framing.isMarked: silenceDeadline
     case .snapshot, .both, .following:
       isResumable ? min(silenceDeadline, schedule.dueMilliseconds) : silenceDeadline
     }
@@ -151,7 +151,8 @@ struct LinkMachine: Sendable {
     var handshake = ReplicaHandshake(
       ReplicaHandshake.Request(
         credentials: peer.credentials, peer: peer.name, psyncCommand: options.psyncCommand,
-        place: place, takesTwoChannels: options.usesTwoChannels && channelFailures < 2))
+        place: place,
+        takesTwoChannels: options.usesTwoChannels && channelFailures < options.channelFailuresMax))
     let action = handshake.begin()
     state = .talking(handshake)
     follow(action, handshake, now)

@@ -23,6 +23,8 @@ public struct LinkOptions: Sendable {
   public var psyncCommand = "PSYNC"
   /// Whether the snapshot may come over a connection of its own, where the source offers that.
   public var usesTwoChannels = true
+  /// How often in a row that may fail before it is tried no more.
+  var channelFailuresMax = 2
   /// The pauses between attempts.
   public var pauses = Pauses()
 

@@ -36,6 +36,8 @@ protocol LinkTransport: ~Copyable {
   mutating func send(
     _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer
+  /// Whether the peer has ended the connection, whatever it said before that is still to be read.
+  func isClosed(_ channel: LinkChannel) -> Bool
   /// Waits until a connection can be read from or written to as asked, somebody rings, or time is up.
   mutating func wait(
     reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64)
@@ -100,6 +102,14 @@ struct SocketTransport: LinkTransport, ~Copyable {
   ) throws(LinkError) -> Socket.Transfer {
     guard let connection = connections[channel.rawValue] else { return .wouldBlock }
     return try connection.socket.send(bytes)
+  }
+
+  func isClosed(_ channel: LinkChannel) -> Bool {
+    guard let connection = connections[channel.rawValue] else { return true }
+    // POLLRDHUP of Linux, which Glibc's module leaves out.
+    let hangUp: Int16 = 0x2000
+    var request = pollfd(fd: connection.socket.descriptor, events: hangUp, revents: 0)
+    return poll(&request, 1, 0) > 0
   }
 
   mutating func wait(

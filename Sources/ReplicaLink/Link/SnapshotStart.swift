@@ -32,6 +32,10 @@ extension SnapshotStart {
 }
 
 extension SnapshotStart.Framing {
+  var isMarked: Bool {
+    if case .mark = self { true } else { false }
+  }
+
   /// The framing that a source's line announces; nil when it announces none.
   init?(_ line: String) {
     if line.hasPrefix("$EOF:") && line.utf8.count == 45 {

@@ -11,6 +11,8 @@ import Testing
 /// A client that writes without pause: plain commands, transactions, scripts, keys that expire.
 private final class Writer: Sendable {
   static let keys = (0..<6).map { Array("k\($0)".utf8) }
+  /// Batches that have been answered.
+  let batchesDone = Atomic<Int>(0)
   private let isStopping = Atomic<Bool>(false)
   private let failure = Mutex<String?>(nil)
   private let thread = Mutex<NamedThread?>(nil)
@@ -25,6 +27,7 @@ private final class Writer: Sendable {
           let batch = Self.batch(&random)
           for command in batch { connection.enqueue(command) }
           for _ in batch { _ = try connection.receive() }
+          batchesDone.add(1, ordering: .relaxed)
         }
       } catch {
         failure.withLock { $0 = "\(error)" }
@@ -78,8 +81,7 @@ struct RepairOffsetTests {
   func aValueIsTheStateAtItsOffset(kind: SourceKind, isReplica: Bool) throws {
     let seed = UInt64.random(in: 0..<1_000_000)
     print("\(kind)\(isReplica ? " replica" : ""): seed \(seed)")
-    let port = try freeLoopbackPort()
-    let master = try kind.start(isReplica ? ["--port", "\(port)"] : [])
+    let (master, port) = try isReplica ? kind.startMaster() : (try kind.start(), 0)
     let replica = try isReplica ? kind.start(["--replicaof", "127.0.0.1", "\(port)"]) : nil
     let source = replica ?? master
     let asking = try TestConnection(source)
@@ -88,7 +90,7 @@ struct RepairOffsetTests {
     let recording = try RawReplica(of: source)
 
     let writer = try Writer(to: master, seed: seed)
-    let answers = try probe(asking, kind, seed)
+    let answers = try probe(asking, writer, seed)
     try writer.stop()
     let masterOffset = try TestConnection(master).offset()
     while try asking.offset() < masterOffset {}
@@ -101,12 +103,16 @@ struct RepairOffsetTests {
   }
 
   private func probe(
-    _ connection: TestConnection, _ kind: SourceKind, _ seed: UInt64
+    _ connection: TestConnection, _ writer: Writer, _ seed: UInt64
   ) throws -> [RepairAnswer] {
     var random = SeededGenerator(seed: seed ^ 1)
     let question = RepairQuestion(ServerFacts(info: try connection("INFO").text ?? ""))
     var answers: [RepairAnswer] = []
-    for _ in 0..<Self.probes {
+    // As long as it takes the writer to get something done beside it.
+    for number in 0..<100 * Self.probes {
+      if number >= Self.probes, writer.batchesDone.load(ordering: .relaxed) > 4 * Self.probes {
+        break
+      }
       let name = KeyName(
         database: Int.random(in: 0...2, using: &random),
         key: Writer.keys.randomElement(using: &random)!)

@@ -22,8 +22,7 @@ import Testing
   }
 
   /// The snapshot and the commands of a recorded link.
-  private static func parts(_ label: String) throws -> (rdb: [UInt8], commands: [CommandUnderTest])
-  {
+  static func parts(_ label: String) throws -> (rdb: [UInt8], commands: [CommandUnderTest]) {
     let bytes = try contents("\(folder)/\(label).link")
     var position = try #require(bytes.firstIndex(of: 10)) + 1
     while bytes[position] == 10 { position += 1 }

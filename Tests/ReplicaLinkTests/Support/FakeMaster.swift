@@ -221,4 +221,13 @@ extension FakePeer {
     try expect("PSYNC", "?", "-1")
     try say("+FULLRESYNC \(Self.identity) \(offset)\r\n\(framing)\r\n")
   }
+
+  /// Plays the handshake of a replica that comes back, up to its request.
+  func expectReturn(to offset: UInt64) throws {
+    try expect("REPLCONF", "capa", "eof", "capa", "psync2")
+    try say("+OK\r\n")
+    try expect("INFO", "replication")
+    try say("-NOPERM no\r\n")
+    try expect("PSYNC", Self.identity, "\(offset + 1)")
+  }
 }

@@ -14,12 +14,20 @@ final class RealServer {
   }()
   static let isPresent = program != nil
 
+  /// A program that scripts/servers provides, such as `valkey-8.1/valkey-server`; nil where it has not.
+  static func provided(_ name: String) -> String? {
+    var root = URL(fileURLWithPath: #filePath)
+    for _ in 0..<4 { root.deleteLastPathComponent() }
+    let path = root.appending(path: ".servers/\(name)").path
+    return FileManager.default.isExecutableFile(atPath: path) ? path : nil
+  }
+
   let port: UInt16
   private let folder: TemporaryFolder
   private let process: pid_t
 
   /// Starts a server and waits until it answers. It keeps no data on disk.
-  init(_ options: [String]) throws {
+  init(_ options: [String], program: String? = RealServer.program) throws {
     let folder = try TemporaryFolder()
     self.folder = folder
     // Between finding a free port and using it somebody else may take it.
@@ -27,7 +35,7 @@ final class RealServer {
       let port = try FakeMaster().port
       let process = try Self.spawn(
         [
-          Self.program ?? "redis-server", "--port", "\(port)", "--bind", "127.0.0.1",
+          program ?? "redis-server", "--port", "\(port)", "--bind", "127.0.0.1",
           "--save", "", "--dir", folder.path, "--logfile", folder.path + "/log",
           "--repl-diskless-sync-delay", "0",
         ] + options)
@@ -71,8 +79,16 @@ final class RealServer {
     var arguments = words.map { strdup($0) }
     defer { arguments.forEach { free($0) } }
     arguments.append(nil)
+    // This thread may have signals blocked that the server needs: it ends its children with SIGUSR1.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var process = pid_t()
-    guard posix_spawn(&process, words[0], nil, nil, &arguments, environ) == 0 else {
+    guard posix_spawn(&process, words[0], nil, &attributes, &arguments, environ) == 0 else {
       throw PlayError(description: "cannot start \(words[0])")
     }
     return process

@@ -116,6 +116,8 @@ final class SimulatedWorld {
 
   func disconnect(_ channel: LinkChannel) { links[channel] = nil }
 
+  func isClosed(_ channel: LinkChannel) -> Bool { links[channel] == nil }
+
   func send(
     _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer {
@@ -279,6 +281,7 @@ struct SimulatedTransport: LinkTransport, ~Copyable {
   mutating func send(
     _ channel: LinkChannel, _ bytes: UnsafeRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer { try world.send(channel, bytes) }
+  func isClosed(_ channel: LinkChannel) -> Bool { world.isClosed(channel) }
   mutating func wait(
     reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64
   ) { world.wait(until: deadline) }

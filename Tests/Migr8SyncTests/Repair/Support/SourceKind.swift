@@ -57,6 +57,18 @@ func freeLoopbackPort() throws -> Int {
   return Int(UInt16(bigEndian: address.sin_port))
 }
 
+extension SourceKind {
+  /// Starts one that a replica can reach; `--port` is in the arguments, at the returned number.
+  func startMaster() throws -> (server: RedisServer, port: Int) {
+    for _ in 0..<10 {
+      // Somebody else may take the port in between.
+      let port = try freeLoopbackPort()
+      if let server = try? start(["--port", "\(port)"]) { return (server, port) }
+    }
+    throw RedisServer.Failure(reason: "no free port")
+  }
+}
+
 /// One more connection to a test's server, through the program's own client.
 final class TestConnection {
   private var connection: RedisConnection

@@ -26,7 +26,7 @@ HOME = ".bench"
 SERVER = ".servers/redis-7.0/redis-server"
 LEASE = 10.0
 UNREACHABLE = ("connection refused", "closed the connection", "did not answer", "timed out",
-               "loading", "reset by peer", "no answer", "is a replica", "being worked on")
+               "nothing came", "loading", "reset by peer", "no answer", "is a replica", "being worked on")
 
 
 class Failed(Exception):

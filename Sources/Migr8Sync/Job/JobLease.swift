@@ -8,7 +8,7 @@ import ReplicaLink
 
 /// The process that works on a job, as others see it.
 struct JobRunner: Sendable, Equatable {
-  /// How long a lease lasts, in milliseconds; it is renewed five times as often.
+  /// How long a lease lasts, in milliseconds; it is renewed twenty times as often.
   static let leaseMilliseconds: Int64 = 10_000
 
   /// `host:pid:random`.

@@ -184,10 +184,12 @@ final class DestinationReplay: @unchecked Sendable {
       try connection.command("INFO", "server")
     }
     guard let identity = InfoFields(reply.text ?? "")["run_id"] else { return }
-    defer { destinationIdentity = identity }
-    guard hasRecord, identity == destinationIdentity,
-      try !JobRecord.exists(runner.identity, &connection)
-    else { return }
+    let exists = try JobRecord.exists(runner.identity, &connection)
+    guard hasRecord, !exists, identity == destinationIdentity else {
+      hasRecord = exists
+      destinationIdentity = identity
+      return
+    }
     throw ReplayError(
       "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
         + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"

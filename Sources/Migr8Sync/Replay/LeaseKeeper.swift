@@ -7,7 +7,8 @@ import ReplicaLink
 ///
 /// `@unchecked Sendable`: `isStopping` is guarded by `monitor`, the rest is immutable.
 final class LeaseKeeper: @unchecked Sendable {
-  private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 5
+  /// So often that a destination with a `timeout` of one second does not close the connection.
+  private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 20
 
   private let runner: JobRunner
   private let connector: DestinationConnector

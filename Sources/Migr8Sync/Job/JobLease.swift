@@ -8,7 +8,7 @@ import ReplicaLink
 
 /// The process that works on a job, as others see it.
 struct JobRunner: Sendable, Equatable {
-  /// How long a lease lasts, in milliseconds; it is renewed five times as often.
+  /// How long a lease lasts, in milliseconds; it is renewed twenty times as often.
   static let leaseMilliseconds: Int64 = 10_000
 
   /// `host:pid:random`.
@@ -30,6 +30,9 @@ struct JobRunner: Sendable, Equatable {
   private var connectionBeginning: String { "migr8sync:\(identity.name):" }
   /// What this runner's connections call themselves.
   var connectionName: String { connectionBeginning + id }
+  /// What the one connection calls itself that only renews the lease.
+  var leaseConnectionName: String { connectionName + Self.leaseSuffix }
+  private static let leaseSuffix = ":lease"
 
   /// How an attempt to become the job's runner ended.
   enum Acquisition: Sendable, Equatable {
@@ -51,8 +54,8 @@ struct JobRunner: Sendable, Equatable {
         guard let holder = try ask(&connection, ["GET", key]).text else { continue }
         if holder != id {
           let milliseconds = try ask(&connection, ["PTTL", key]).integer ?? 0
-          let isAlive = try connections(&connection)?.contains { $0.runner == holder } ?? true
-          guard isForced || !isAlive else {
+          let isHeld = isForced ? false : try isAtWork(holder, &connection)
+          if isHeld {
             return .held(by: holder, milliseconds: max(0, milliseconds))
           }
           guard try replace(holder, &connection) else { continue }
@@ -70,16 +73,58 @@ struct JobRunner: Sendable, Equatable {
     guard reply == .null, let holder = try ask(&connection, ["GET", key]).text, holder != id else {
       return
     }
+    guard try isAtWork(holder, &connection) else {
+      throw ReplayError(
+        "the lease of job \(identity.name) at \(connection.peer) is that of \(holder), which is not"
+          + " there: this run goes on when it has run out", .transient)
+    }
     throw ReplayError(
       "job \(identity.name) was taken over by \(holder); this run has ended and has written nothing"
         + " since")
   }
 
-  /// Makes the lease last; false when the job is another's by now.
-  func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
-    if let holder = try ask(&connection, ["GET", key]).text, holder != id { return false }
-    _ = try ask(&connection, ["SET", key, id, "PX", "\(Self.leaseMilliseconds)"])
-    return true
+  /// Whether `holder`, whose lease it is, has connections. One that has none has died before a failover
+  /// in which this runner's own lease was lost, or is about to come back: then it will be seen.
+  private func isAtWork(
+    _ holder: String, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> Bool {
+    try connections(&connection)?.contains { $0.runner == holder } ?? true
+  }
+
+  /// Ends the connections that this runner has given up. What they had sent may still be on its way,
+  /// or wait at the destination to be read: without this it would be carried out after the checkpoint
+  /// was read again, and so twice.
+  ///
+  /// Call it while none but `connection` and the lease's is in use.
+  func endAbandoned(_ connection: inout RedisConnection) throws(ReplayError) {
+    for own in try connections(&connection) ?? [] where own.runner == id && !own.isLease {
+      // By default CLIENT KILL spares the connection that it comes on.
+      _ = try ask(&connection, ["CLIENT", "KILL", "ID", own.id])
+    }
+  }
+
+  /// What became of a lease that was to be renewed.
+  enum Renewal: Sendable, Equatable {
+    case renewed
+    /// It had vanished, and was taken again: with it more may have.
+    case retaken
+    case takenOver
+  }
+
+  /// Makes the lease last.
+  ///
+  /// The time is prolonged without writing the id again: that could undo what another has written since
+  /// the question.
+  func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Renewal {
+    if let holder = try ask(&connection, ["GET", key]).text {
+      guard holder == id else {
+        return try isAtWork(holder, &connection) ? .takenOver : .renewed
+      }
+      _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
+      return .renewed
+    }
+    let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
+    return reply == .null ? .takenOver : .retaken
   }
 
   /// Gives the job back: the next runner need not wait.
@@ -114,7 +159,7 @@ struct JobRunner: Sendable, Equatable {
   /// The connections of the job's runners; nil when CLIENT LIST is not permitted.
   private func connections(
     _ connection: inout RedisConnection
-  ) throws(ReplayError) -> [(id: String, runner: String)]? {
+  ) throws(ReplayError) -> [(id: String, runner: String, isLease: Bool)]? {
     let reply = try ReplayError.wrap { () throws(LinkError) in
       try connection.command("CLIENT", "LIST")
     }
@@ -129,7 +174,10 @@ struct JobRunner: Sendable, Equatable {
         }
       }
       guard let id, let runner else { return nil }
-      return (String(id), String(runner))
+      let isLease = runner.hasSuffix(Self.leaseSuffix)
+      return (
+        String(id), String(isLease ? runner.dropLast(Self.leaseSuffix.count) : runner), isLease
+      )
     }
   }
 

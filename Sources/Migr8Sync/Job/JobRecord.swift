@@ -1,10 +1,13 @@
 // The record of a job: a hash at the destination that says how far the job has come there. It is
 // written in the same transaction as the data it speaks of, so it is never wrong about it.
 //
-//   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · rules … · source … · version … · time …
+//   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · origin … · rules … · source …
+//                        · version … · time …
 //
 // `replid`, `offset` and `db` are the checkpoint: everything up to that offset of the source's
-// history is applied here, and the next command acts on that db of the source.
+// history is applied here, and the next command acts on that db of the source. `origin` is the place of
+// the snapshot that it all began with: a destination that has lost its last writes may have gone back to
+// a checkpoint of another history, with the same numbers.
 
 import ReplicaLink
 
@@ -21,6 +24,8 @@ struct JobRecord: Sendable, Equatable {
   var phase: Phase
   /// What is applied.
   var place: ReplicationPlace
+  /// The snapshot that it goes back to; nil where the record does not say.
+  var origin: String?
   /// The source's db that the command behind it acts on.
   var database: Int
   /// The rules the job was begun with.
@@ -57,24 +62,38 @@ struct JobRecord: Sendable, Equatable {
     return record
   }
 
+  /// Whether there is a record that somebody wrote whole, and not only a checkpoint that came after its
+  /// removal.
+  static func exists(
+    _ identity: JobIdentity, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> Bool {
+    let command = [Array("HEXISTS".utf8), identity.recordKey, Array("phase".utf8)]
+    return try DestinationReplay.ask(&connection, command).integer == 1
+  }
+
   private init?(_ fields: [String: String]) {
-    guard let phase = fields["phase"].flatMap(Phase.init), let id = fields["replid"],
+    // Where somebody has emptied the destination the next checkpoint writes only what moves: then
+    // there is nothing behind it.
+    guard let phase = Phase(rawValue: fields["phase"] ?? "snapshot"), let id = fields["replid"],
       let offset = fields["offset"].flatMap(UInt64.init), offset <= UInt64(Int64.max),
       let database = fields["db"].flatMap(Int.init), database >= 0
     else { return nil }
     self.phase = phase
     place = ReplicationPlace(replicationID: id, offset: offset)
     self.database = database
+    origin = fields["origin"]
     rules = fields["rules"] ?? ""
     source = fields["source"] ?? ""
     version = fields["version"] ?? ""
   }
 
   init(
-    phase: Phase, place: ReplicationPlace, database: Int, rules: String, source: String
+    phase: Phase, place: ReplicationPlace, origin: String, database: Int, rules: String,
+    source: String
   ) {
     self.phase = phase
     self.place = place
+    self.origin = origin
     self.database = database
     self.rules = rules
     self.source = source
@@ -85,7 +104,8 @@ struct JobRecord: Sendable, Equatable {
   func command(_ identity: JobIdentity) -> [[UInt8]] {
     let fields = [
       ("phase", phase.rawValue), ("replid", place.replicationID), ("offset", "\(place.offset)"),
-      ("db", "\(database)"), ("rules", rules), ("source", source), ("version", version),
+      ("origin", origin ?? ""), ("db", "\(database)"), ("rules", rules), ("source", source),
+      ("version", version),
       ("time", "\(Clock.wallMilliseconds())"),
     ]
     return [Array("HSET".utf8), identity.recordKey]

@@ -47,14 +47,16 @@ struct JobStart: Sendable {
     to record: JobRecord, _ identity: JobIdentity, _ findings: PreflightFindings,
     _ options: SyncOptions
   ) -> PreflightRefusal? {
-    if record.rules != identity.rules {
+    if !record.rules.isEmpty, record.rules != identity.rules {
       return PreflightRefusal(
         "job \(identity.name) was begun with other rules: then \(record.rules); now"
           + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)"
       )
     }
     let address = "\(options.source.endpoint)"
-    guard record.source != address, let source = findings.source else { return nil }
+    guard !record.source.isEmpty, record.source != address, let source = findings.source else {
+      return nil
+    }
     if source.knowsHistory(record.place.replicationID) { return nil }
     return PreflightRefusal(
       "job \(identity.name) was begun with the source \(record.source), and \(address) does not"
@@ -68,8 +70,8 @@ struct JobStart: Sendable {
   ) throws(ReplayError) -> RedisConnection {
     let plan = DestinationPlan(options, findings)
     let connector = DestinationConnector(
-      locator: plan.locator, timeouts: timeouts ?? plan.timeouts,
-      connectionName: runner.connectionName)
+      locator: plan.locator, timeouts: timeouts ?? plan.timeouts, runner: runner,
+      recordDatabase: plan.recordDatabase)
     var connection = try connector.open(interrupt: nil)
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
@@ -81,6 +83,7 @@ struct JobStart: Sendable {
     _ runner: JobRunner, isDone: Bool, _ connection: inout RedisConnection
   ) throws(ReplayError) {
     if isDone {
+      try runner.confirm(&connection)
       _ = try DestinationReplay.ask(
         &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
     }

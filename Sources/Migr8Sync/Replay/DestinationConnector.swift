@@ -8,20 +8,42 @@ struct DestinationConnector: Sendable {
   /// Where the destination is; asked every time.
   let locator: ServerLocator
   let timeouts: Timeouts
-  /// What the connections call themselves; without spaces.
-  let connectionName: String
+  let runner: JobRunner
+  /// The destination's db where the job's record lies.
+  let recordDatabase: Int
+  /// Whether the connections only renew the lease.
+  var isForLease = false
 
   /// Connects, logs in and says its name.
   ///
   /// - Parameter interrupt: ends this and every later wait on the connection when it rings.
-  /// - Throws: `.transient` where trying again may help.
+  /// - Throws: `.transient`: the preflight could do the same, so whatever is in the way may pass.
   func open(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
-    try ReplayError.wrap { () throws(LinkError) in
+    do throws(LinkError) {
       var connection = try RedisConnection.open(
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
       // A user without the right to it loses nothing but the name.
-      _ = try connection.command("CLIENT", "SETNAME", connectionName)
+      let reply = try connection.command(
+        "CLIENT", "SETNAME", isForLease ? runner.leaseConnectionName : runner.connectionName)
+      // What is said unasked at the door stands where the answer should be.
+      if let line = reply.errorLine, line.contains("max number of clients") {
+        throw LinkError(
+          .rejected, "connecting to \(connection.peer)", "it has as many clients as it may have",
+          advice: "raise its maxclients, or see who they are in CLIENT LIST")
+      }
       return connection
+    } catch {
+      throw ReplayError(error.description, error.code == .stopped ? .interruption : .transient)
     }
+  }
+
+  /// Connects, selects the db of the record, and makes sure that the job is still this runner's: asked
+  /// behind the name, so that whoever takes over meanwhile sees the connection and ends it.
+  func openAsRunner(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
+    var connection = try open(interrupt: interrupt)
+    _ = try DestinationReplay.ask(
+      &connection, [Array("SELECT".utf8), Array("\(recordDatabase)".utf8)])
+    try runner.confirm(&connection)
+    return connection
   }
 }

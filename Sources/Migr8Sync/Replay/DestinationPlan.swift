@@ -64,5 +64,9 @@ struct DestinationPlan: Sendable {
   }
 
   /// Whether all that the destination holds came from this job.
-  var isDestinationOurs: Bool { facts?.keyCounts.isEmpty ?? false }
+  /// Only a job that moves everything has a destination of its own: beside one with a rule others may
+  /// have begun since.
+  var isDestinationOurs: Bool {
+    filter.matchesEverything && facts?.keyCounts.isEmpty ?? false
+  }
 }

@@ -8,20 +8,27 @@ extension DestinationReplay {
   /// Loads the snapshot that the link has announced, or asks it for one.
   func load() throws(ReplayError) {
     guard let start = feed.takeSnapshot() else {
-      feed.requestSnapshot("the destination does not hold a whole snapshot")
+      // A destination that takes nothing must not cost the source one snapshot after another.
+      try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
+      feed.requestSnapshot(snapshotReason ?? "the destination does not hold a whole snapshot")
       try awaitLink { feed.announced != nil }
       return try load()
     }
+    snapshotReason = nil
     phases.enter(.snapshot)
     snapshotCounters.reset()
     progress.beginSnapshot()
-    try writeRecord(.snapshot, start)
+    origin = "\(start.replicationID):\(start.offset)"
+    let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
+    try writeRecord(.snapshot, place)
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)
     if let known { try reconcile(known) }
     try persistLateSkips()
-    try writeRecord(.stream, start)
+    CrashPoint.snapshotWritten.pass()
+    try writeRecord(.stream, place)
+    CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
     applied(start.offset)
@@ -83,14 +90,15 @@ extension DestinationReplay {
     try SkippedKeys.add(late, to: runner.identity, &connection)
   }
 
-  private func writeRecord(_ phase: JobRecord.Phase, _ start: SnapshotStart) throws(ReplayError) {
+  private func writeRecord(
+    _ phase: JobRecord.Phase, _ place: ReplicationPlace
+  ) throws(ReplayError) {
     var connection = try openOnRecord()
     let record = JobRecord(
-      phase: phase,
-      place: ReplicationPlace(replicationID: start.replicationID, offset: start.offset),
-      database: 0, rules: runner.identity.rules, source: plan.sourceAddress
-    )
+      phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
+      source: plan.sourceAddress)
     _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     _ = try Self.ask(&connection, record.command(runner.identity))
+    hasRecord = true
   }
 }

@@ -5,20 +5,7 @@ import ReplicaLink
 extension DestinationReplay {
   /// Follows the stream until the run is over or has to begin again.
   func follow(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
-    var connection = try openOnRecord()
-    guard let record = try JobRecord.read(runner.identity, &connection), record.phase == .stream
-    else {
-      isLoaded = false
-      progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
-      throw ReplayError("the record is gone", .restart)
-    }
-    guard feed.rewind(to: record.place.offset) else {
-      requestSnapshot(
-        "the destination stands at offset \(record.place.offset), which is held no more")
-      throw ReplayError("the stream is not held", .restart)
-    }
-    let repairs = try RepairBook.read(
-      runner.identity, &connection, atBoundary: record.place.offset)
+    let (record, repairs) = try readCheckpoint()
     if !hasConverged { phases.enter(.catchingUp) }
     progress.resume(at: record.place.offset)
     applied(record.place.offset)
@@ -35,5 +22,24 @@ extension DestinationReplay {
     pause.reset()
     progress.notices.goesOn()
     return try stream.run()
+  }
+
+  /// Goes to where the destination stands, and reads what is under repair there.
+  private func readCheckpoint() throws(ReplayError) -> (JobRecord, RepairBook) {
+    var connection = try openOnRecord()
+    let record = try JobRecord.read(runner.identity, &connection)
+    guard let record, record.phase == .stream, record.origin ?? origin == origin else {
+      isLoaded = false
+      progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
+      throw ReplayError("the record is gone", .restart)
+    }
+    guard feed.rewind(to: record.place.offset) else {
+      requestSnapshot(
+        "the destination stands at offset \(record.place.offset), which is held no more")
+      throw ReplayError("the stream is not held", .restart)
+    }
+    let repairs = try RepairBook.read(
+      runner.identity, &connection, atBoundary: record.place.offset)
+    return (record, repairs)
   }
 }

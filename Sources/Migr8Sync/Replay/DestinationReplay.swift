@@ -62,6 +62,13 @@ final class DestinationReplay: @unchecked Sendable {
   var isLoaded: Bool
   /// Whether keys of an earlier snapshot of this job may be there.
   var isRepeated: Bool
+  /// The snapshot that the destination's data go back to, as the record names it.
+  var origin: String
+  /// Whether the destination has had a record of this job, and the run id of the server that had it.
+  var hasRecord: Bool
+  private var destinationIdentity: String?
+  /// Why the next snapshot is needed.
+  var snapshotReason: String?
   /// Whether a first catching up is behind it.
   var hasConverged = false
 
@@ -76,10 +83,13 @@ final class DestinationReplay: @unchecked Sendable {
     self.stopBell = stopBell
     feed = Feed(reader)
     connector = DestinationConnector(
-      locator: plan.locator, timeouts: plan.timeouts, connectionName: runner.connectionName)
+      locator: plan.locator, timeouts: plan.timeouts, runner: runner,
+      recordDatabase: plan.recordDatabase)
     targets = DestinationDatabases(connector, interrupt: stopBell)
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
+    origin = record?.origin ?? ""
+    hasRecord = record != nil
     if let record { progress.resume(at: record.place.offset) }
   }
 
@@ -101,7 +111,10 @@ final class DestinationReplay: @unchecked Sendable {
       } catch {
         progress.forgetFailure()
         switch error.kind {
-        case .failure, .interruption: throw error
+        case .failure:
+          if error.leavesGap { markIncomplete() }
+          throw error
+        case .interruption: throw error
         case .restart: continue
         case .transient:
           progress.notices.waiting("\(error); trying again")
@@ -109,6 +122,20 @@ final class DestinationReplay: @unchecked Sendable {
         }
       }
     }
+  }
+
+  /// A command was refused inside a transaction whose checkpoint says that it is applied: later runs
+  /// must not go on behind it.
+  private func markIncomplete() {
+    do throws(ReplayError) {
+      var connection = try openOnRecord()
+      let phase = JobRecord.Phase.snapshot.rawValue
+      _ = try Self.ask(
+        &connection,
+        [
+          Array("HSET".utf8), runner.identity.recordKey, Array("phase".utf8), Array(phase.utf8),
+        ])
+    } catch {}
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
@@ -138,18 +165,38 @@ final class DestinationReplay: @unchecked Sendable {
     host.applied(min(offset, acknowledgeCeiling.load(ordering: .relaxed)))
   }
 
-  /// Nothing that is held can serve the destination.
+  /// Nothing that is held can serve the destination: the next session begins with a snapshot.
   func requestSnapshot(_ reason: String) {
     isLoaded = false
-    feed.requestSnapshot(reason)
+    snapshotReason = reason
   }
 
-  /// Opens a connection of the job, on the db of its record.
+  /// Opens a connection of the job, on the db of its record. No other may be in use.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
-    var connection = try connector.open(interrupt: stopBell)
-    _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
-    try runner.confirm(&connection)
+    var connection = try connector.openAsRunner(interrupt: stopBell)
+    try runner.endAbandoned(&connection)
+    try confirmRecord(&connection)
     return connection
+  }
+
+  /// A record that vanished from a server that did not restart was removed: the job was ended by another
+  /// run while this one was away, and what is there now is somebody's own. A server that has lost
+  /// everything says so by its new id.
+  private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("INFO", "server")
+    }
+    guard let identity = InfoFields(reply.text ?? "")["run_id"] else { return }
+    let exists = try JobRecord.exists(runner.identity, &connection)
+    guard hasRecord, !exists, identity == destinationIdentity else {
+      hasRecord = exists
+      destinationIdentity = identity
+      return
+    }
+    throw ReplayError(
+      "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
+        + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"
+        + " was written since (to move everything again, run the same command again)")
   }
 
   /// Sends a command whose refusal ends the session.

@@ -228,6 +228,11 @@ struct Lane: ~Copyable {
     isRecordLost = false
     recordsOldDatabase = nil
     repairs = RepairBook.Changes()
+    if CrashPoint.beforeExec.isDue {
+      try submit()
+      try pipeline.drain()
+      CrashPoint.beforeExec.die()
+    }
     batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     note(batch, boundary)
     batch.boundaryOffset = boundary

@@ -7,7 +7,8 @@ import ReplicaLink
 ///
 /// `@unchecked Sendable`: `isStopping` is guarded by `monitor`, the rest is immutable.
 final class LeaseKeeper: @unchecked Sendable {
-  private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 5
+  /// So often that a destination with a `timeout` of one second does not close the connection.
+  private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 20
 
   private let runner: JobRunner
   private let connector: DestinationConnector
@@ -19,7 +20,9 @@ final class LeaseKeeper: @unchecked Sendable {
 
   init(_ replay: DestinationReplay) {
     runner = replay.runner
-    connector = replay.connector
+    var connector = replay.connector
+    connector.isForLease = true
+    self.connector = connector
     database = replay.plan.recordDatabase
     progress = replay.progress
   }
@@ -27,10 +30,10 @@ final class LeaseKeeper: @unchecked Sendable {
   /// Starts the thread.
   func start() -> NamedThread {
     NamedThread("lease") { [self] in
-      while pause() {
+      repeat {
         // A destination that cannot be reached is the lane's and the loaders' to report.
         do throws(ReplayError) { try renewWhileConnected() } catch {}
-      }
+      } while pause()
     }
   }
 
@@ -48,7 +51,14 @@ final class LeaseKeeper: @unchecked Sendable {
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
     repeat {
-      guard try runner.renew(&connection) else {
+      switch try runner.renew(&connection) {
+      case .renewed: break
+      case .retaken:
+        // This process may have slept, or all of the destination may be gone.
+        if try !JobRecord.exists(runner.identity, &connection) {
+          progress.fail(ReplayError("the destination has lost the job's record", .restart))
+        }
+      case .takenOver:
         return progress.fail(
           ReplayError("job \(runner.identity.name) was taken over by another process"))
       }

@@ -9,20 +9,26 @@ import ReplicaLink
 final class Notices: @unchecked Sendable {
   /// More lines than this are not kept while nobody prints them.
   private static let linesMax = 1_000
+  /// More reasons than this are not said of one obstacle.
+  private static let reasonsMax = 10
 
   private let monitor = Monitor()
   private var lines: [String] = []
   private var obstacle: String?
+  /// What was said since the present obstacle arose.
+  private var said: Set<String> = []
 
   /// Something has happened.
   func note(_ line: String) {
     monitor.withLock { if lines.count < Self.linesMax { lines.append(line) } }
   }
 
-  /// The run waits for something to pass; said once however often it is tried.
+  /// The run waits for something to pass. Each reason is said once, however often it is tried.
   func waiting(_ line: String) {
     monitor.withLock {
-      if obstacle == nil, lines.count < Self.linesMax { lines.append(line) }
+      if said.count < Self.reasonsMax, said.insert(line).inserted, lines.count < Self.linesMax {
+        lines.append(line)
+      }
       obstacle = line
     }
   }
@@ -32,6 +38,7 @@ final class Notices: @unchecked Sendable {
     monitor.withLock {
       if obstacle != nil { lines.append("the destination takes data again") }
       obstacle = nil
+      said = []
     }
   }
 

@@ -58,7 +58,8 @@ final class Pipeline: @unchecked Sendable {
   func start(_ name: String) -> NamedThread {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
-        var wire = PipelineWire(self, try connector.open(interrupt: closingBell).takeSocket())
+        var wire = PipelineWire(
+          self, try connector.openAsRunner(interrupt: closingBell).takeSocket())
         try wire.run()
       } catch {
         // Who closes a pipeline does not ask how it ended.
@@ -138,6 +139,7 @@ final class Pipeline: @unchecked Sendable {
 
   /// Every command of `batch` was answered.
   func complete(_ batch: Batch) {
+    if batch.checkpointOffset > 0 { CrashPoint.afterReply.pass() }
     progress.keysWritten.add(UInt64(batch.keyCount), ordering: .relaxed)
     progress.bytesWritten.add(UInt64(batch.bytes.count), ordering: .relaxed)
     progress.bytesInFlight.subtract(batch.bytes.count, ordering: .relaxed)
@@ -159,6 +161,8 @@ final class Pipeline: @unchecked Sendable {
 
   private func publish(_ offset: UInt64) {
     _ = progress.appliedOffset.max(offset, ordering: .acquiringAndReleasing)
-    if case .lane(let onApplied) = role { onApplied(offset) }
+    guard case .lane(let onApplied) = role else { return }
+    CrashPoint.beforeAcknowledge.pass()
+    onApplied(offset)
   }
 }

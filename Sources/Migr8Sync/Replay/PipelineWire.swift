@@ -82,6 +82,7 @@ struct PipelineWire: ~Copyable {
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
       sendIndex += 1
+      if batch.checkpointOffset > 0 { CrashPoint.afterExec.pass() }
       isInside = batch.isOpenEnded
       finishAnsweredBatches()
     }
@@ -186,7 +187,9 @@ struct PipelineWire: ~Copyable {
       noteRefusal(index, line, batch)
       for error in scanner.furtherErrors { noteRefusal(error.index, error.line, batch) }
     case (.errorInArray(let index, let line), _):
-      throw refusal(line, refusedCommand(index, batch).arguments, batch)
+      var error = refusal(line, refusedCommand(index, batch).arguments, batch)
+      error.leavesGap = true
+      throw error
     }
   }
 

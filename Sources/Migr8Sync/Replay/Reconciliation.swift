@@ -35,7 +35,10 @@ struct Reconciliation: ~Copyable {
     try keys.remove { (database, key) throws(ReplayError) in
       try checkpoint()
       let source = plan.databases.source(of: database, filter: plan.filter)
-      return !snapshot.contains(key, database: source) && !skipped.contains(key, database: source)
+      guard !snapshot.contains(key, database: source), !skipped.contains(key, database: source)
+      else { return false }
+      CrashPoint.reconciling.pass()
+      return true
     }
   }
 }

@@ -22,6 +22,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   let description: String
   /// What becomes of the run.
   var kind = Kind.failure
+  /// A command of the stream was refused, and the checkpoint is behind it all the same.
+  var leavesGap = false
 
   init(_ description: String, _ kind: Kind = .failure) {
     self.description = description

@@ -16,8 +16,11 @@ final class Application: Sendable {
   private let failure = Mutex<String?>(nil)
   private let thread = Mutex<pthread_t?>(nil)
 
-  /// Starts to write. `pauseMicroseconds` between batches sets the rate.
-  init(to server: TestServer, seed: UInt64, pauseMicroseconds: UInt32 = 3000) throws {
+  /// Starts to write. `pauseMicroseconds` between batches sets the rate; without `brief` keys none
+  /// expires, so that a destination which lags for seconds has nothing to expire by its own clock.
+  init(
+    to server: TestServer, seed: UInt64, pauseMicroseconds: UInt32 = 3000, brief: Bool = true
+  ) throws {
     let port = server.port
     print("the application's seed: \(seed)")
     thread.withLock {
@@ -31,6 +34,9 @@ final class Application: Sendable {
               ["SELECT", Self.databases.randomElement(using: &random) ?? 0]
             ]
             for _ in 0..<10 { batch += Self.someCommands(&random) }
+            if !brief {
+              batch.removeAll { $0.count > 1 && "\($0[1])".contains(":brief:") }
+            }
             _ = try client.pipeline(batch)
             commandsDone.add(batch.count, ordering: .relaxed)
             usleep(pauseMicroseconds)

@@ -1,5 +1,6 @@
-// Stands between the tool and a real source, and does one harm to the bytes that the source sends: so a
-// stream breaks in the middle of a command, or a snapshot arrives with one wrong byte.
+// Stands between the tool and a real source, and does harm to the bytes that the source sends: so a
+// stream breaks in the middle of a command, a snapshot arrives with one wrong byte, or nothing arrives
+// at all on connections that stay open.
 
 import Glibc
 import Synchronization
@@ -10,18 +11,32 @@ final class FaultyProxy: Sendable {
   enum Fault: Sendable {
     /// So many bytes behind the marker every connection is closed, and no new one is accepted.
     case cut(behind: [UInt8], bytes: Int)
+    /// The same, but new connections are accepted, and come to no harm.
+    case cutOnce(behind: [UInt8], bytes: Int)
     /// The byte so far behind the marker arrives with one bit changed.
     case flip(behind: [UInt8], bytes: Int)
   }
 
   let port: Int
   private let target: Int
-  private let fault: Fault
+  private let fault: Fault?
   private let listener: Listener
   private let connections = Mutex<[Int32]>([])
   private let hasStruck = Atomic<Bool>(false)
+  /// While set, connections stay open, and nothing passes; not even the end of one.
+  let isHole = Atomic<Bool>(false)
+  private let delayMicroseconds: UInt32
+  private let bytesPerSecond: Int
 
-  init(to server: TestServer, _ fault: Fault) throws {
+  /// - Parameters:
+  ///   - delayMilliseconds: how long everything is held up on its way, in both directions.
+  ///   - bytesPerSecond: how much passes in a second on one connection.
+  init(
+    to server: TestServer, _ fault: Fault? = nil, delayMilliseconds: UInt32 = 0,
+    bytesPerSecond: Int = .max
+  ) throws {
+    delayMicroseconds = delayMilliseconds * 1000
+    self.bytesPerSecond = bytesPerSecond
     listener = try Listener()
     port = listener.port
     target = server.port
@@ -37,8 +52,15 @@ final class FaultyProxy: Sendable {
   /// Ends every connection and accepts no more. Call it when the test is over.
   func stop() {
     listener.stop()
+    drop()
+  }
+
+  /// Ends every connection; new ones are accepted.
+  func drop() {
     connections.withLock { for connection in $0 { shutdown(connection, Int32(SHUT_RDWR)) } }
   }
+
+  private var isOnce: Bool { if case .cutOnce = fault { true } else { false } }
 
   private func acceptConnections() {
     while let near = listener.accept() {
@@ -56,19 +78,25 @@ final class FaultyProxy: Sendable {
   /// them here could hit a number that another thread has been given in the meantime.
   private func relay(from input: Int32, to output: Int32, damaging: Bool) {
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    var harm = Harm(fault)
+    var harm = fault.map { Harm($0) }
     while true {
       let count = read(input, &chunk, chunk.count)
       if count < 0 && errno == EINTR { continue }
       if count <= 0 { break }
       var bytes = Array(chunk[..<count])
-      let isDone = damaging && harm.strike(&bytes)
+      if delayMicroseconds > 0 { usleep(delayMicroseconds) }
+      if bytesPerSecond < .max { usleep(UInt32(count * 1_000_000 / bytesPerSecond)) }
+      while isHole.load(ordering: .acquiring) { usleep(2000) }
+      let isArmed = damaging && !(isOnce && struck)
+      let isDone = isArmed && (harm?.strike(&bytes) ?? false)
       guard (try? sendAll(output, bytes)) != nil else { break }
       if isDone {
         hasStruck.store(true, ordering: .releasing)
         if case .cut = fault { stop() }
+        if isOnce { drop() }
       }
     }
+    while isHole.load(ordering: .acquiring) { usleep(2000) }
     shutdown(input, Int32(SHUT_RDWR))
     shutdown(output, Int32(SHUT_RDWR))
   }
@@ -87,7 +115,8 @@ private struct Harm {
   init(_ fault: FaultyProxy.Fault) {
     self.fault = fault
     switch fault {
-    case .cut(let marker, let bytes), .flip(let marker, let bytes):
+    case .cut(let marker, let bytes), .cutOnce(let marker, let bytes),
+      .flip(let marker, let bytes):
       self.marker = marker
       distance = bytes
     }
@@ -108,7 +137,7 @@ private struct Harm {
     guard place < bytes.count else { return false }
     remaining = -1
     switch fault {
-    case .cut: bytes.removeSubrange(place...)
+    case .cut, .cutOnce: bytes.removeSubrange(place...)
     case .flip: bytes[place] ^= 0x10
     }
     return true

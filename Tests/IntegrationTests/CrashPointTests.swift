@@ -1,0 +1,81 @@
+// The process dies at each named step between the source's bytes and the destination's data; the next
+// run goes on, and nothing is lost, done twice, or copied again without need.
+
+import Glibc
+import Testing
+
+@Suite("Dying at the worst moment", .ownThread)
+struct CrashPointTests {
+  private func start(
+    _ source: TestServer, _ destination: TestServer, dyingAt point: String? = nil
+  ) throws -> Subprocess {
+    try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"],
+      environment: point.map { ["MIGR8SYNC_CRASH_AT": $0] } ?? [:])
+  }
+
+  private func awaitDeath(_ tool: Subprocess) throws {
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 128 + SIGKILL, "\(result)")
+  }
+
+  /// Brings the run that goes on to its end, and compares.
+  private func conclude(
+    _ source: TestServer, _ destination: TestServer, _ native: NativeReplica,
+    _ application: Application, fulls: Int
+  ) throws {
+    let tool = try start(source, destination)
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try application.awaitCommands(500)
+    try application.stop()
+    try source.awaitToolInSync(tool, besides: [native.server.port])
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    try native.promote()
+    try expectEqual(
+      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
+    #expect(try source.resynchronisations()[0] == "\(fulls)", "\(result)")
+  }
+
+  /// Each at its first time and at a later one, again and again without a success in between.
+  @Test(arguments: ["before-exec", "after-exec", "after-reply", "before-ack"])
+  func inTheStream(point: String) throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
+    for count in [1, 7, 2, 30] {
+      try awaitDeath(try start(source, destination, dyingAt: "\(point):\(count)"))
+      try application.awaitCommands(100)
+    }
+    try conclude(source, destination, native, application, fulls: 2)
+  }
+
+  @Test(arguments: [("snapshot-written", 3), ("snapshot-recorded", 2)])
+  func betweenSnapshotAndStream(point: String, fulls: Int) throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    try SampleData.fill(source)
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
+    try awaitDeath(try start(source, destination, dyingAt: point))
+    try conclude(source, destination, native, application, fulls: fulls)
+  }
+
+  @Test func whileKeysAreRemovedThatTheSourceNoLongerHas() throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    let writer = try source.client()
+    _ = try writer.pipeline((0..<5000).map { ["SET", "bump:gone:\($0)", $0] })
+    try SampleData.fill(source)
+    let native = try NativeReplica(of: source)
+    try awaitDeath(try start(source, destination, dyingAt: "snapshot-written"))
+    _ = try writer.pipeline((0..<5000).map { ["DEL", "bump:gone:\($0)"] })
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
+    try awaitDeath(try start(source, destination, dyingAt: "reconciling:1500"))
+    #expect(try destination.client()("EXISTS", "bump:app:n:1").number != nil)
+    try conclude(source, destination, native, application, fulls: 4)
+    #expect(try destination.client()("KEYS", "bump:gone:*").elements.isEmpty)
+  }
+}

@@ -1,6 +1,7 @@
 // The entry point of the program: hands the command line to the subcommand it names.
 
 import Glibc
+import ReplicaLink
 
 @main
 enum Migr8SyncMain {
@@ -20,8 +21,20 @@ enum Migr8SyncMain {
       StandardError.write(line + "\n")
       return .usage
     case .sync(let options):
+      if !options.isQuiet { warn(options.warnings, options.logFormat) }
       var command = SyncCommand(options: options)
       return command.run()
+    case .jobs(let options):
+      warn(options.warnings, options.logFormat)
+      return JobsCommand(options: options).run()
+    }
+  }
+
+  private static func warn(_ warnings: [String], _ format: LogFormat) {
+    for warning in warnings {
+      let now = Clock.wallMilliseconds()
+      StandardError.write(
+        LogLine.warning(warning, format: format, wallMilliseconds: now) + "\n")
     }
   }
 }

@@ -18,7 +18,7 @@ struct ResumeTests {
   }
 
   @Test(arguments: [
-    (ServerKind.redis70, ServerKind.redis70), (.redis62, .redis82), (.valkey81, .redis82),
+    (ServerKind.redis70, ServerKind.redis70), (.redis70, .redis82), (.valkey81, .redis82),
   ])
   func killedAgainAndAgain(source kind: ServerKind, destination other: ServerKind) throws {
     let source = try TestServer(kind, Self.backlog)
@@ -71,6 +71,35 @@ struct ResumeTests {
     try native.promote()
     try expectEqual(
       destination, to: native.server, prefixes: [Application.inside], afterStream: true)
+  }
+
+  /// Before 7.0 the stream says "in 1000 s", counted from a moment at which nobody listened.
+  @Test func aTimeToLiveThatWasSetMeanwhileIsExact() throws {
+    let source = try TestServer(.redis62, Self.backlog)
+    let destination = try TestServer(.redis70)
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("MSET", "bump:a", 1, "bump:b", 2)
+    var tool = try start(source, destination)
+    try source.awaitToolFollowing(tool)
+    tool.kill()
+    try writer("EXPIRE", "bump:a", 1000)
+    try writer("SET", "bump:c", 3, "EX", 1000)
+    let began = Int(try writer("TIME").elements[0].text) ?? 0
+    // The source's own clock: what is lost without care is the time that passes there.
+    try awaitCondition("three seconds at the source") {
+      (Int(try writer("TIME").elements[0].text) ?? 0) >= began + 3
+    }
+    tool = try start(source, destination)
+    try source.awaitToolFollowing(tool)
+    for key in ["bump:a", "bump:c"] {
+      try awaitCondition("the time to live of \(key)") {
+        let left = (try writer("PTTL", key).number ?? 0, try reader("PTTL", key).number ?? 0)
+        return left.1 > 0 && abs(left.0 - left.1) < 1000
+      }
+    }
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 
   @Test func aFinishedJobLeavesNothingBehind() throws {

@@ -27,7 +27,15 @@ struct CommandOption: Sendable {
     case preferReplica = "prefer-replica"
     case prefix
     case match
+    case regex
+    case excludedPrefix = "exclude-prefix"
+    case excludedMatch = "exclude-match"
+    case excludedRegex = "exclude-regex"
     case database = "db"
+    case type
+    case route
+    case rewrite
+    case databaseMap = "db-map"
     case onConflict = "on-conflict"
     case clearDestination = "clear-dest"
     case yes
@@ -49,6 +57,8 @@ struct CommandOption: Sendable {
     case logFormat = "log-format"
     case quiet
     case noProgress = "no-progress"
+    case forget
+    case config
     case help
     case version
   }
@@ -68,6 +78,14 @@ struct CommandOption: Sendable {
 
   /// The name with its dashes.
   var longName: String { "--" + name.rawValue }
+
+  /// Whether it can stand in a file of options.
+  var belongsInFile: Bool {
+    switch name {
+    case .config, .help, .version: false
+    default: true
+    }
+  }
 
   /// Whether `word`, with its dashes, is one of the option's names.
   func isCalled(_ word: String) -> Bool {
@@ -112,6 +130,9 @@ struct Command: Sendable {
   let groups: [OptionGroup]
   /// Its exit codes and what they mean here.
   let exitCodes: [(code: ExitCode, meaning: String)]
+  /// Reads its options. The second argument looks a variable of the environment up.
+  let read:
+    @Sendable (ScannedArguments, @escaping (String) -> String?) throws(UsageError) -> Invocation
 
   /// Every option in the order of the help.
   var options: [CommandOption] {

@@ -8,6 +8,8 @@ enum Invocation: Sendable {
   case version(String)
   /// Run `sync`.
   case sync(SyncOptions)
+  /// Run `jobs`.
+  case jobs(JobsOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 
@@ -16,7 +18,7 @@ enum Invocation: Sendable {
   /// - Parameters:
   ///   - arguments: The words behind the program's own name.
   ///   - environment: Looks a variable up.
-  static func parse(arguments: [String], environment: (String) -> String?) -> Invocation {
+  static func parse(arguments: [String], environment: @escaping (String) -> String?) -> Invocation {
     guard let first = arguments.first else { return .help(HelpText.program) }
     if first == "help" {
       guard arguments.count > 1 else { return .help(HelpText.program) }
@@ -37,10 +39,10 @@ enum Invocation: Sendable {
     }
     do throws(UsageError) {
       let scanned = try ScannedArguments(arguments.dropFirst(), of: command)
-      return .sync(try SyncOptions(scanned, environment: environment))
+      return try command.read(scanned, environment)
     } catch {
       return .usageError(
-        "migr8sync \(command.name): \(error.message) (see 'migr8sync \(command.name) --help')")
+        "migr8sync \(command.name): \(error.line) (see 'migr8sync \(command.name) --help')")
     }
   }
 

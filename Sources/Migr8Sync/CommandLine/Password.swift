@@ -1,6 +1,5 @@
 // Where a server's password comes from when its URL does not hold it.
 
-import Glibc
 import ReplicaLink
 
 extension RedisURL {
@@ -9,7 +8,8 @@ extension RedisURL {
     credentials = Credentials(user: credentials?.user, password: password)
   }
 
-  fileprivate var hasPassword: Bool {
+  /// Whether a password is known.
+  var holdsPassword: Bool {
     !(credentials?.password.isEmpty ?? true)
   }
 
@@ -19,11 +19,11 @@ extension RedisURL {
     file: CommandOption, path: String?, environment: String?
   ) throws(UsageError) {
     if let path {
-      if hasPassword {
+      if holdsPassword {
         throw UsageError("\(file.longName) and a password in the URL; leave one of them out")
       }
       setPassword(try PasswordFile.read(path, for: file))
-    } else if !hasPassword, let environment, !environment.isEmpty {
+    } else if !holdsPassword, let environment, !environment.isEmpty {
       setPassword(environment)
     }
   }
@@ -45,20 +45,11 @@ private enum PasswordFile {
 
   /// The first line of the file at `path`.
   static func read(_ path: String, for option: CommandOption) throws(UsageError) -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw unreadable(option, errno) }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: bytesMax + 1)
-    while bytes.count <= bytesMax {
-      let count = Glibc.read(descriptor, &buffer, buffer.count)
-      if count < 0, errno == EINTR { continue }
-      if count < 0 { throw unreadable(option, errno) }
-      if count == 0 { break }
-      bytes += buffer[..<count]
-    }
-    guard bytes.count <= bytesMax else {
-      throw UsageError("the file of \(option.longName) is longer than \(bytesMax) bytes")
+    let bytes: [UInt8]
+    do {
+      bytes = try SmallFile.read(path, bytesMax: bytesMax).bytes
+    } catch {
+      throw UsageError("the file of \(option.longName) \(error.description)")
     }
     var line = bytes.prefix { $0 != UInt8(ascii: "\n") }
     if line.last == UInt8(ascii: "\r") { line.removeLast() }
@@ -68,9 +59,5 @@ private enum PasswordFile {
           + "UTF-8")
     }
     return password
-  }
-
-  private static func unreadable(_ option: CommandOption, _ code: Int32) -> UsageError {
-    UsageError("the file of \(option.longName) cannot be read: \(String(cString: strerror(code)))")
   }
 }

@@ -16,18 +16,14 @@ enum LogFormat: String, Sendable {
 struct SyncOptions: Sendable {
   /// The server to read from, with the password from wherever it was given.
   var source: RedisURL
-  /// The server to write to, likewise.
-  var destination: RedisURL
+  /// Where which keys go: at least one route, and one only without `--route`.
+  var routes: [Route]
   /// The job's name; nil makes one of the servers and the rules.
   var jobName: String?
   /// Whether the job is taken from another process that works on it.
   var takesOver: Bool
   /// Whether a replica of the source, where there is one, is attached to in its place.
   var prefersReplica: Bool
-  /// The keys and databases to move.
-  var filter: KeyFilter
-  /// Where the databases go.
-  var databases: DatabaseMap
   /// What to do where keys decide nothing.
   var policy: RoutingPolicy
   /// Whether every decision about a command is printed.
@@ -62,6 +58,15 @@ struct SyncOptions: Sendable {
   var isQuiet: Bool
   /// Whether the progress of the run is shown.
   var showsProgress: Bool
+  /// What the operator should know of the options themselves.
+  var warnings: [String]
+
+  /// The server to write to, of a run with one route.
+  var destination: RedisURL { routes[0].destination }
+  /// The keys and databases to move, of a run with one route.
+  var filter: KeyFilter { routes[0].filter }
+  /// Where the databases go, of a run with one route.
+  var databases: DatabaseMap { routes[0].mapping.databases }
 
   /// Finds the server to read from; to be asked before every connection.
   var sourceLocator: ServerLocator {

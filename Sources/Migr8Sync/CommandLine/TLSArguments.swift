@@ -31,28 +31,47 @@ struct TLSOptionNames: Sendable {
 struct TLSArguments {
   let arguments: ScannedArguments
 
-  /// Completes both URLs. The files are read once, so that what is wrong with them is known now.
+  /// Completes all URLs. The files are read once, so that what is wrong with them is known now.
   ///
-  /// - Throws: also when an option of TLS is given for a URL that does not ask for TLS: whoever means
-  ///   to be safe must not be sent over the wire in the clear.
+  /// - Parameter side: the option that the destinations come from.
+  /// - Throws: also when an option of TLS is given for URLs that do not ask for TLS: whoever means to
+  ///   be safe must not be sent over the wire in the clear.
   func complete(
-    source: inout RedisURL, destination: inout RedisURL
+    source: inout RedisURL, destinations: inout [RedisURL], by side: CommandOption.Name
   ) throws(UsageError) {
-    if let option = given(.both), !source.usesTLS, !destination.usesTLS {
-      throw UsageError("\(option) is for TLS; one of the URLs must begin with rediss://")
+    if let name = given(.both), !source.usesTLS, !destinations.contains(where: \.usesTLS) {
+      throw UsageError(
+        "\(longName(name)) is for TLS; one of the URLs must begin with rediss://",
+        at: arguments.origin(of: name))
     }
+    try refuse(.source, unless: source.usesTLS, .source)
     try complete(&source, of: .source, .source)
+    try refuse(.destination, unless: destinations.contains(where: \.usesTLS), side)
+    for index in destinations.indices {
+      try complete(&destinations[index], of: side, .destination)
+    }
+  }
+
+  /// Completes the one URL of a command that talks to a destination alone.
+  func complete(destination: inout RedisURL) throws(UsageError) {
+    try refuse(.both, unless: destination.usesTLS, .destination)
+    try refuse(.destination, unless: destination.usesTLS, .destination)
     try complete(&destination, of: .destination, .destination)
+  }
+
+  private func refuse(
+    _ names: TLSOptionNames, unless isUsed: Bool, _ side: CommandOption.Name
+  ) throws(UsageError) {
+    guard !isUsed, let name = given(names) else { return }
+    throw UsageError(
+      "\(longName(name)) is for TLS; the URL of \(longName(side)) must begin with rediss://",
+      at: arguments.origin(of: name))
   }
 
   private func complete(
     _ url: inout RedisURL, of side: CommandOption.Name, _ names: TLSOptionNames
   ) throws(UsageError) {
-    guard url.usesTLS else {
-      guard let option = given(names) else { return }
-      throw UsageError(
-        "\(option) is for TLS; the URL of \(longName(side)) must begin with rediss://")
-    }
+    guard url.usesTLS else { return }
     var options = TLSOptions()
     let trusts = [names, .both].first {
       arguments.has($0.authorities) || arguments.has($0.insecure)
@@ -75,7 +94,8 @@ struct TLSArguments {
         case .library: side
         }
       let subject = name == side ? "rediss:// cannot be used: " : ""
-      throw UsageError("\(longName(name)): \(subject)\(error.problem)")
+      throw UsageError(
+        "\(longName(name)): \(subject)\(error.problem)", at: arguments.origin(of: name))
     }
     url.tls = options
   }
@@ -86,7 +106,7 @@ struct TLSArguments {
     if !options.verifiesServer, options.authoritiesFile != nil {
       throw UsageError(
         "\(longName(names.insecure)) trusts everybody, \(longName(names.authorities)) only some; "
-          + "leave one of them out")
+          + "leave one of them out", at: arguments.origin(of: names.insecure))
     }
   }
 
@@ -97,21 +117,25 @@ struct TLSArguments {
     options.keyFile = try value(names.key, takes: "the path of a file")
     if options.certificateFile == nil {
       throw UsageError(
-        "\(longName(names.key)) needs its certificate; add \(longName(names.certificate))")
+        "\(longName(names.key)) needs its certificate; add \(longName(names.certificate))",
+        at: arguments.origin(of: names.key))
     }
   }
 
   private func value(
     _ name: CommandOption.Name, takes expected: String
   ) throws(UsageError) -> String? {
-    guard let value = arguments.value(name) else { return nil }
-    if value.isEmpty { throw UsageError(arguments.command.option(name), takes: expected) }
+    guard let value = try arguments.value(name) else { return nil }
+    if value.isEmpty {
+      throw UsageError(
+        arguments.command.option(name), takes: expected, at: arguments.origin(of: name))
+    }
     return value
   }
 
   /// The first of the options that was given.
-  private func given(_ names: TLSOptionNames) -> String? {
-    names.all.first { arguments.has($0) }.map(longName)
+  private func given(_ names: TLSOptionNames) -> CommandOption.Name? {
+    names.all.first { arguments.has($0) }
   }
 
   private func longName(_ name: CommandOption.Name) -> String {

@@ -84,6 +84,20 @@ struct GlobPattern: Sendable {
     return token == tokens.count
   }
 
+  /// The bytes with a backslash before each that a glob would not take literally.
+  static func escaped(_ bytes: [UInt8]) -> [UInt8] {
+    var escaped: [UInt8] = []
+    for byte in bytes {
+      switch byte {
+      case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "\\"):
+        escaped.append(UInt8(ascii: "\\"))
+      default: break
+      }
+      escaped.append(byte)
+    }
+    return escaped
+  }
+
   private func consumes(_ token: Token, _ byte: UInt8) -> Bool {
     if token < Self.anyByte { return token == Token(byte) }
     if token == Self.anyByte { return true }
@@ -118,35 +132,5 @@ struct GlobPattern: Sendable {
     }
     if isNegated { set.invert() }
     return set
-  }
-}
-
-/// A set of byte values in 256 bits.
-private struct ByteSet: Sendable {
-  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-
-  mutating func insert(_ byte: UInt8) {
-    let bit = UInt64(1) << UInt64(byte & 63)
-    switch byte >> 6 {
-    case 0: words.0 |= bit
-    case 1: words.1 |= bit
-    case 2: words.2 |= bit
-    default: words.3 |= bit
-    }
-  }
-
-  mutating func invert() {
-    words = (~words.0, ~words.1, ~words.2, ~words.3)
-  }
-
-  func contains(_ byte: UInt8) -> Bool {
-    let word =
-      switch byte >> 6 {
-      case 0: words.0
-      case 1: words.1
-      case 2: words.2
-      default: words.3
-      }
-    return word >> UInt64(byte & 63) & 1 == 1
   }
 }

@@ -10,15 +10,14 @@ struct JobIdentity: Sendable, Equatable {
   /// What it moves, in words: two runs are the same job only with the same rules.
   let rules: String
 
-  /// The identity that a command line stands for.
+  /// The identity that a command line stands for, at the destination of one of its routes.
   ///
   /// - Parameter name: what `--job` says. Without it the name follows from the source's address and
   ///   the rules, so that the same command line is the same job.
-  init(name: String?, options: SyncOptions) {
-    rules = Self.rules(options)
-    self.name =
-      name
-      ?? Self.digest("\(options.source.endpoint) \(options.destination.database ?? -1) \(rules)")
+  /// - Parameter route: the place of the route; the name is the same for all of them.
+  init(name: String?, options: SyncOptions, route: Int = 0) {
+    rules = Self.rules(options.routes[route], options)
+    self.name = name ?? Self.name(options)
   }
 
   init(name: String, rules: String) {
@@ -38,21 +37,32 @@ struct JobIdentity: Sendable, Equatable {
   /// Everything the job keeps at the destination but the lease.
   var dataKeys: [[UInt8]] { [recordKey, repairsKey, skippedKey] }
 
-  private static func rules(_ options: SyncOptions) -> String {
-    let filter = options.filter
-    var parts = filter.prefixes.map { "prefix \(Printable.key($0))" }.sorted()
-    parts += filter.globs.map { "match \(Printable.key($0.source))" }.sorted()
-    if parts.isEmpty { parts.append("every key") }
-    if let databases = filter.databases {
-      parts.append("db " + databases.sorted().map(String.init).joined(separator: ","))
+  /// The longest list of rules that is kept in words.
+  static let rulesBytesMax = 2_000
+
+  private static func name(_ options: SyncOptions) -> String {
+    let routes = options.routes.map { route in
+      "\(route.destination.database ?? -1) \(rules(route, options))"
     }
-    if let target = options.destination.database { parts.append("to db \(target)") }
+    return digest("\(options.source.endpoint) \(routes.joined(separator: "; "))")
+  }
+
+  private static func rules(_ route: Route, _ options: SyncOptions) -> String {
+    var parts = route.words
     switch options.onConflict {
     case .fail: break
     case .replace: parts.append("replacing")
     case .skip: parts.append("skipping")
     }
-    return parts.joined(separator: ", ")
+    let text = parts.joined(separator: ", ")
+    if text.utf8.count <= rulesBytesMax { return text }
+    var short = ""
+    var count = 0
+    for part in parts where short.utf8.count + part.utf8.count <= rulesBytesMax {
+      short += part + ", "
+      count += 1
+    }
+    return "\(short)and \(parts.count - count) more (\(digest(text)))"
   }
 
   /// 64 bits of FNV-1a in hexadecimal: short enough to type, and no two command lines of one

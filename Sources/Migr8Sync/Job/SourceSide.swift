@@ -50,6 +50,8 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
 
   func receiptTime(at offset: UInt64) -> Int64? { link.receiptTime(at: offset) }
 
+  func isLate(at offset: UInt64) -> Bool { link.isLate(at: offset) }
+
   /// Where the source stands now; when it cannot be asked, what has arrived so far.
   func catchUpGoal() -> UInt64 {
     let received = link.status.receivedOffset

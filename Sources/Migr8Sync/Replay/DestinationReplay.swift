@@ -29,6 +29,9 @@ protocol ReplayHost: AnyObject, Sendable {
   func catchUpGoal() -> UInt64
   /// When the byte behind `offset` of the stream arrived, in milliseconds since 1970.
   func receiptTime(at offset: UInt64) -> Int64?
+  /// Whether that byte was written at the source before it was asked for, so that its arrival says
+  /// nothing of when.
+  func isLate(at offset: UInt64) -> Bool
   /// Everything up to `offset` is applied at one destination. On any thread.
   func applied(_ offset: UInt64)
   /// The source asks to be told as soon as everything up to `offset` is applied; `applied` is now.

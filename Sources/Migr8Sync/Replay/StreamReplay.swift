@@ -142,6 +142,7 @@ struct StreamReplay: ~Copyable {
     counts.count(decision)
     if replay.plan.explains { explain(decision, start) }
     try carryOut(decision, start, end)
+    if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
     try lane.reached(end, database: router.database)
   }
@@ -237,6 +238,17 @@ struct StreamReplay: ~Copyable {
     }
     lane.note(router.repairs.takeChanges())
     if router.repairs.isEmpty { try lane.drain() }
+  }
+
+  /// A time to live that counts from a moment nobody knows: the command was written while the link was
+  /// down. Only the source can tell when the key expires. With too many such keys theirs is too long, by
+  /// at most the time the link was down.
+  private mutating func repairTimeToLive(_ start: UInt64) {
+    guard replay.host.isLate(at: start) else { return }
+    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
+    for name in router.keysRefused(words, database: destinationDatabase) {
+      _ = router.repairs.request(name, at: start)
+    }
   }
 
   /// A command that the destination refused means that its keys are not as the source has them: they

@@ -13,6 +13,15 @@ enum Printable {
 
   /// The same for bytes that are borrowed.
   static func key(_ bytes: Span<UInt8>) -> String {
+    key(bytes, columnsMax: columnsMax)
+  }
+
+  /// The key, however long it is: no two keys have the same text.
+  static func wholeKey(_ bytes: [UInt8]) -> String {
+    key(bytes.span, columnsMax: .max)
+  }
+
+  private static func key(_ bytes: Span<UInt8>, columnsMax: Int) -> String {
     var text = ""
     var needsQuotes = bytes.isEmpty
     var columns = 0

@@ -67,6 +67,7 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
       case .beginStream(let place): spool.beginStream(place)
       case .continueStream(let boundary, let identity):
         spool.continueStream(from: boundary, replicationID: identity)
+      case .late(let bytes): spool.noteLate(bytes)
       case .end(let error): spool.end(error)
       }
     }

@@ -39,6 +39,8 @@ struct LinkMachine: Sendable {
     case finishSnapshot(markBytes: Int)
     case beginStream(ReplicationPlace)
     case continueStream(from: UInt64, replicationID: String)
+    /// These bytes of the stream were written before the source was asked for them.
+    case late(Range<UInt64>)
     case end(LinkError)
   }
 
@@ -272,7 +274,7 @@ struct LinkMachine: Sendable {
       status.phase = .waitingForSnapshot
       hasAttached = true
     case .snapshot(let start): beginSnapshot(start, handshake, now)
-    case .continued(let identity): goOn(identity, now)
+    case .continued(let identity): goOn(identity, handshake, now)
     case .fail(let error): lost(error, now: now)
     }
   }
@@ -335,7 +337,9 @@ struct LinkMachine: Sendable {
     status.phase = .following
   }
 
-  private mutating func goOn(_ identity: String?, _ now: Int64) {
+  private mutating func goOn(
+    _ identity: String?, _ handshake: ReplicaHandshake, _ now: Int64
+  ) {
     guard let boundary = scanner?.boundary, let known = status.replicationID else { return }
     let place = ReplicationPlace(replicationID: identity ?? known, offset: boundary)
     status.replicationID = place.replicationID
@@ -343,6 +347,9 @@ struct LinkMachine: Sendable {
     effects.append(
       hasBegun
         ? .continueStream(from: boundary, replicationID: place.replicationID) : .beginStream(place))
+    if let written = handshake.history?.offset, written > boundary {
+      effects.append(.late(boundary..<written))
+    }
     hasBegun = true
     hasAttached = true
     snapshotReason = nil

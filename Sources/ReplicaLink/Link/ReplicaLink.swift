@@ -82,6 +82,12 @@ public final class ReplicaLink: Sendable {
     control.requestSnapshot(reason, insteadOf: nil)
   }
 
+  /// Whether the byte behind `offset` was written at the source before this link asked for it, so that
+  /// its arrival says nothing of when: it comes from the backlog of a source that was lost and found.
+  public func isLate(at offset: UInt64) -> Bool {
+    spool.isLate(at: offset)
+  }
+
   /// When the stream byte behind `offset` arrived, in milliseconds since 1970; nil when it has not, or
   /// was let go.
   public func receiptTime(at offset: UInt64) -> Int64? {

@@ -13,6 +13,9 @@ struct SourceHistory: Sendable, Equatable {
     }
   }
 
+  /// The offset of the last byte the source has written.
+  var offset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
+
   /// Why a source with this history cannot go on behind `place`, for an operator.
   func obstacle(to place: ReplicationPlace) -> String {
     let unknown =

@@ -45,6 +45,10 @@ final class Spool: @unchecked Sendable {
   var waitingReaders = 0
   var endError: LinkError?
   var times = ReceiptTimes()
+  /// Bytes that were written at the source before they were asked for, by link that was made anew.
+  private var late: [Range<UInt64>] = []
+  /// As many are told apart; older ones become one.
+  private static let lateMax = 64
 
   private var spareChunks: [SpoolChunk] = []
   private var isProducerWaiting = false
@@ -133,6 +137,7 @@ final class Spool: @unchecked Sendable {
       snapshotLength = nil
       stream = SpoolQueue(at: place.offset)
       times = ReceiptTimes(from: place.offset)
+      late = []
       fullReason = nil
       body()
       wakeReaders()
@@ -170,6 +175,16 @@ final class Spool: @unchecked Sendable {
     }
   }
 
+  /// The arrival of these bytes will say nothing of when they were written.
+  func noteLate(_ bytes: Range<UInt64>) {
+    monitor.withLock {
+      late.append(bytes)
+      if late.count > Self.lateMax {
+        late.replaceSubrange(0...1, with: [late[0].lowerBound..<late[1].upperBound])
+      }
+    }
+  }
+
   /// Nothing more will come. The readers get what is there, then the error.
   func end(_ error: LinkError) {
     monitor.withLock {
@@ -201,6 +216,11 @@ final class Spool: @unchecked Sendable {
   /// was forgotten.
   func receiptTime(at offset: UInt64) -> Int64? {
     monitor.withLock { times.wallMilliseconds(at: offset) }
+  }
+
+  /// Whether the byte behind `offset` was written at the source before it was asked for.
+  func isLate(at offset: UInt64) -> Bool {
+    monitor.withLock { late.contains { $0.contains(offset) } }
   }
 
   // MARK: - Under the lock

@@ -26,15 +26,17 @@ import Testing
     #expect(help(words)?.hasPrefix("migr8sync sync: ") == true)
   }
 
-  @Test func theHelpOfACommandNamesEveryOptionAndDefault() throws {
-    let text = try #require(help(["sync", "--help"]))
+  @Test(arguments: Command.all.map(\.name))
+  func theHelpOfACommandNamesEveryOptionAndDefault(name: String) throws {
+    let text = try #require(help([name, "--help"]))
+    let command = try #require(Command.all.first { $0.name == name })
     let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    for option in Command.sync.groups.flatMap(\.options) {
+    for option in command.groups.flatMap(\.options) {
       #expect(text.contains("\n  \(option.synopsis)"))
       #expect(words.contains(option.help))
       if let standard = option.standard { #expect(words.contains("Default: \(standard).")) }
     }
-    for (code, meaning) in Command.sync.exitCodes {
+    for (code, meaning) in command.exitCodes {
       #expect(text.contains("  \(code.rawValue)  \(meaning)\n"))
     }
   }
@@ -56,13 +58,13 @@ import Testing
       words.removeSubrange(file...(file + 1))
     }
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })
-    guard case .sync = invocation else {
-      Issue.record("\(invocation)")
-      return
+    switch invocation {
+    case .sync, .jobs: break
+    default: Issue.record("\(invocation)")
     }
   }
 
-  @Test(arguments: [[], ["help", "sync"]])
+  @Test(arguments: [[]] + Command.all.map { ["help", $0.name] })
   func noLineIsWiderThanATerminal(words: [String]) throws {
     for line in try #require(help(words)).split(separator: "\n") {
       #expect(line.count <= 80, "\(line)")
@@ -84,7 +86,7 @@ import Testing
     (["snyc"], "unknown command 'snyc'; did you mean 'sync'?"),
     (["help", "sink"], "unknown command 'sink'"), (["redis://:pw@h"], "unknown command (see"),
     (["--verison"], "unknown option; did you mean --version?"),
-    (["-s", "redis://h"], "the command comes first: migr8sync sync [options]"),
+    (["-s", "redis://h"], "the command comes first: migr8sync sync|jobs [options]"),
   ])
   func anUnknownCommandIsAnswered(words: [String], expected: String) {
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })

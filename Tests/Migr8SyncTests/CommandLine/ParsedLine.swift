@@ -1,5 +1,6 @@
 // Helpers of the command-line tests: a line of words in, what became of it out.
 
+import Glibc
 import Testing
 
 @testable import Migr8Sync
@@ -12,17 +13,18 @@ func parse(_ words: [String], environment: [String: String] = [:]) -> Invocation
   Invocation.parse(arguments: ["sync"] + words) { environment[$0] }
 }
 
-/// The options of a line that is right.
+/// The options of a line that is right, also of one that a run does not carry out yet.
 func options(
   _ words: [String], environment: [String: String] = [:],
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> SyncOptions {
-  let invocation = parse(words, environment: environment)
-  guard case .sync(let options) = invocation else {
-    Issue.record("\(invocation)", sourceLocation: sourceLocation)
-    throw NotOptions()
+  do {
+    return try SyncOptions(
+      ScannedArguments(words[...], of: .sync), environment: { environment[$0] })
+  } catch {
+    Issue.record(error, sourceLocation: sourceLocation)
+    throw error
   }
-  return options
 }
 
 /// The message of a line that is wrong.
@@ -40,3 +42,16 @@ func refusal(
 }
 
 private struct NotOptions: Error {}
+
+/// Runs `body` with the path of a temporary file.
+func withFile(_ content: [UInt8], mode: mode_t = 0o600, _ body: (String) throws -> Void) throws {
+  var template = Array("/tmp/migr8sync-test-XXXXXX".utf8CString)
+  let descriptor = mkstemp(&template)
+  try #require(descriptor >= 0)
+  let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  defer { unlink(path) }
+  #expect(write(descriptor, content, content.count) == content.count)
+  #expect(fchmod(descriptor, mode) == 0)
+  close(descriptor)
+  try body(path)
+}

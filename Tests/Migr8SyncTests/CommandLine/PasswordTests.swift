@@ -1,6 +1,5 @@
 // Where passwords come from, and which place counts.
 
-import Glibc
 import ReplicaLink
 import Testing
 
@@ -88,17 +87,5 @@ import Testing
       let message = try refusal(words)
       #expect(message.contains("leave one of them out"))
     }
-  }
-
-  /// Runs `body` with the path of a temporary file.
-  private func withFile(_ content: [UInt8], _ body: (String) throws -> Void) throws {
-    var template = Array("/tmp/migr8sync-test-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    try #require(descriptor >= 0)
-    let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    defer { unlink(path) }
-    #expect(write(descriptor, content, content.count) == content.count)
-    close(descriptor)
-    try body(path)
   }
 }

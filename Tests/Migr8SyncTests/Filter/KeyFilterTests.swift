@@ -58,4 +58,89 @@ import Testing
     }
     #expect(KeyFilter(globs: [GlobPattern(bytes("a?"))]).scanPattern == bytes("a?"))
   }
+
+  @Test func anyExclusionLeavesAKeyOut() throws {
+    let filter = try KeyFilter(
+      included: KeyRules(
+        prefixes: [bytes("bump:")], expressions: [KeyExpression(bytes("^j[0-9]+$"))]),
+      excluded: KeyRules(
+        prefixes: [bytes("bump:tmp:")], globs: [GlobPattern(bytes("*:lock"))],
+        expressions: [KeyExpression(bytes("^j0"))]))
+    for key in ["bump:1", "j12", "bump:tm"] { #expect(matches(filter, bytes(key)), "\(key)") }
+    for key in ["bump:tmp:1", "bump:a:lock", "j01", "k1", ""] {
+      #expect(!matches(filter, bytes(key)), "\(key)")
+    }
+    #expect(filter.scanPattern == nil && !filter.matchesEveryKey)
+    let all = KeyFilter(excluded: KeyRules(prefixes: [bytes("tmp:")]))
+    #expect(matches(all, bytes("a")) && !matches(all, bytes("tmp:1")))
+    #expect(!all.matchesEveryKey && !all.matchesEverything && all.scanPattern == nil)
+  }
+
+  @Test func thisProgramsOwnKeysAreNeverIn() {
+    let own = KeyFilter.reservedPrefix + bytes("one")
+    for filter in [
+      KeyFilter(), KeyFilter(prefixes: [bytes("migr8sync:job:one")]),
+      KeyFilter(globs: [GlobPattern(bytes("*"))]),
+    ] {
+      #expect(!matches(filter, own))
+    }
+  }
+
+  @Test func aBeginningIsInWhenNothingCanLeaveItOut() throws {
+    func all(_ filter: KeyFilter, _ beginning: String) -> Bool {
+      filter.matchesEveryKey(startingWith: bytes(beginning).span)
+    }
+    let filter = KeyFilter(
+      included: KeyRules(prefixes: [bytes("bump:")]),
+      excluded: KeyRules(prefixes: [bytes("bump:tmp:")], globs: [GlobPattern(bytes("bump:x*y"))]))
+    #expect(all(filter, "bump:user:"))
+    for beginning in ["bump:", "bump:tmp", "bump:tmp:1", "bump:x", "bump:xa", "bum", "other"] {
+      #expect(!all(filter, beginning), "\(beginning)")
+    }
+    let vague = try KeyFilter(excluded: KeyRules(expressions: [KeyExpression(bytes("^z"))]))
+    #expect(!all(vague, "a"))
+    #expect(all(KeyFilter(), "a"))
+  }
+
+  @Test func theLongestPrefixDecidesBetweenDestinations() {
+    let hot = KeyFilter(
+      included: KeyRules(prefixes: [bytes("bump:hot:")]), otherPrefixes: [bytes("bump:"), []])
+    let bump = KeyFilter(
+      included: KeyRules(prefixes: [bytes("bump:")]), otherPrefixes: [bytes("bump:hot:"), []])
+    let rest = KeyFilter(
+      included: KeyRules(prefixes: [[]]), otherPrefixes: [bytes("bump:hot:"), bytes("bump:")])
+    let filters = [hot, bump, rest]
+    for (key, index) in [("bump:hot:1", 0), ("bump:1", 1), ("bum", 2), ("", 2), ("bump:hot", 1)] {
+      let takers = filters.indices.filter { matches(filters[$0], bytes(key)) }
+      #expect(takers == [index], "\(key)")
+    }
+    #expect(hot.otherPrefixes.isEmpty && hot.scanPattern == bytes("bump:hot:*"))
+    #expect(bump.scanPattern == nil && !rest.matchesEveryKey)
+    let whole = bump.matchesEveryKey(startingWith: bytes("bump:").span)
+    let cold = bump.matchesEveryKey(startingWith: bytes("bump:c").span)
+    #expect(!whole && cold)
+  }
+
+  @Test func typesAreThoseOfTheTypeCommand() {
+    let filter = KeyFilter(types: [.hash, .sortedSet])
+    #expect(filter.matches(typeNamed: "hash") && filter.matches(typeNamed: "zset"))
+    #expect(!filter.matches(typeNamed: "string") && !filter.matches(typeNamed: "unknown"))
+    #expect(!filter.matchesEverything && filter.matchesEveryKey)
+    #expect(KeyFilter().matches(typeNamed: "unknown"))
+  }
+
+  @Test func theWordsNameEveryRule() throws {
+    #expect(KeyFilter().words == ["every key"])
+    let filter = try KeyFilter(
+      included: KeyRules(
+        prefixes: [bytes("b"), bytes("a b")], globs: [GlobPattern(bytes("*"))],
+        expressions: [KeyExpression(bytes("^a"))]),
+      excluded: KeyRules(prefixes: [[0xFF]]), otherPrefixes: [bytes("bc")], databases: [3, 0],
+      types: [.hash])
+    #expect(
+      filter.words == [
+        "prefix \"a b\"", "prefix b", "match *", "regex ^a", "not prefix \"\\xff\"",
+        "elsewhere bc", "type hash", "db 0,3",
+      ])
+  }
 }

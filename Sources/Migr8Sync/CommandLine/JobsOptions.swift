@@ -1,0 +1,34 @@
+// JobsOptions: everything `migr8sync jobs` was told.
+
+import ReplicaLink
+
+/// The options of one `jobs`.
+struct JobsOptions: Sendable {
+  /// The server to look at. With a db, only that db.
+  var destination: RedisURL
+  /// The job whose state is to be removed; nil to list all.
+  var forgets: String?
+  /// Whether that is done without asking.
+  var assumesYes: Bool
+  /// The limits on waiting for a server.
+  var timeouts: Timeouts
+  /// The form of the list.
+  var logFormat: LogFormat
+  /// What the operator should know of the options themselves.
+  var warnings: [String]
+
+  /// Reads the options of `jobs`.
+  init(
+    _ arguments: ScannedArguments, environment: @escaping (String) -> String?
+  ) throws(UsageError) {
+    let reader = OptionReader(arguments: arguments, environment: environment)
+    var destination = try reader.destination()
+    try TLSArguments(arguments: arguments).complete(destination: &destination)
+    self.destination = destination
+    forgets = try reader.jobName(.forget)
+    assumesYes = arguments.has(.yes)
+    timeouts = try reader.timeouts()
+    logFormat = try reader.logFormat()
+    warnings = reader.warnings()
+  }
+}

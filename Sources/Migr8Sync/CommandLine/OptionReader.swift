@@ -1,0 +1,126 @@
+// OptionReader: reads the value of one option after the other, for every command. Here what all
+// commands share; the rules about keys are in OptionReader+Keys.swift, routes in +Routes.swift.
+
+import ReplicaLink
+
+/// Turns the texts of options into values.
+struct OptionReader {
+  let arguments: ScannedArguments
+  /// Looks a variable of the environment up.
+  let environment: (String) -> String?
+
+  func wrong(_ name: CommandOption.Name, takes expected: String) -> UsageError {
+    UsageError(arguments.command.option(name), takes: expected, at: arguments.origin(of: name))
+  }
+
+  // MARK: Servers
+
+  /// The source, with its passwords.
+  func source() throws(UsageError) -> RedisURL {
+    var url = try url(try arguments.required(.source), .source, arguments.origin(of: .source))
+    try url.mergePassword(
+      file: arguments.command.option(.sourcePasswordFile),
+      path: try arguments.value(.sourcePasswordFile),
+      environment: environment("MIGR8SYNC_SOURCE_PASSWORD"))
+    url.mergeSentinelPassword(environment("MIGR8SYNC_SOURCE_SENTINEL_PASSWORD"))
+    return url
+  }
+
+  /// The destination that --dest names, with its passwords.
+  func destination() throws(UsageError) -> RedisURL {
+    var url = try url(
+      try arguments.required(.destination), .destination, arguments.origin(of: .destination))
+    try complete(&url, path: try arguments.value(.destinationPasswordFile))
+    return url
+  }
+
+  /// Fills in a destination's passwords.
+  func complete(_ url: inout RedisURL, path: String?) throws(UsageError) {
+    try url.mergePassword(
+      file: arguments.command.option(.destinationPasswordFile), path: path,
+      environment: environment("MIGR8SYNC_DEST_PASSWORD"))
+    url.mergeSentinelPassword(environment("MIGR8SYNC_DEST_SENTINEL_PASSWORD"))
+  }
+
+  /// Parses a URL.
+  func url(
+    _ text: String, _ name: CommandOption.Name, _ origin: OptionValue.Origin
+  ) throws(UsageError) -> RedisURL {
+    do {
+      return try RedisURL(text)
+    } catch {
+      throw UsageError("\(arguments.command.option(name).longName): \(error)", at: origin)
+    }
+  }
+
+  // MARK: Job
+
+  /// The name of a job.
+  func jobName(_ option: CommandOption.Name) throws(UsageError) -> String? {
+    guard let name = try arguments.value(option) else { return nil }
+    let isPlain = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+        UInt8(ascii: "."):
+        true
+      default: false
+      }
+    }
+    guard isPlain, (1...SyncOptions.jobNameBytesMax).contains(name.utf8.count) else {
+      throw wrong(
+        option,
+        takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'")
+    }
+    return name
+  }
+
+  // MARK: Resources
+
+  /// A size in bytes.
+  func bytes(_ name: CommandOption.Name) throws(UsageError) -> UInt64 {
+    guard let bytes = Quantity.bytes(try arguments.required(name)) else {
+      throw wrong(name, takes: "a size such as 512kb, 64mb, 1gb or a number of bytes")
+    }
+    return bytes
+  }
+
+  /// The limits on waiting for a server.
+  func timeouts() throws(UsageError) -> Timeouts {
+    Timeouts(
+      connectMilliseconds: try milliseconds(.connectTimeout),
+      ioMilliseconds: try milliseconds(.ioTimeout))
+  }
+
+  private func milliseconds(_ name: CommandOption.Name) throws(UsageError) -> Int64 {
+    guard let time = Quantity.milliseconds(try arguments.required(name)),
+      (1...SyncOptions.timeoutMillisecondsMax).contains(time)
+    else {
+      throw wrong(name, takes: "a time with its unit, up to a day: 500ms, 10s or 2m")
+    }
+    return Int64(time)
+  }
+
+  // MARK: Output
+
+  func logFormat() throws(UsageError) -> LogFormat {
+    guard let format = try arguments.value(.logFormat).flatMap(LogFormat.init) else {
+      throw wrong(.logFormat, takes: "text or json")
+    }
+    return format
+  }
+
+  /// What the operator should know of the file of options.
+  func warnings() -> [String] {
+    guard let file = arguments.file, file.isWorldReadable else { return [] }
+    let urls: [CommandOption.Name] = [.source, .destination, .route]
+    let holdsPassword = urls.flatMap { arguments.all($0) }.contains { value in
+      guard case .file = value.origin, let text = value.text else { return false }
+      // Of a route, the URL is what follows the '='; of a URL, there may be none.
+      let parts = [text, RouteText(value.bytes)?.url ?? ""]
+      return parts.contains { (try? RedisURL($0))?.holdsPassword ?? false }
+    }
+    if !holdsPassword { return [] }
+    return ["every user of this machine can read \(file.name), which holds a password (chmod 600)"]
+  }
+}

@@ -86,6 +86,37 @@ struct ReconnectTests {
     try scene.conclude(fulls: 3)
   }
 
+  /// A new process holds nothing of what the destination has lost: the source's backlog does.
+  @Test func theDestinationGoesBackFurtherThanTheQueue() throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "256mb"])
+    let destination = try TestServer()
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let command = ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"]
+    var tool = try Tool.start(command)
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try application.awaitCommands(1000)
+    try destination.client()("SAVE")
+    try application.awaitCommands(1000)
+    tool.kill()
+    tool = try Tool.start(command)
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try application.awaitCommands(1000)
+    // It comes back as it was saved.
+    destination.crash()
+    try destination.restart()
+    try application.awaitCommands(1000)
+    try application.stop()
+    try source.awaitToolInSync(tool, besides: [native.server.port])
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    try native.promote()
+    try expectEqual(
+      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
+    #expect(try source.resynchronisations()[0] == "2", "\(result)")
+  }
+
   /// What is gone at the source when the link comes back has to go at the destination, too.
   @Test func theBacklogIsTooSmall() throws {
     let source = try TestServer(.redis70, ["--repl-backlog-size", "16kb"])

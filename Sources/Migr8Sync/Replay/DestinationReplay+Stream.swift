@@ -34,10 +34,17 @@ extension DestinationReplay {
       throw ReplayError("the record is gone", .restart)
     }
     guard feed.rewind(to: record.place.offset) else {
+      // The source's backlog may reach back further than what is held here.
+      if requestedPlace != record.place {
+        requestedPlace = record.place
+        feed.requestStream(from: record.place)
+        throw ReplayError("the stream is asked for again", .restart)
+      }
       requestSnapshot(
         "the destination stands at offset \(record.place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
+    requestedPlace = nil
     let repairs = try RepairBook.read(
       runner.identity, &connection, atBoundary: record.place.offset)
     return (record, repairs)

@@ -67,6 +67,8 @@ final class DestinationReplay: @unchecked Sendable {
   /// Whether the destination has had a record of this job, and the run id of the server that had it.
   var hasRecord: Bool
   private var destinationIdentity: String?
+  /// The place that the source was last asked to go back to.
+  var requestedPlace: ReplicationPlace?
   /// Why the next snapshot is needed.
   var snapshotReason: String?
   /// Whether a first catching up is behind it.

@@ -64,6 +64,12 @@ final class Feed {
     reader.requestSnapshot(reason)
   }
 
+  /// What is held does not reach back to `place`: the source may.
+  func requestStream(from place: ReplicationPlace) {
+    isStreaming = false
+    reader.requestStream(from: place)
+  }
+
   private func read(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> LinkEvent {
     let event: LinkEvent
     do {

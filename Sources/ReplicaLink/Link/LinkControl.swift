@@ -2,6 +2,14 @@
 
 import Synchronization
 
+/// What a destination asks for when what is held does not serve it.
+enum LinkRequest: Sendable {
+  /// Everything anew.
+  case snapshot(reason: String)
+  /// The stream from an earlier place on, which the source may still have.
+  case stream(from: ReplicationPlace)
+}
+
 /// The link's letter box.
 ///
 /// `@unchecked Sendable`: mutable state is either atomic or guarded by `monitor`.
@@ -12,7 +20,7 @@ final class LinkControl: @unchecked Sendable {
   let stopBell = WakePipe()
   private let monitor = Monitor()
   private var status = LinkStatus()
-  private var snapshotRequest: (reason: String, generation: Int?)?
+  private var request: (request: LinkRequest, generation: Int?)?
   private let wantsAcknowledge = Atomic<Bool>(false)
   private let applied = Atomic<UInt64>(0)
 
@@ -23,9 +31,9 @@ final class LinkControl: @unchecked Sendable {
     bell.ring()
   }
 
-  /// Asks for a snapshot instead of that of `generation`, or of whatever is there.
-  func requestSnapshot(_ reason: String, insteadOf generation: Int?) {
-    monitor.withLock { snapshotRequest = (reason, generation) }
+  /// Asks for something else than what `generation` is, or whatever is there.
+  func ask(_ request: LinkRequest, insteadOf generation: Int?) {
+    monitor.withLock { self.request = (request, generation) }
     bell.ring()
   }
 
@@ -50,11 +58,11 @@ final class LinkControl: @unchecked Sendable {
   /// A new snapshot begins: what was applied is of the past.
   func forgetApplied() { applied.store(0, ordering: .releasing) }
 
-  func takeSnapshotRequest(generation: Int) -> String? {
+  func takeRequest(generation: Int) -> LinkRequest? {
     monitor.withLock {
-      guard let request = snapshotRequest else { return nil }
-      snapshotRequest = nil
-      return request.generation ?? generation == generation ? request.reason : nil
+      guard let (request, wanted) = request else { return nil }
+      self.request = nil
+      return wanted ?? generation == generation ? request : nil
     }
   }
 

@@ -43,8 +43,8 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
         LinkError(
           .stopped, "following \(machine.status.address ?? "the source")", "stopped by request"),
         now: transport.nowMilliseconds)
-    } else if let reason = control.takeSnapshotRequest(generation: spool.currentGeneration) {
-      machine.requestSnapshot(reason, now: transport.nowMilliseconds)
+    } else if let request = control.takeRequest(generation: spool.currentGeneration) {
+      machine.begin(request, now: transport.nowMilliseconds)
     }
     carryOut()
   }
@@ -64,7 +64,9 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
         spool.beginSnapshot(start, reason: reason)
         control.forgetApplied()
       case .finishSnapshot(let markBytes): spool.finishSnapshot(markBytes: markBytes)
-      case .beginStream(let place): spool.beginStream(place)
+      case .beginStream(let place):
+        spool.beginStream(place)
+        control.forgetApplied()
       case .continueStream(let boundary, let identity):
         spool.continueStream(from: boundary, replicationID: identity)
       case .late(let bytes): spool.noteLate(bytes)

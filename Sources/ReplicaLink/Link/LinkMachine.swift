@@ -202,10 +202,21 @@ struct LinkMachine: Sendable {
     }
   }
 
-  /// What is held does not serve a destination: everything is to come anew.
-  mutating func requestSnapshot(_ reason: String, now: Int64) {
-    snapshotReason = reason
-    scanner = nil
+  /// What is held does not serve a destination.
+  mutating func begin(_ request: LinkRequest, now: Int64) {
+    let reason: String
+    switch request {
+    case .snapshot(let wanted):
+      reason = wanted
+      snapshotReason = wanted
+      scanner = nil
+    case .stream(let place):
+      reason = "a destination has gone back to offset \(place.offset)"
+      snapshotReason = nil
+      scanner = StreamBoundary(offset: place.offset)
+      status.replicationID = place.replicationID
+      hasBegun = false
+    }
     switch state {
     case .pausing, .connecting, .ended: break
     default:

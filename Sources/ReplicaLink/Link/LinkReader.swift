@@ -71,7 +71,13 @@ public final class LinkReader: Sendable {
 
   /// Asks for a snapshot, unless one has begun that this reader has not been told of yet.
   public func requestSnapshot(_ reason: String) {
-    control.requestSnapshot(reason, insteadOf: spool.generation(of: index))
+    control.ask(.snapshot(reason: reason), insteadOf: spool.generation(of: index))
+  }
+
+  /// Asks for the stream behind `place`, which `rewind` cannot go back to: the source may still have it.
+  /// Then it begins with `.stream`, for every reader, otherwise with a snapshot.
+  public func requestStream(from place: ReplicationPlace) {
+    control.ask(.stream(from: place), insteadOf: spool.generation(of: index))
   }
 
   /// Ends the reader: nothing is kept for it any more. From any thread.

@@ -79,7 +79,7 @@ public final class ReplicaLink: Sendable {
 
   /// Drops the link and asks for everything: a destination cannot be served from what is held.
   public func requestSnapshot(_ reason: String) {
-    control.requestSnapshot(reason, insteadOf: nil)
+    control.ask(.snapshot(reason: reason), insteadOf: nil)
   }
 
   /// Whether the byte behind `offset` was written at the source before this link asked for it, so that

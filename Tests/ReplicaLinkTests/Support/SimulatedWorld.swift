@@ -69,7 +69,7 @@ final class SimulatedWorld {
       history.restart(&random)
       links = [:]
     case 38..<46: history.shrinkBacklog(&random)
-    case 60: control.requestSnapshot("by chance", insteadOf: nil)
+    case 60: control.ask(.snapshot(reason: "by chance"), insteadOf: nil)
     default: break
     }
   }

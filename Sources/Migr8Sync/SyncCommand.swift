@@ -43,6 +43,12 @@ struct SyncCommand {
   private mutating func begin(_ findings: PreflightFindings) throws(PreflightError) -> JobStart {
     var start = try JobStart(options: options, findings: findings)
     let name = start.runner.identity.name
+    if !start.endsConnections {
+      reporter.warn(
+        "the destination's user may not run CLIENT LIST and CLIENT KILL: what was sent on a connection"
+          + " that is lost may be carried out late, and so twice, and the lease of a killed run has to"
+          + " run out (grant +client|list +client|kill)")
+    }
     if let record = start.record {
       reporter.note(
         record.phase == .stream

@@ -129,6 +129,7 @@ struct BadInputTests {
     tool.send(signal: SIGINT)
     let result = try Tool.finish(tool)
     #expect(result.exitCode == 5, "\(result)")
+    #expect(result.standardError.contains("+client|list +client|kill"), "\(result)")
     try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 

@@ -103,6 +103,17 @@ struct JobRunner: Sendable, Equatable {
     }
   }
 
+  /// Whether the job's connections can be told from others and ended: without that nothing keeps what a
+  /// given-up connection had sent from being carried out late.
+  func canEndConnections(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
+    guard try connections(&connection) != nil else { return false }
+    // No client has this number: who may not ask is refused, who may is told so.
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "KILL", "ID", "0")
+    }
+    return reply.errorLine?.hasPrefix("NOPERM") != true
+  }
+
   /// What became of a lease that was to be renewed.
   enum Renewal: Sendable, Equatable {
     case renewed

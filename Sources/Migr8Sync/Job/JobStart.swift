@@ -10,6 +10,8 @@ struct JobStart: Sendable {
   let record: JobRecord?
   /// Keys of the destination that are left alone.
   var skipped = KeyHashSet()
+  /// Whether connections that are given up can be ended at the destination.
+  let endsConnections: Bool
 
   /// Takes the job and reads its record.
   ///
@@ -19,6 +21,7 @@ struct JobStart: Sendable {
     let refusal: PreflightRefusal?
     do throws(ReplayError) {
       var connection = try Self.open(options, findings, runner)
+      endsConnections = try runner.canEndConnections(&connection)
       if case .held(let holder, let milliseconds) = try runner.acquire(
         &connection, isForced: options.takesOver)
       {

@@ -166,10 +166,11 @@ def scan(client):
 
 
 def contents(server):
-    """Every key's digest and expiry time."""
+    """Every key's digest and expiry time; what a job keeps for itself is no data."""
     client = server.client()
     found = {}
     for names in scan(client):
+        names = [name for name in names if not name.startswith(b"migr8sync:job:")]
         if names:
             digests = client("DEBUG", "DIGEST-VALUE", *names)
             expiries = client.pipeline([("PEXPIRETIME", name) for name in names])

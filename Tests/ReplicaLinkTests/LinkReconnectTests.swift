@@ -6,7 +6,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct LinkReconnectTests {
   private static let ping = "*1\r\n$4\r\nping\r\n"
 

@@ -5,7 +5,7 @@ import Testing
 @testable import ReplicaLink
 
 @Suite(
-  .enabled(if: RealServer.isPresent, "no redis-server on the PATH"), .timeLimit(.minutes(2)))
+  .enabled(if: RealServer.isPresent, "no redis-server on the PATH"), .timeLimit(.minutes(10)))
 struct LinkResyncTests {
   private static func offset(_ client: inout RedisConnection) throws -> UInt64 {
     try #require(UInt64(information("master_repl_offset", &client) ?? ""))

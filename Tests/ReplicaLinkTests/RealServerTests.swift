@@ -5,7 +5,7 @@ import Testing
 @testable import ReplicaLink
 
 @Suite(
-  .enabled(if: RealServer.isPresent, "no redis-server on the PATH"), .timeLimit(.minutes(2)))
+  .enabled(if: RealServer.isPresent, "no redis-server on the PATH"), .timeLimit(.minutes(10)))
 struct RealServerTests {
   @Test(arguments: ["yes", "no"])
   func anUnreadSpoolKeepsTheSourceDrainedAndTheStreamExact(_ diskless: String) throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RedisConnectionTests {
   private static let patient = Timeouts(connectMilliseconds: 600_000, ioMilliseconds: 600_000)
 

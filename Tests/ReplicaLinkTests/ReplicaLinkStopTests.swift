@@ -4,7 +4,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReplicaLinkStopTests {
   /// A point of the link's life at which it is told to stop.
   enum Moment: String, CaseIterable, Sendable, CustomTestStringConvertible {

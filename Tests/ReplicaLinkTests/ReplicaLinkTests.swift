@@ -5,7 +5,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReplicaLinkTests {
   @Test func snapshotAndStreamReachTheSpoolWithoutTheHandshake() throws {
     let master = try FakeMaster()

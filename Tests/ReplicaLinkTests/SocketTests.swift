@@ -6,7 +6,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SocketTests {
   private static func errorOf(
     _ endpoint: Endpoint, milliseconds: Int64 = 20_000, interrupt: WakePipe? = nil

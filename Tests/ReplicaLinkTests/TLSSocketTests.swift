@@ -9,7 +9,7 @@ import Testing
 
 @Suite(
   .enabled(if: TLSOptions.isAvailable && TLSPeer.isPresent, "no OpenSSL, or no openssl command"),
-  .timeLimit(.minutes(2)))
+  .timeLimit(.minutes(10)))
 struct TLSSocketTests {
   private static func errorOf(_ body: () throws -> Void) throws -> LinkError? {
     do {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ReplicaLink
 
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct TwoChannelTests {
   struct Source: Sendable, CustomTestStringConvertible {
     var name: String

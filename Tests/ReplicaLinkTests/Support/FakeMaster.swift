@@ -13,7 +13,7 @@ struct PlayError: Error, CustomStringConvertible {
 /// A listening socket.
 final class FakeMaster: Sendable {
   /// How long anything expected may take, in milliseconds. Passing tests never wait for it.
-  static let patienceMilliseconds: Int64 = 20_000
+  static let patienceMilliseconds: Int64 = 120_000
 
   let port: UInt16
   private let descriptor: Int32

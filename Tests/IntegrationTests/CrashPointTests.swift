@@ -27,15 +27,7 @@ struct CrashPointTests {
     let tool = try start(source, destination)
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     try application.awaitCommands(500)
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    let result = try Tool.finish(tool)
-    #expect(result.exitCode == 5, "\(result)")
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-    #expect(try source.resynchronisations()[0] == "\(fulls)", "\(result)")
+    try native.conclude(application, tool, destination, fulls: fulls)
   }
 
   /// Each at its first time and at a later one, again and again without a success in between.

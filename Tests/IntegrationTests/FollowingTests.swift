@@ -28,14 +28,7 @@ struct FollowingTests {
       ["sync", "-s", source.url, "-d", destination.url] + prefixes.flatMap { ["-p", $0] })
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     try application.awaitCommands(20_000)
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    let result = try Tool.finish(tool)
-    #expect(result.exitCode == 5, "\(result)")
-
-    try native.promote()
-    try expectEqual(destination, to: native.server, prefixes: prefixes, afterStream: true)
+    try native.conclude(application, tool, destination, fulls: 2, prefixes: prefixes)
     #expect(
       try source.resynchronisations() == ["2", "0"], "the native replica and the tool, once each")
   }

@@ -52,16 +52,8 @@ struct LinkFaultTests {
     }
 
     func conclude(fulls: Int) throws {
-      try application.stop()
-      try source.awaitToolInSync(tool, besides: [native.server.port])
-      tool.send(signal: SIGINT)
-      let result = try Tool.finish(tool)
+      try native.conclude(application, tool, destination, fulls: fulls)
       proxy.stop()
-      #expect(result.exitCode == 5, "\(result)")
-      try native.promote()
-      try expectEqual(
-        destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-      #expect(try source.resynchronisations()[0] == "\(fulls)", "\(result)")
     }
   }
 

@@ -96,16 +96,8 @@ struct PolicyTests {
       #expect(Int(memory?.dropFirst(5) ?? "") ?? .max < 1 << 20, "\(line)")
     }
     try obstacle.remove(destination, client)
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    let result = try Tool.finish(tool)
-    #expect(result.exitCode == 5, "\(result)")
+    let result = try native.conclude(application, tool, destination, fulls: 2)
     #expect(result.standardError.contains("takes data again"), "\(result)")
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-    #expect(try source.resynchronisations()[0] == "2", "\(result)")
   }
 
   /// A password that was right when the run began.

@@ -33,15 +33,7 @@ struct ReconnectTests {
 
     /// Ends the application and the run and compares.
     func conclude(fulls: Int) throws {
-      try application.stop()
-      try source.awaitToolInSync(tool, besides: [native.server.port])
-      tool.send(signal: SIGINT)
-      let result = try Tool.finish(tool)
-      #expect(result.exitCode == 5, "\(result)")
-      try native.promote()
-      try expectEqual(
-        destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-      #expect(try source.resynchronisations()[0] == "\(fulls)", "\(result)")
+      try native.conclude(application, tool, destination, fulls: fulls)
     }
   }
 
@@ -106,15 +98,7 @@ struct ReconnectTests {
     destination.crash()
     try destination.restart()
     try application.awaitCommands(1000)
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    let result = try Tool.finish(tool)
-    #expect(result.exitCode == 5, "\(result)")
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-    #expect(try source.resynchronisations()[0] == "2", "\(result)")
+    try native.conclude(application, tool, destination, fulls: 2)
   }
 
   /// What is gone at the source when the link comes back has to go at the destination, too.

@@ -35,14 +35,8 @@ struct ResumeTests {
       tool = try start(source, destination)
       if Bool.random() { try source.awaitToolFollowing(tool, besides: [native.server.port]) }
     }
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    #expect(try Tool.finish(tool).exitCode == 5)
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
-    #expect(try source.resynchronisations()[0] == "2", "the native replica and the first run")
+    // The native replica's and the first run's.
+    try native.conclude(application, tool, destination, fulls: 2)
   }
 
   @Test func killedWhileTheSnapshotIsWritten() throws {
@@ -64,13 +58,7 @@ struct ResumeTests {
     }
     let tool = try start(source, destination)
     try source.awaitToolFollowing(tool, besides: [native.server.port])
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    #expect(try Tool.finish(tool).exitCode == 5)
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
+    try native.conclude(application, tool, destination, fulls: nil)
   }
 
   /// Before 7.0 the stream says "in 1000 s", counted from a moment at which nobody listened.

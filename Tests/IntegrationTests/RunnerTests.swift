@@ -65,12 +65,6 @@ struct RunnerTests {
     first.send(signal: SIGCONT)
     #expect(try Tool.finish(first).exitCode == 1)
     try application.awaitCommands(2000)
-    try application.stop()
-    try source.awaitToolInSync(second, besides: [native.server.port])
-    second.send(signal: SIGINT)
-    #expect(try Tool.finish(second).exitCode == 5)
-    try native.promote()
-    try expectEqual(
-      destination, to: native.server, prefixes: [Application.inside], afterStream: true)
+    try native.conclude(application, second, destination, fulls: nil)
   }
 }

@@ -45,24 +45,16 @@ final class Job: @unchecked Sendable {
 
   /// Does the whole run on the calling thread.
   func run() throws(ReplayError) -> ReplayOutcome {
-    let linkThread = link.start()
-    defer {
-      source.stopBell.ring()
-      link.stop()
-      linkThread.join()
-      replay.phases.enter(.finished)
-    }
-    replay.phases.enter(.waitingForSnapshot)
     do {
-      return try replay.run()
+      return try whileAttached { () throws(ReplayError) in try replay.run() }
     } catch {
       guard error.isInterruption else { throw error }
       return .interrupted
     }
   }
 
-  /// Reads the whole snapshot and writes nothing.
-  func dryRun() throws(ReplayError) -> DryRunReport {
+  /// Runs `body` while the link is there.
+  private func whileAttached<R>(_ body: () throws(ReplayError) -> R) throws(ReplayError) -> R {
     let linkThread = link.start()
     defer {
       source.stopBell.ring()
@@ -71,6 +63,15 @@ final class Job: @unchecked Sendable {
       replay.phases.enter(.finished)
     }
     replay.phases.enter(.waitingForSnapshot)
+    return try body()
+  }
+
+  /// Reads the whole snapshot and writes nothing.
+  func dryRun() throws(ReplayError) -> DryRunReport {
+    try whileAttached { () throws(ReplayError) in try readSnapshot() }
+  }
+
+  private func readSnapshot() throws(ReplayError) -> DryRunReport {
     while replay.feed.takeSnapshot() == nil {
       if isStopRequested { throw .interrupted }
       do throws(ReplayError) {

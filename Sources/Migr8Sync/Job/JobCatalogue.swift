@@ -58,7 +58,7 @@ struct JobCatalogue: ~Copyable {
 
   /// Every job, by db and name. Looks at every key of the server, a thousand at a time.
   mutating func all() throws(ReplayError) -> [Entry] {
-    let runners = try connectedRunners()
+    let runners = try JobConnection.all(&connection)
     var entries: [Entry] = []
     for database in try databases() {
       guard try select(database) else { break }
@@ -71,7 +71,7 @@ struct JobCatalogue: ~Copyable {
 
   /// What is kept of one job, in whatever dbs. Looks at no other key.
   mutating func entries(of name: String) throws(ReplayError) -> [Entry] {
-    let runners = try connectedRunners()
+    let runners = try JobConnection.all(&connection)
     var entries: [Entry] = []
     for database in try databases() {
       guard try select(database) else { break }
@@ -87,7 +87,7 @@ struct JobCatalogue: ~Copyable {
     _ = try ask("SELECT", "\(entry.database)")
     let identity = JobIdentity(name: entry.name, rules: "")
     _ = try ask([Array("WATCH".utf8), identity.runnerKey])
-    let now = try read(entry.name, entry.database, try connectedRunners())
+    let now = try read(entry.name, entry.database, try JobConnection.all(&connection))
     if now?.runner?.mayWrite ?? false {
       _ = try ask("UNWATCH")
       return false
@@ -100,7 +100,7 @@ struct JobCatalogue: ~Copyable {
   // MARK: - Reading
 
   private mutating func read(
-    _ name: String, _ database: Int, _ connected: [ConnectedRunner]?
+    _ name: String, _ database: Int, _ connected: [JobConnection]?
   ) throws(ReplayError) -> Entry? {
     let identity = JobIdentity(name: name, rules: "")
     var entry = Entry(name, database)
@@ -113,7 +113,7 @@ struct JobCatalogue: ~Copyable {
     let holder = try ask([Array("GET".utf8), identity.runnerKey]).text
     let lease = try ask([Array("PTTL".utf8), identity.runnerKey]).integer ?? 0
     if record.isEmpty, skipped == 0, holder == nil { return nil }
-    let mine = connected?.filter { $0.job == name }.map(\.id)
+    let mine = connected?.filter { $0.job == name }.map(\.runner)
     if let holder {
       let state: Runner.State =
         mine.map { $0.contains(holder) ? .working : $0.isEmpty ? .gone : .stalled } ?? .unknown
@@ -167,27 +167,6 @@ struct JobCatalogue: ~Copyable {
     guard let line = reply.errorLine else { return true }
     if database > 0, self.database == nil { return false }
     throw ReplayError("asking \(connection.peer): SELECT \(database): \(line)")
-  }
-
-  private struct ConnectedRunner {
-    let job: String
-    let id: String
-  }
-
-  /// The processes that have a connection of a job, by the name they give it; nil when CLIENT LIST is
-  /// not permitted.
-  private mutating func connectedRunners() throws(ReplayError) -> [ConnectedRunner]? {
-    let reply = try ReplayError.wrap { () throws(LinkError) in
-      try connection.command("CLIENT", "LIST")
-    }
-    guard let text = reply.errorLine == nil ? reply.text : nil else { return nil }
-    return text.split(separator: "\n").compactMap { line in
-      guard
-        let name = line.split(separator: " ").first(where: { $0.hasPrefix("name=migr8sync:") })
-      else { return nil }
-      let parts = name.split(separator: ":", maxSplits: 2)
-      return parts.count == 3 ? ConnectedRunner(job: String(parts[1]), id: String(parts[2])) : nil
-    }
   }
 
   private mutating func ask(_ words: String...) throws(ReplayError) -> RESPValue {

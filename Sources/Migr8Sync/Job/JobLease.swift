@@ -26,13 +26,10 @@ struct JobRunner: Sendable, Equatable {
     id = "\(plain):\(getpid()):\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
   }
 
-  /// What the job's connections call themselves, up to the runner's own part.
-  private var connectionBeginning: String { "migr8sync:\(identity.name):" }
   /// What this runner's connections call themselves.
-  var connectionName: String { connectionBeginning + id }
-  /// What the one connection calls itself that only renews the lease.
-  var leaseConnectionName: String { connectionName + Self.leaseSuffix }
-  private static let leaseSuffix = ":lease"
+  func connectionName(isLease: Bool) -> String {
+    JobConnection.name(job: identity.name, runner: id, isLease: isLease)
+  }
 
   /// How an attempt to become the job's runner ended.
   enum Acquisition: Sendable, Equatable {
@@ -170,26 +167,8 @@ struct JobRunner: Sendable, Equatable {
   /// The connections of the job's runners; nil when CLIENT LIST is not permitted.
   private func connections(
     _ connection: inout RedisConnection
-  ) throws(ReplayError) -> [(id: String, runner: String, isLease: Bool)]? {
-    let reply = try ReplayError.wrap { () throws(LinkError) in
-      try connection.command("CLIENT", "LIST")
-    }
-    guard let text = reply.errorLine == nil ? reply.text : nil else { return nil }
-    return text.split(separator: "\n").compactMap { line in
-      var id: Substring?
-      var runner: Substring?
-      for field in line.split(separator: " ") {
-        if field.hasPrefix("id=") { id = field.dropFirst(3) }
-        if field.hasPrefix("name=" + connectionBeginning) {
-          runner = field.dropFirst(5 + connectionBeginning.count)
-        }
-      }
-      guard let id, let runner else { return nil }
-      let isLease = runner.hasSuffix(Self.leaseSuffix)
-      return (
-        String(id), String(isLease ? runner.dropLast(Self.leaseSuffix.count) : runner), isLease
-      )
-    }
+  ) throws(ReplayError) -> [JobConnection]? {
+    try JobConnection.all(&connection)?.filter { $0.job == identity.name }
   }
 
   private func ask(

@@ -25,8 +25,6 @@ final class RepairFetcher: @unchecked Sendable {
   static let sliceMilliseconds: Int64 = 1_000
   /// How long to wait before a key that is about to expire at a replica is asked for again.
   static let unsettledMilliseconds: Int64 = 20
-  /// The waits between attempts to connect double from the first to the last.
-  static let retryMilliseconds: ClosedRange<Int64> = 50...5_000
 
   private let source: @Sendable () throws(LinkError) -> RedisURL
   private let timeouts: Timeouts
@@ -126,11 +124,11 @@ final class RepairFetcher: @unchecked Sendable {
 
   private func run() {
     var connection: Connected?
-    var wait = Self.retryMilliseconds.lowerBound
+    var wait = Backoff.forRepair()
     while let batch = nextBatch() {
       do throws(LinkError) {
         connection = try ask(batch, on: connection.take())
-        wait = Self.retryMilliseconds.lowerBound
+        wait.reset()
         if monitor.withLock({ isUnsettled }) {
           guard pause(Self.unsettledMilliseconds) else { return }
         }
@@ -138,8 +136,7 @@ final class RepairFetcher: @unchecked Sendable {
         connection = nil
         guard isWorthRetrying(error) else { return fail(error) }
         monitor.withLock { lastTrouble = error }
-        guard pause(wait) else { return }
-        wait = min(wait * 2, Self.retryMilliseconds.upperBound)
+        guard pause(wait.next()) else { return }
       }
     }
   }

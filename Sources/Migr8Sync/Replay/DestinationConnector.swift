@@ -24,7 +24,7 @@ struct DestinationConnector: Sendable {
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
       // A user without the right to it loses nothing but the name.
       let reply = try connection.command(
-        "CLIENT", "SETNAME", isForLease ? runner.leaseConnectionName : runner.connectionName)
+        "CLIENT", "SETNAME", runner.connectionName(isLease: isForLease))
       // What is said unasked at the door stands where the answer should be.
       if let line = reply.errorLine, line.contains("max number of clients") {
         throw LinkError(

@@ -105,8 +105,8 @@ final class DestinationReplay: @unchecked Sendable {
       lease.stop()
       leaseThread.join()
     }
-    var pause = Backoff.forStream
-    var snapshotPause = Backoff.forSnapshot
+    var pause = Backoff.forStream()
+    var snapshotPause = Backoff.forSnapshot()
     while true {
       do throws(ReplayError) {
         return try session(&pause)

@@ -42,7 +42,7 @@ final class Notices: @unchecked Sendable {
     }
   }
 
-  /// What it waits for now.
+  /// The obstacle that is waited out at present; nil when there is none.
   var current: String? { monitor.withLock { obstacle } }
 
   /// The lines nobody has taken yet.

@@ -100,33 +100,26 @@ struct SnapshotReader: ~Copyable {
 
   private mutating func fill() throws(ReplayError) {
     counters.bytesRead.store(reader.position, ordering: .relaxed)
+    if try take() { reader.finishInput() }
+  }
+
+  /// Takes what has arrived; true when the snapshot's last byte was taken before.
+  private mutating func take() throws(ReplayError) -> Bool {
     try checkpoint()
     var isAtEnd = false
     _ = try reader.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
-      guard let count = try feed.snapshotBytes(into: room) else {
-        isAtEnd = true
-        return 0
-      }
-      return count
+      let count = try feed.snapshotBytes(into: room)
+      isAtEnd = count == nil
+      return count ?? 0
     }
-    if isAtEnd { reader.finishInput() }
+    return isAtEnd
   }
 
   /// Checks that nothing stands behind the end of the file.
   mutating func finish(_ trailer: RDBTrailer) throws(ReplayError) {
     counters.bytesRead.store(trailer.length, ordering: .relaxed)
-    var rest = ByteBuffer()
-    while reader.unreadCount + rest.count == 0 {
-      try checkpoint()
-      var isAtEnd = false
-      _ = try rest.fill(minimum: 1 << 12) { room throws(ReplayError) -> Int in
-        guard let count = try feed.snapshotBytes(into: room) else {
-          isAtEnd = true
-          return 0
-        }
-        return count
-      }
-      if isAtEnd { return }
+    while reader.unreadCount == 0 {
+      if try take() { return }
     }
     throw ReplayError(
       "reading the snapshot: it ends after \(trailer.length) bytes, and more follow"

@@ -50,11 +50,6 @@ struct RoutingCounts: Sendable, Equatable {
   /// How many decisions there were of a kind.
   subscript(kind: RoutingKind) -> UInt64 { counts[kind.rawValue] }
 
-  /// Counts decisions of a kind.
-  mutating func add(_ count: UInt64, of kind: RoutingKind) {
-    counts[kind.rawValue] += count
-  }
-
   /// Counts keys that are repaired because the destination has refused a command on them.
   mutating func countHealed(_ count: Int) {
     repairsRequested += UInt64(count)

@@ -77,11 +77,6 @@ public final class ReplicaLink: Sendable {
     control.acknowledgeNow()
   }
 
-  /// Drops the link and asks for everything: a destination cannot be served from what is held.
-  public func requestSnapshot(_ reason: String) {
-    control.ask(.snapshot(reason: reason), insteadOf: nil)
-  }
-
   /// Whether the byte behind `offset` was written at the source before this link asked for it, so that
   /// its arrival says nothing of when: it comes from the backlog of a source that was lost and found.
   public func isLate(at offset: UInt64) -> Bool {

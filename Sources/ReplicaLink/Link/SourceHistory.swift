@@ -2,19 +2,16 @@
 // it explains a full resynchronisation where a continuation was hoped for.
 
 /// The fields of `INFO replication` that decide about a partial resynchronisation.
-struct SourceHistory: Sendable, Equatable {
-  private var fields: [Substring: Substring] = [:]
+struct SourceHistory: Sendable {
+  private let fields: InfoFields
 
-  /// Reads the text of the answer; other lines than `field:value` are passed over.
+  /// Reads the text of the answer.
   init(_ text: String) {
-    for line in text.split(whereSeparator: \.isNewline) {
-      let parts = line.split(separator: ":", maxSplits: 1)
-      if parts.count == 2 { fields[parts[0]] = parts[1] }
-    }
+    fields = InfoFields(text)
   }
 
   /// The offset of the last byte the source has written.
-  var offset: UInt64? { fields["master_repl_offset"].flatMap { UInt64($0) } }
+  var offset: UInt64? { fields.number("master_repl_offset") }
 
   /// Why a source with this history cannot go on behind `place`, for an operator.
   func obstacle(to place: ReplicationPlace) -> String {
@@ -25,7 +22,7 @@ struct SourceHistory: Sendable, Equatable {
     guard let identity = fields["master_replid"] else {
       return "the source gave no reason: it was restarted, or its backlog is too small"
     }
-    let second = UInt64(fields["second_repl_offset"] ?? "")
+    let second = fields.number("second_repl_offset")
     if Self.isSame(fields["master_replid2"], place), let second {
       // The last place at which the old history goes over into the new one.
       if place.offset > second - min(second, 1) {
@@ -38,18 +35,18 @@ struct SourceHistory: Sendable, Equatable {
     guard fields["repl_backlog_active"] != "0" else {
       return "the source has no replication backlog"
     }
-    if let first = UInt64(fields["repl_backlog_first_byte_offset"] ?? ""), first > place.offset {
+    if let first = fields.number("repl_backlog_first_byte_offset"), first > place.offset {
       let gap = first - place.offset - 1
       return "the backlog begins \(Self.size(gap)) after what we have (raise the source's"
         + " repl-backlog-size)"
     }
-    if let end = UInt64(fields["master_repl_offset"] ?? ""), end < place.offset {
+    if let end = fields.number("master_repl_offset"), end < place.offset {
       return "the source is \(Self.size(place.offset - end)) behind what we have: it has lost data"
     }
     return "the source gave no reason"
   }
 
-  private static func isSame(_ identity: Substring?, _ place: ReplicationPlace) -> Bool {
+  private static func isSame(_ identity: String?, _ place: ReplicationPlace) -> Bool {
     identity?.lowercased() == place.replicationID.lowercased()
   }
 

@@ -1,5 +1,6 @@
 // What a source tells of the replicas attached to it, and a native replica to hold results against.
 
+import Glibc
 import Testing
 
 /// One `slaveN` line of INFO replication.
@@ -99,6 +100,32 @@ final class NativeReplica {
       return try client.info("replication")["slave_repl_offset"] == offset
     }
     try client("REPLICAOF", "NO", "ONE")
+  }
+
+  /// Ends the application, waits for the tool to have everything, interrupts it, and holds what it wrote
+  /// against this replica.
+  ///
+  /// - fulls: the full resynchronisations the source has made, this replica's among them; nil for any.
+  @discardableResult
+  func conclude(
+    _ application: Application, _ tool: Subprocess, _ destination: TestServer, fulls: Int?,
+    prefixes: [String] = [Application.inside], sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> ToolResult {
+    try application.stop()
+    try source.awaitToolInSync(tool, besides: [server.port])
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)", sourceLocation: sourceLocation)
+    try promote()
+    try expectEqual(
+      destination, to: server, prefixes: prefixes, afterStream: true,
+      sourceLocation: sourceLocation)
+    if let fulls {
+      #expect(
+        try source.resynchronisations()[0] == "\(fulls)", "\(result)",
+        sourceLocation: sourceLocation)
+    }
+    return result
   }
 }
 

@@ -31,9 +31,9 @@ extension ProgressSnapshot {
     snapshot.keysMatched = 270_000
     snapshot.keysWritten = 270_000
     snapshot.snapshotBytesRead = 200 << 20
-    snapshot.routing.add(4_567, of: .forwarded)
-    snapshot.routing.add(41_100, of: .otherKeys)
-    snapshot.routing.add(11, of: .split)
+    for _ in 0..<4_567 { snapshot.routing.count(.forward(database: 0)) }
+    for _ in 0..<41_100 { snapshot.routing.count(.drop(.otherKeys)) }
+    for _ in 0..<11 { snapshot.routing.count(.rewritten([], database: 0, .subset)) }
     snapshot.sourceOffset = 9_001_536
     snapshot.appliedOffset = 9_000_000
     snapshot.lagBytes = 1_536

@@ -11,7 +11,7 @@ import Testing
     final.phase = .finished
     final.lagBytes = 0
     final.appliedOffset = 9_001_536
-    final.routing.add(1_200, of: .messages)
+    for _ in 0..<1_200 { final.routing.count(.drop(.message)) }
     final.functionsLeftOut = 2
     final.keysSkipped = 3
     #expect(

@@ -1,0 +1,54 @@
+// A connection of a job as a destination lists it. Every connection a run makes there carries a name, so
+// that others see who works on what, and whoever takes over can end it.
+//
+//   migr8sync:JOB:host:pid:random           of a lane, a loader, a question
+//   migr8sync:JOB:host:pid:random:lease     of the thread that renews the lease
+
+import ReplicaLink
+
+/// One connection in CLIENT LIST that belongs to some job.
+struct JobConnection: Sendable, Equatable {
+  /// The number that CLIENT KILL knows it by.
+  let id: String
+  let job: String
+  let runner: String
+  /// Whether it does nothing but renew the lease.
+  let isLease: Bool
+
+  private static let beginning = "migr8sync:"
+  private static let leaseEnd = ":lease"
+
+  /// What a connection is to call itself.
+  static func name(job: String, runner: String, isLease: Bool) -> String {
+    "\(beginning)\(job):\(runner)\(isLease ? leaseEnd : "")"
+  }
+
+  /// The connections of all jobs; nil when CLIENT LIST is not permitted.
+  static func all(
+    _ connection: inout RedisConnection
+  ) throws(ReplayError) -> [JobConnection]? {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "LIST")
+    }
+    guard reply.errorLine == nil, let text = reply.text else { return nil }
+    return text.split(separator: "\n").compactMap { JobConnection(line: $0) }
+  }
+
+  /// Reads a line of CLIENT LIST; nil for a connection of anybody else.
+  init?(line: Substring) {
+    var number: Substring?
+    var name: Substring?
+    for field in line.split(separator: " ") {
+      if field.hasPrefix("id=") { number = field.dropFirst(3) }
+      if field.hasPrefix("name=") { name = field.dropFirst(5) }
+    }
+    guard let number, let name, name.hasPrefix(Self.beginning) else { return nil }
+    // The name of a job has no colon.
+    let parts = name.dropFirst(Self.beginning.count).split(separator: ":", maxSplits: 1)
+    guard parts.count == 2 else { return nil }
+    id = String(number)
+    job = String(parts[0])
+    isLease = parts[1].hasSuffix(Self.leaseEnd)
+    runner = String(isLease ? parts[1].dropLast(Self.leaseEnd.count) : parts[1])
+  }
+}

@@ -21,6 +21,8 @@ struct Lane: ~Copyable {
   private let checkpoint: CheckpointEncoder
   private let replicationID: @Sendable () -> [UInt8]
   private var batch: Batch?
+  /// Commands that are to leave as one.
+  private var run = CommandRun()
   private var largeHead: [[UInt8]] = []
   private var selectedDatabase = -1
   /// Whether the destination was sent a MULTI without its EXEC.
@@ -61,9 +63,21 @@ struct Lane: ~Copyable {
   mutating func forward(
     _ commands: UnsafeRawBufferPointer, count: Int = 1, database: Int, offset: UInt64
   ) throws(ReplayError) {
+    try finishRun()
     let batch = try prepare(database, offset)
     batch.bytes.append(commands)
     for _ in 0..<count { note(batch, offset) }
+  }
+
+  /// Sends a command of a kind that can be put together with its like, from its operands.
+  mutating func forward(
+    _ kind: CommandRun.Kind, operands: UnsafeRawBufferPointer, database: Int, offset: UInt64
+  ) throws(ReplayError) {
+    if !run.takes(kind, database: database) {
+      try finishRun()
+      run.begin(kind, database: database)
+    }
+    run.add(operands, offset: offset)
   }
 
   // MARK: Large commands, part by part
@@ -74,6 +88,7 @@ struct Lane: ~Copyable {
   mutating func beginLarge(
     head: [[UInt8]], database: Int, offset: UInt64
   ) throws(ReplayError) {
+    try finishRun()
     _ = try prepare(database, offset)
     largeHead = head
     isInLargeCommand = true
@@ -128,7 +143,7 @@ struct Lane: ~Copyable {
 
   /// Sends what makes a full batch, between two commands that stand for one of the source.
   mutating func sendIfFull() throws(ReplayError) {
-    if let batch, batch.isFull { try submit() }
+    if isFull { try submit() }
   }
 
   /// Everything up to `offset` has been dealt with; the source's next command acts on its db
@@ -138,14 +153,14 @@ struct Lane: ~Copyable {
       boundary = offset
       boundaryDatabase = database
     }
-    guard let batch, batch.isFull else { return }
+    guard isFull else { return }
     if isInTransaction { try submit() } else { try close() }
   }
 
   /// Sends what is in hand; call it whenever no further command is at hand.
   mutating func flush() throws(ReplayError) {
     if isInTransaction { return }
-    if batch != nil || isOpen {
+    if batch != nil || isOpen || !run.isEmpty {
       try close()
     } else {
       pipeline.advance(to: boundary)
@@ -160,7 +175,9 @@ struct Lane: ~Copyable {
 
   /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered.
   mutating func drain() throws(ReplayError) {
-    if !isInTransaction, batch != nil || isOpen || !repairs.isEmpty || boundary > checkpointed {
+    if !isInTransaction,
+      batch != nil || isOpen || !run.isEmpty || !repairs.isEmpty || boundary > checkpointed
+    {
       try close()
     }
     try pipeline.drain()
@@ -173,6 +190,17 @@ struct Lane: ~Copyable {
   }
 
   // MARK: - Batches
+
+  private var isFull: Bool { (batch?.bytes.count ?? 0) + run.byteCount >= Batch.targetBytes }
+
+  /// Puts the commands that were collected into the batch.
+  private mutating func finishRun() throws(ReplayError) {
+    if run.isEmpty { return }
+    let offset = run.offset
+    let batch = try prepare(run.database, offset)
+    run.move(to: &batch.bytes)
+    note(batch, offset)
+  }
 
   private mutating func currentBatch() -> Batch {
     if let batch { return batch }
@@ -208,6 +236,7 @@ struct Lane: ~Copyable {
 
   /// Closes the destination's transaction with the checkpoint and sends it.
   private mutating func close() throws(ReplayError) {
+    try finishRun()
     let batch = currentBatch()
     open(batch, boundary)
     if let old = recordsOldDatabase {
@@ -244,6 +273,7 @@ struct Lane: ~Copyable {
   }
 
   private mutating func submit() throws(ReplayError) {
+    try finishRun()
     guard let full = batch else { return }
     batch = nil
     full.isOpenEnded = isOpen

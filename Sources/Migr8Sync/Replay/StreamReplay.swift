@@ -9,6 +9,9 @@ private let transactionPatienceMilliseconds: Int64 = 1_000
 struct StreamReplay: ~Copyable {
   private unowned let replay: DestinationReplay
   private let databases: DatabaseMap
+  /// The plan's; taking them out of it for every command would copy all of it.
+  private let rewritesTimeToLive: Bool
+  private let explains: Bool
   private var decoder: CommandDecoder
   private var router: CommandRouter
   private var lane: Lane
@@ -36,6 +39,8 @@ struct StreamReplay: ~Copyable {
       repairs: repairs)
     router.skippedKeys = replay.progress.skippedKeys
     databases = replay.plan.databases
+    rewritesTimeToLive = replay.plan.rewritesTimeToLive
+    explains = replay.plan.explains
     replay.acknowledgeCeiling.store(
       repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
   }
@@ -131,7 +136,7 @@ struct StreamReplay: ~Copyable {
     let start = decoder.startOffset
     let end = decoder.endOffset
     let arrival =
-      replay.plan.rewritesTimeToLive
+      rewritesTimeToLive
       ? replay.host.receiptTime(at: start) ?? Clock.wallMilliseconds() : nil
     var decision = decoder.withCommand { (bytes, arguments) in
       router.route(
@@ -140,7 +145,7 @@ struct StreamReplay: ~Copyable {
     }
     if decision == .needsKeys { decision = try askForKeys(start) }
     counts.count(decision)
-    if replay.plan.explains { explain(decision, start) }
+    if explains { explain(decision, start) }
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -316,7 +321,7 @@ struct StreamReplay: ~Copyable {
     let (decision, head) = decoder.withHead { (bytes, arguments) in
       let decision = router.routeHead(
         Span(_unsafeBytes: bytes), arguments: arguments.span.extracting(first: 2),
-        startOffset: start, rewritesTimeToLive: replay.plan.rewritesTimeToLive)
+        startOffset: start, rewritesTimeToLive: rewritesTimeToLive)
       return (decision, arguments.prefix(2).map { Array(bytes[$0]) })
     }
     switch decision {
@@ -359,8 +364,13 @@ struct StreamReplay: ~Copyable {
 
   private mutating func forward(to database: Int?, _ end: UInt64) throws(ReplayError) {
     let database = database ?? destinationDatabase
-    try decoder.withCommand { (bytes, _) throws(ReplayError) in
-      try lane.forward(bytes, database: database, offset: end)
+    try decoder.withCommand { (bytes, arguments) throws(ReplayError) in
+      guard let run = CommandRun.kind(of: bytes, arguments.span) else {
+        return try lane.forward(bytes, database: database, offset: end)
+      }
+      try lane.forward(
+        run.kind, operands: UnsafeRawBufferPointer(rebasing: bytes[run.operands...]),
+        database: database, offset: end)
     }
   }
 }

@@ -28,6 +28,9 @@ final class Feed {
     }
   }
 
+  /// The beginning that this destination was last told of.
+  var generation: Int { reader.generation }
+
   /// Takes the announced snapshot: its bytes come next.
   func takeSnapshot() -> SnapshotStart? {
     defer { announced = nil }
@@ -77,7 +80,10 @@ final class Feed {
         into: room, untilMilliseconds: Clock.monotonicMilliseconds() + Self.patienceMilliseconds)
     } catch {
       // The link tries again by itself where that helps: when it gives up, the run is over.
-      throw ReplayError(error.description, error.code == .stopped ? .interruption : .failure)
+      var ending = ReplayError(
+        error.description, error.code == .stopped ? .interruption : .failure)
+      ending.isOfSource = true
+      throw ending
     }
     switch event {
     case .snapshot(let start, let reason):
@@ -87,7 +93,10 @@ final class Feed {
     case .rewound(let offset):
       throw ReplayError("the link has gone back to offset \(offset)", .restart)
     case .stream:
+      // What another destination needed goes for all: the place where it begins is not where this one is.
+      let isAnew = isStreaming
       isStreaming = true
+      if isAnew { throw ReplayError("the stream begins anew", .restart) }
     case .snapshotEnd, .bytes, .timedOut: break
     }
     return event

@@ -131,10 +131,10 @@ srem Set Member+
 sunionstore Set Set+
 0.3 swapdb Db Db
 unlink Any+
-20 vadd Vec values 3 Float Float Float Member
-5 vadd Vec values 3 Float Float Float Member noquant/bin/q8 setattr Json
-vrem Vec Member
-vsetattr Vec Member Json
+30 vadd Vec values 3 Float Float Float New
+5 vadd Vec values 3 Float Float Float New noquant/bin/q8 setattr Json
+30 vrem Vec Recent
+30 vsetattr Vec Recent Json
 xack Stream Group Id+
 xackdel Stream Group keepref/delref/acked ids #Id
 30 xadd Stream * Field Value

@@ -45,11 +45,13 @@ class Workload:
         self.waiting = [f for f in catalogue.read(catalogue.WAITING) if self._knows(f.name)]
         self.weights = [form.weight for form in self.forms]
         self.succeeded = set()
-        self.ids = [b"1-1"]
+        self.ids, self.members = [b"1-1"], [b"v0"]
         self.serial = 0
         self.side = None
         self.commands = 0
-        self.heads = [b"in:", b"out:", *random.sample(HEADS, 3)]
+        # Few names meet often, many seldom.
+        self.heads = [b"in:", b"out:", *random.sample(HEADS, random.choice((0, 1, 3)))]
+        self.numbers = random.choice((1, 2, 3))
         self.pools = self._pools()
         self.startOfTimes = int(time.time())
 
@@ -60,7 +62,7 @@ class Workload:
         """{(kind's letter, whether inside): names}; a side without names of a kind has all."""
         pools = {}
         for letter in KINDS.values():
-            names = [head + letter + b"%d" % number for head in self.heads for number in range(3)]
+            names = [head + letter + b"%d" % number for head in self.heads for number in range(self.numbers)]
             names += ODD if letter == b"s" else ()
             for side in (True, False, None):
                 pools[letter, side] = [n for n in names if side is None
@@ -86,6 +88,11 @@ class Workload:
             return self.random.choice((b"", b"\r\n", b"*3\r\n$1\r\n", b"\x00\xff", b"store", b"db", b"ex"))
         return b"<%d>" % self.serial
 
+    def new_member(self):
+        self.serial += 1
+        self.members = self.members[-5:] + [b"v%d" % self.serial]
+        return self.members[-1]
+
     def hole(self, name):
         random = self.random
         if name in KINDS or name == "Any":
@@ -94,6 +101,8 @@ class Workload:
             "Value": self.value,
             "Member": lambda: b"%d" % random.randrange(3) if random.random() < 0.3
             else b"m%d" % random.randrange(7),
+            "New": self.new_member,
+            "Recent": lambda: random.choice(self.members),
             "Field": lambda: b"f%d" % random.randrange(9),
             "Int": lambda: b"%d" % random.randrange(30),
             "Degree": lambda: b"%d" % random.randrange(60),
@@ -211,7 +220,7 @@ class Workload:
                 self.wait_and_serve()
                 continue
             batch = []
-            for _ in range(self.random.choice((1, 3, 10, 30))):
+            for _ in range(self.random.choice((1, 3, 10, 30, 100))):
                 batch += self.some()
             self.send(batch)
 

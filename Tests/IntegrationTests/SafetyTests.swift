@@ -27,6 +27,17 @@ struct SafetyTests {
     try server.client()("MGET", names[0], names[1], names[2]).elements.map(\.text)
   }
 
+  /// Whether a run may end connections is asked by ending one that nobody has.
+  @Test(arguments: ServerKind.allCases)
+  func otherClientsOfTheDestinationKeepTheirConnections(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(), try TestServer(kind))
+    let other = try destination.client()
+    let number = try other("CLIENT", "ID")
+    try source.client()("SET", "bump:a", 1)
+    #expect(try sync((source, destination)).exitCode == 0)
+    #expect(try other("CLIENT", "ID") == number)
+  }
+
   @Test func aDestinationWithMatchingKeysIsRefused() throws {
     let pair = try servers(holding: ["bump:1", "bump:x", "bump:y", "bump:z", "other"])
     let result = try sync(pair, "-q")

@@ -8,11 +8,14 @@ Two bytes in front of every input say how it is read (Plan in FuzzReading.swift)
 import glob
 import itertools
 import os
+import random
 import shutil
 import sys
 import zlib
 
-from resp import ReplyError, Server
+from resp import ReplyError, Server, encode
+from rules import Rules
+from workload import Workload
 
 SERVERS = [".servers/redis-6.2/redis-server", ".servers/redis-8.2/redis-server"]
 # The orders of the types in FuzzTargets.swift.
@@ -84,9 +87,19 @@ def keep_hand_made(folder):
     keep(folder, "lzf", b"\x40\x9c\x1f" + bytes(range(32)) + b"\xe0\xff\x1f" * 151)
 
 
+def keep_commands(folder, program):
+    """Streams of a few commands, every form that the differential test knows among them."""
+    rng = random.Random(1)
+    with Server(os.path.abspath(program)) as server:
+        workload = Workload(server, server, Rules(rng), rng)
+        for form in workload.forms:
+            batch = [workload.make(form) for _ in range(3)] + workload.some()
+            keep(folder, "commands", b"".join(encode(*command[1:]) for command in batch))
+
+
 def main():
     folder = sys.argv[1]
-    for target in ["file", "value", "lzf", "dump", *BLOBS]:
+    for target in ["file", "value", "lzf", "dump", "commands", *BLOBS]:
         os.makedirs(os.path.join(folder, target), exist_ok=True)
     files = sorted(glob.glob("Tests/Fixtures/rdb/*.rdb")
                    + glob.glob("../shared/fixtures/**/*.rdb", recursive=True))
@@ -98,6 +111,7 @@ def main():
     for program in SERVERS:
         if os.access(program, os.X_OK):
             keep_dumps(folder, program, files)
+            keep_commands(folder, program)
 
 
 def keep_dumps(folder, program, files):

@@ -105,9 +105,10 @@ struct JobRunner: Sendable, Equatable {
   /// given-up connection had sent from being carried out late.
   func canEndConnections(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
     guard try connections(&connection) != nil else { return false }
-    // No client has this number: who may not ask is refused, who may is told so.
+    // No client has this number: who may not ask is refused, who may ends nobody. (Not 0, which names
+    // everybody to servers before 7.0.)
     let reply = try ReplayError.wrap { () throws(LinkError) in
-      try connection.command("CLIENT", "KILL", "ID", "0")
+      try connection.command("CLIENT", "KILL", "ID", "\(Int64.max)")
     }
     return reply.errorLine?.hasPrefix("NOPERM") != true
   }

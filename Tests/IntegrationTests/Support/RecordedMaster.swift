@@ -1,0 +1,167 @@
+// A master that says again what a real one of an old version once said: the links kept beside the
+// project, played to whoever attaches. It answers nothing else, as if it allowed its user nothing.
+
+import Foundation
+import Synchronization
+
+/// One recording: what the replica got, and the state that the master ended in.
+struct RecordedLink {
+  static let labels = ["2.8", "3.2", "4.0", "5.0", "6.0", "7.4"]
+  private static let folder = packageRoot + "/../shared/fixtures/by-version"
+  static let arePresent = access("\(folder)/redis-2.8.link", R_OK) == 0
+
+  /// Every byte, from the answer to PSYNC on.
+  let bytes: [UInt8]
+  /// Where the stream begins in them.
+  let streamStart: Int
+  /// Whether the snapshot ends with a mark, behind which the master waits for the first answer.
+  let endsWithMark: Bool
+  /// The offset of the last byte.
+  let endOffset: Int
+  /// Such as `redis_version:2.8.24`.
+  let version: String
+  /// The keys in the end, as the master told them.
+  let state: [[String: Any]]
+
+  init(_ label: String) throws {
+    bytes = try [UInt8](
+      Data(contentsOf: URL(fileURLWithPath: "\(Self.folder)/redis-\(label).link")))
+    let truth = try JSONSerialization.jsonObject(
+      with: try Data(contentsOf: URL(fileURLWithPath: "\(Self.folder)/redis-\(label).link.json")))
+    guard let truth = truth as? [String: Any], let state = truth["state"] as? [[String: Any]],
+      let version = (truth["server"] as? [String])?.first
+    else { throw TestFailure("\(label): a truth of another form") }
+    (self.state, self.version) = (state, version)
+    var lines: [String] = []
+    var position = 0
+    while lines.count < 2 {
+      guard let end = bytes[position...].firstIndex(of: 10) else { throw TestFailure("cut off") }
+      let line = String(decoding: bytes[position..<end], as: UTF8.self)
+        .filter { !$0.isWhitespace || $0 == " " }
+      position = end + 1
+      if !line.isEmpty { lines.append(line) }
+    }
+    let start = Int(lines[0].split(separator: " ").last ?? "") ?? 0
+    if lines[1].hasPrefix("$EOF:") {
+      let mark = Array(lines[1].utf8.dropFirst(5))
+      let bytes = bytes
+      let end = (position..<bytes.count - mark.count).first {
+        bytes[$0..<$0 + mark.count].elementsEqual(mark)
+      }
+      streamStart = (end ?? position) + mark.count
+      endsWithMark = true
+    } else {
+      streamStart = position + (Int(lines[1].dropFirst()) ?? 0)
+      endsWithMark = false
+    }
+    endOffset = start + bytes.count - streamStart
+  }
+
+  /// Keys with a deadline that has passed since, in the snapshot or by a command of the stream, and what
+  /// came out of such a key: at a destination of today they are gone at once, and later writes find
+  /// nothing.
+  func expiredSince(_ now: Int) -> Set<String> {
+    var words = bytes[streamStart...].split(separator: 13, omittingEmptySubsequences: false)
+      .map { String(decoding: $0.drop { $0 == 10 }, as: UTF8.self) }[...]
+    var expired = expiringInSnapshot(before: now)
+    while let header = words.popFirst() {
+      guard header.hasPrefix("*"), let count = Int(header.dropFirst()) else { continue }
+      let command = (0..<count).compactMap { _ in (words.popFirst(), words.popFirst()).1 }
+      let keys = command.filter { $0.hasPrefix("in:") }
+      let isPast = command.contains { Int($0).map { $0 > 1_600_000_000_000 && $0 < now } ?? false }
+      if !isPast, expired.isDisjoint(with: keys) { continue }
+      expired.formUnion(keys)
+    }
+    return expired
+  }
+}
+
+extension RecordedLink {
+  /// Found by the form of an entry alone: 0xFC, eight bytes of milliseconds, a type, a short key.
+  private func expiringInSnapshot(before now: Int) -> Set<String> {
+    var keys: Set<String> = []
+    for place in 0..<max(0, streamStart - 80) where bytes[place] == 0xFC {
+      let time = (1...8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64(bytes[place + $1]) }
+      let length = Int(bytes[place + 10])
+      let key = String(decoding: bytes[(place + 11)...].prefix(length), as: UTF8.self)
+      if time < now, length < 64, key.hasPrefix("in:") { keys.insert(key) }
+    }
+    return keys
+  }
+}
+
+/// Plays a recording to everyone who attaches.
+final class RecordedMaster: Sendable {
+  let port: Int
+  private let listener: Listener
+
+  init(_ link: RecordedLink) throws {
+    let listener = try Listener()
+    self.listener = listener
+    port = listener.port
+    let (bytes, start, waits) = (link.bytes, link.streamStart, link.endsWithMark)
+    let info = "\(link.version)\r\nrole:master\r\nloading:0\r\n"
+    pthread_detach(
+      startThread {
+        while let connection = listener.accept() {
+          pthread_detach(
+            startThread {
+              try? Self.converse(connection, bytes, streamStart: start, waits, info: info)
+              close(connection)
+            })
+        }
+      })
+  }
+
+  deinit {
+    listener.stop()
+  }
+
+  var url: String { "redis://127.0.0.1:\(port)" }
+
+  private static func converse(
+    _ connection: Int32, _ recording: [UInt8], streamStart: Int, _ waitsForAnswer: Bool,
+    info: String
+  ) throws {
+    var owed: ArraySlice<UInt8> = []
+    var received: [UInt8] = []
+    while let words = try command(connection, &received) {
+      switch (words[0].uppercased(), words.dropFirst().first?.uppercased()) {
+      case ("REPLCONF", "ACK"):
+        try sendAll(connection, Array(owed))
+        owed = []
+      case ("PSYNC", _):
+        let first = waitsForAnswer ? streamStart : recording.count
+        try sendAll(connection, Array(recording[..<first]))
+        owed = recording[first...]
+      case ("PING", _): try sendAll(connection, Array("+PONG\r\n".utf8))
+      case ("REPLCONF", _): try sendAll(connection, Array("+OK\r\n".utf8))
+      case ("INFO", _):
+        try sendAll(connection, Array("$\(info.utf8.count)\r\n\(info)\r\n".utf8))
+      // A question about a key: it may be answered later, which it never is.
+      case ("MULTI", _): try sendAll(connection, Array("-LOADING not now\r\n".utf8))
+      default: try sendAll(connection, Array("-ERR unknown command\r\n".utf8))
+      }
+    }
+  }
+
+  /// The next command, which holds no line ends; nil when the other side hangs up.
+  private static func command(_ connection: Int32, _ received: inout [UInt8]) throws -> [String]? {
+    while true {
+      let lines = received.split(separator: 10, omittingEmptySubsequences: false)
+      if let head = lines.first?.dropFirst().dropLast(),
+        let count = Int(String(decoding: head, as: UTF8.self)), lines.count > 2 * count + 1
+      {
+        let taken = lines[...(2 * count)]
+        received.removeFirst(taken.reduce(0) { $0 + $1.count + 1 })
+        return stride(from: 2, through: 2 * count, by: 2).map {
+          String(decoding: taken[$0].dropLast(), as: UTF8.self)
+        }
+      }
+      var chunk = [UInt8](repeating: 0, count: 4096)
+      let count = read(connection, &chunk, chunk.count)
+      if count <= 0 { return nil }
+      received += chunk[..<count]
+    }
+  }
+}

@@ -73,7 +73,7 @@ extension Job {
   /// What is in the way: at a destination, at the source, or in between.
   private func warning(_ each: [ProgressSnapshot], _ status: LinkStatus) -> String? {
     for (replay, snapshot) in zip(replays, each) {
-      if let own = snapshot.warning { return named(own, replay) }
+      if let own = snapshot.warning { return replay.plan.named(own) }
     }
     if case .pausing = status.phase, let error = status.lastError {
       return "the link to the source is down: \(error); trying again"
@@ -106,11 +106,7 @@ extension Job {
 
   /// What has happened since the last call, a line each.
   func takeNotices() -> [String] {
-    replays.flatMap { replay in replay.progress.notices.take().map { named($0, replay) } }
+    replays.flatMap { replay in replay.progress.notices.take().map(replay.plan.named) }
       + linkNotices.take(link.status)
-  }
-
-  private func named(_ line: String, _ replay: DestinationReplay) -> String {
-    hasSeveral ? "\(replay.plan.address): \(line)" : line
   }
 }

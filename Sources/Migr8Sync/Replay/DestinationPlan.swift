@@ -8,6 +8,8 @@ struct DestinationPlan: Sendable {
   let index: Int
   /// Its name for the operator.
   let address: String
+  /// Whether it has to be named where it is spoken of.
+  let isOneOfSeveral: Bool
   let locator: ServerLocator
   /// Where keys under repair are read again.
   let sourceLocator: ServerLocator
@@ -33,6 +35,7 @@ struct DestinationPlan: Sendable {
     let route = options.routes[index]
     self.index = index
     address = "\(route.destination.endpoint)\(route.destination.database.map { "/\($0)" } ?? "")"
+    isOneOfSeveral = options.routes.count > 1
     locator = options.locator(of: route)
     sourceLocator = options.sourceLocator
     timeouts = options.timeouts
@@ -48,6 +51,9 @@ struct DestinationPlan: Sendable {
   }
 
   var filter: KeyFilter { mapping.filter }
+
+  /// The line, with the destination's name before it where there are several.
+  func named(_ line: String) -> String { isOneOfSeveral ? "\(address): \(line)" : line }
 
   /// The destination's dbs that take what comes from a part of the source; nil for all it has.
   func destinationDatabases(of scope: ClearScope) -> [Int]? {

@@ -10,7 +10,8 @@ extension DestinationReplay {
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.
       try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
-      feed.requestSnapshot(snapshotReason ?? "the destination does not hold a whole snapshot")
+      feed.requestSnapshot(
+        plan.named(snapshotReason ?? "the destination does not hold a whole snapshot"))
       try awaitLink { feed.announced != nil }
       return try load()
     }
@@ -80,7 +81,7 @@ extension DestinationReplay {
   private func reconcile(_ known: KeyHashSet) throws(ReplayError) {
     var reconciliation = Reconciliation(
       connection: try connector.open(interrupt: stopBell), plan: plan, snapshot: known,
-      skipped: progress.untouchedKeys)
+      skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
       progress.notices.note(

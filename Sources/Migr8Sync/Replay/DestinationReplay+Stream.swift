@@ -37,7 +37,7 @@ extension DestinationReplay {
     }
     guard feed.rewind(to: record.place.offset) else {
       // The source's backlog may reach back further than what is held here.
-      if requestedPlace != record.place {
+      if requestedPlace != record.place || feed.streamStart?.offset != record.place.offset {
         requestedPlace = record.place
         feed.requestStream(from: record.place)
         throw ReplayError("the stream is asked for again", .restart)

@@ -12,6 +12,8 @@ final class Feed {
   private let reader: LinkReader
   /// A full resynchronisation that was announced and not taken yet, and what made it necessary.
   private(set) var announced: (start: SnapshotStart, reason: String?)?
+  /// Where the stream last began, for all destinations.
+  private(set) var streamStart: ReplicationPlace?
   /// Whether stream bytes are what comes next.
   private(set) var isStreaming = false
 
@@ -92,7 +94,8 @@ final class Feed {
       throw ReplayError("a new snapshot begins", .restart)
     case .rewound(let offset):
       throw ReplayError("the link has gone back to offset \(offset)", .restart)
-    case .stream:
+    case .stream(let place):
+      streamStart = place
       // What another destination needed goes for all: the place where it begins is not where this one is.
       let isAnew = isStreaming
       isStreaming = true

@@ -72,8 +72,8 @@ final class FakeMaster: Sendable {
     }
     // Not for servers that other tests start at this moment: with their copies, closing would end nothing.
     let peer = Glibc.accept(descriptor, nil, nil)
-    _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
     guard peer >= 0 else { throw PlayError(description: "accept failed") }
+    _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
     return FakePeer(peer)
   }
 

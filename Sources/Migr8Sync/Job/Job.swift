@@ -56,10 +56,13 @@ final class Job: @unchecked Sendable {
   /// Runs `body` while the link is there.
   private func whileAttached<R>(_ body: () throws(ReplayError) -> R) throws(ReplayError) -> R {
     let linkThread = link.start()
+    let pulseThread = source.pulse.start()
     defer {
       source.stopBell.ring()
+      source.pulse.stop()
       link.stop()
       linkThread.join()
+      pulseThread.join()
       replay.phases.enter(.finished)
     }
     replay.phases.enter(.waitingForSnapshot)

@@ -102,9 +102,11 @@ struct StreamReplay: ~Copyable {
 
   private mutating func fill() throws(ReplayError) {
     try replay.progress.throwFailure()
+    let patience =
+      router.repairs.isEmpty ? Feed.patienceMilliseconds : Feed.repairPatienceMilliseconds
     do throws(ReplayError) {
       _ = try decoder.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
-        try replay.feed.streamBytes(into: room)
+        try replay.feed.streamBytes(into: room, patienceMilliseconds: patience)
       }
     } catch {
       // A step back or a new snapshot: what is under way at the destination is its own affair.

@@ -135,3 +135,27 @@ struct ReplyScannerTests {
     }
   }
 }
+
+@Suite struct ReplyExpectationTests {
+  @Test func elementsAreHeldAgainstWhatIsExpected() throws {
+    let elements = [
+      ":0\r\n", ":1\r\n", "$-1\r\n", "$1\r\nx\r\n", ":-2\r\n", ":7\r\n", "*2\r\n:1\r\n:-2\r\n",
+      "*2\r\n:1\r\n:2\r\n", "*-1\r\n", "+OK\r\n", ":0\r\n",
+    ]
+    let bytes = Array(("*\(elements.count)\r\n" + elements.joined()).utf8)
+    let expected: ContiguousArray<(index: Int, expectation: ReplyExpectation)> = [
+      (0, .effect), (1, .effect), (2, .value), (3, .value), (4, .timeToLive), (5, .timeToLive),
+      (6, .fields), (7, .fields), (8, .timeToLive), (9, .effect),
+    ]
+    for split in 0...bytes.count {
+      var scanner = ReplyScanner()
+      scanner.expect(expected)
+      var position = 0
+      let early = try bytes[..<split].withUnsafeBytes { try scanner.next($0, &position) }
+      let rest = Array(bytes[position...])
+      position = 0
+      let reply = try early ?? rest.withUnsafeBytes { try scanner.next($0, &position) }
+      #expect(reply == .success && scanner.unmet == [0, 2, 4, 6, 8], "split at \(split)")
+    }
+  }
+}

@@ -84,6 +84,7 @@ final class Job: @unchecked Sendable {
   ) throws(ReplayError) -> [R?] {
     for replay in replays { replay.phases.enter(.waitingForSnapshot) }
     let linkThread = link.start()
+    let pulseThread = source.pulse.start()
     let results = replays.map { _ in Promise<R?>() }
     let threads = zip(replays, results).map { replay, result in
       NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
@@ -97,8 +98,10 @@ final class Job: @unchecked Sendable {
     }
     for thread in threads { thread.join() }
     source.stopBell.ring()
+    source.pulse.stop()
     link.stop()
     linkThread.join()
+    pulseThread.join()
     for replay in replays { replay.phases.enter(.finished) }
     if let failure = failure.withLock({ $0 }) { throw failure }
     return results.map { $0.wait(milliseconds: 0) ?? nil }

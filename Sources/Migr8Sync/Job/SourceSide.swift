@@ -8,6 +8,7 @@ import Synchronization
 /// `@unchecked Sendable`: immutable references to types that guard themselves, and atomics.
 final class SourceSide: ReplayHost, @unchecked Sendable {
   let link: ReplicaLink
+  let pulse: SourcePulse
   /// Rung when the run is to end: no question to a server is waited for then.
   let stopBell: WakePipe
   private let options: SyncOptions
@@ -39,6 +40,11 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
         try locator.locate(interrupt: bell)
       },
       options: settings, resumingFrom: place, readerCount: count)
+    pulse = SourcePulse(
+      source: { [locator = options.sourceLocator] () throws(LinkError) in
+        try locator.locate(interrupt: bell)
+      }, timeouts: options.timeouts,
+      following: { [link] in Array((link.status.replicationID ?? "").utf8) })
   }
 
   /// Ends the run soon, with everything that was begun finished. From any thread.

@@ -13,6 +13,8 @@
 // from the second time on `isBlocking` tells the lane to wait for the answer before it goes on.
 // Then no command can come in between.
 
+import RDBParser
+
 /// What a key was at one point of the stream.
 struct RepairValue: Sendable, Equatable {
   var name: KeyName
@@ -22,16 +24,33 @@ struct RepairValue: Sendable, Equatable {
   var expiryMilliseconds: Int64?
   /// The replication offset at which this is the value: after everything up to it.
   var offset: UInt64
+
+  /// Whether the key, or a field of it, has a time to live.
+  var mayExpire: Bool {
+    expiryMilliseconds != nil
+      || payload?.first.map { RDBType(rawValue: $0).holdsFieldExpiries } ?? false
+  }
+}
+
+extension RDBType {
+  /// Whether it is a hash whose fields may expire by themselves.
+  var holdsFieldExpiries: Bool {
+    switch self {
+    case .hashTTL, .hashTTLPreRelease, .hashListpackTTL, .hashListpackTTLPreRelease, .valkeyHash2:
+      true
+    default: false
+    }
+  }
 }
 
 /// The keys under repair at one destination. Owned by its router.
 struct RepairBook: Sendable {
   /// Bounds of memory and of the checkpoint.
   struct Limits: Sendable {
-    /// Keys under repair at once. At the limit the run ends with an error that says so.
-    var keysMax = 100_000
+    /// Keys under repair at once. At the limit a new snapshot is asked for instead.
+    var keysMax = 300_000
     /// Their names, in bytes.
-    var nameBytesMax = 16 << 20
+    var nameBytesMax = 32 << 20
     /// Fetched values that wait for their offset, in bytes; no more are asked for beyond it.
     var heldBytesMax = 64 << 20
   }

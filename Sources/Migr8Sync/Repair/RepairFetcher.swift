@@ -2,7 +2,8 @@
 // its own. It connects when there is something to ask, and again when the connection is lost: a
 // question is asked until it is answered. What no waiting can mend is its failure.
 //
-// Memory: DUMP makes the whole value at the source, and the reply is held whole here. At most
+// Memory: DUMP makes the whole value at the source, and the reply is held whole here. So many keys go into
+// one question as the last answers were small: at first one, at most `keysPerQuestionMax`. At most
 // `pipelinedMax` questions are out at once, and no more are asked while answers of `untakenBytesMax`
 // wait to be taken.
 
@@ -15,8 +16,13 @@ import ReplicaLink
 final class RepairFetcher: @unchecked Sendable {
   /// Questions sent before the first is answered.
   static let pipelinedMax = 8
-  /// Questions in the queue beyond which `hasRoom` says no.
-  static let queuedMax = 64
+  /// Keys of one question.
+  static let keysPerQuestionMax = 64
+  /// Answers to a question that take more bytes than this make the next ones smaller; such as take less
+  /// than half, larger.
+  static let answerBytesMax = 256 << 10
+  /// Keys in the queue beyond which `hasRoom` says no.
+  static let queuedMax = 1024
   /// Answers nobody has taken yet, in bytes, beyond which no question is asked.
   static let untakenBytesMax = 64 << 20
   /// The longest value that one RESTORE can carry: the servers' default proto-max-bulk-len, in bytes.
@@ -36,6 +42,7 @@ final class RepairFetcher: @unchecked Sendable {
   private var isStopping = false
   /// Whether the present batch had such an answer.
   private var isUnsettled = false
+  private var keysPerQuestion = 1
   private var lastTrouble: LinkError?
   private var finalError: LinkError?
 
@@ -74,7 +81,7 @@ final class RepairFetcher: @unchecked Sendable {
     with book: inout RepairBook, following replicationID: String
   ) throws(ReplayError) {
     for answer in takeAnswers() { book.answered(answer, following: replicationID) }
-    if hasRoom { ask(book.takeNeeded()) }
+    if hasRoom { ask(book.takeNeeded(limit: Self.queuedMax)) }
     if let failure { throw ReplayError(failure) }
   }
 
@@ -148,7 +155,7 @@ final class RepairFetcher: @unchecked Sendable {
         monitor.wait()
       }
       isUnsettled = false
-      return isStopping ? nil : Array(questions.prefix(Self.pipelinedMax))
+      return isStopping ? nil : Array(questions.prefix(Self.pipelinedMax * keysPerQuestion))
     }
   }
 
@@ -174,12 +181,18 @@ final class RepairFetcher: @unchecked Sendable {
     }
   }
 
-  private func deliver(_ answer: RepairAnswer) {
+  private func deliver(_ delivered: [RepairAnswer]) {
+    let byteCount = delivered.reduce(0) { $0 + ($1.value.payload?.count ?? 0) }
     monitor.withLock {
-      questions.removeFirst()
-      isUnsettled = isUnsettled || !answer.isSettled
-      answers.append(answer)
-      untakenBytes += answer.value.payload?.count ?? 0
+      questions.removeFirst(delivered.count)
+      isUnsettled = isUnsettled || delivered.contains { !$0.isSettled }
+      answers += delivered
+      untakenBytes += byteCount
+      if byteCount > Self.answerBytesMax {
+        keysPerQuestion = max(1, keysPerQuestion / 4)
+      } else if byteCount < Self.answerBytesMax / 2 {
+        keysPerQuestion = min(Self.keysPerQuestionMax, keysPerQuestion * 2)
+      }
       lastTrouble = nil
       monitor.broadcast()
     }
@@ -213,48 +226,65 @@ final class RepairFetcher: @unchecked Sendable {
   ) throws(LinkError) -> Connected {
     var present: Connected
     if let open = connection.take() { present = open } else { present = try connect() }
+    let groups = groups(names)
     var database = present.database
-    for name in names {
-      if name.database != database {
-        present.connection.enqueue([Array("SELECT".utf8), Array("\(name.database)".utf8)])
-        database = name.database
+    for group in groups {
+      if group[0].database != database {
+        database = group[0].database
+        present.connection.enqueue([Array("SELECT".utf8), Array("\(database)".utf8)])
       }
-      for command in present.question.commands(for: name.key) {
+      for command in present.question.commands(for: group.map(\.key)) {
         present.connection.enqueue(command)
       }
     }
-    for name in names {
-      if name.database != present.database {
-        try check(try receive(&present, name), name, present.connection.peer)
-        present.database = name.database
+    for group in groups {
+      if group[0].database != present.database {
+        try check(try receive(&present, group[0]), group[0], present.connection.peer)
+        present.database = group[0].database
       }
-      deliver(try answer(&present, name))
+      deliver(try answers(&present, group))
     }
     return present
   }
 
-  private func answer(
-    _ present: inout Connected, _ name: KeyName
-  ) throws(LinkError) -> RepairAnswer {
-    let peer = present.connection.peer
-    for _ in 1..<present.question.commands(for: name.key).count {
-      try check(try receive(&present, name), name, peer)
+  /// The keys of each question: neighbours of one database.
+  private func groups(_ names: [KeyName]) -> [[KeyName]] {
+    let countMax = monitor.withLock { keysPerQuestion }
+    var groups: [[KeyName]] = []
+    for name in names {
+      if let last = groups.last, last.count < countMax, last[0].database == name.database {
+        groups[groups.count - 1].append(name)
+      } else {
+        groups.append([name])
+      }
     }
-    let reply = try receive(&present, name)
-    try check(reply, name, peer)
-    for part in reply.array ?? [] { try check(part, name, peer) }
-    guard let answer = present.question.answer(reply, for: name) else {
+    return groups
+  }
+
+  private func answers(
+    _ present: inout Connected, _ names: [KeyName]
+  ) throws(LinkError) -> [RepairAnswer] {
+    let peer = present.connection.peer
+    for _ in 1..<present.question.commandCount(for: names.count) {
+      try check(try receive(&present, names[0]), names[0], peer)
+    }
+    let reply = try receive(&present, names[0])
+    try check(reply, names[0], peer)
+    for part in reply.array ?? [] { try check(part, names[0], peer) }
+    guard let answers = present.question.answers(reply, for: names) else {
       throw LinkError(
-        .rejected, action(name, peer), "the answer makes no sense",
+        .rejected, action(names[0], peer), "the answer makes no sense",
         advice: "is it a Redis or Valkey server?")
     }
-    if !answer.isSettled, !present.question.asksPresence {
-      throw LinkError(.closed, action(name, peer), "the server has become a replica")
+    for answer in answers {
+      if !answer.isSettled, !present.question.asksPresence {
+        throw LinkError(.closed, action(answer.value.name, peer), "the server has become a replica")
+      }
+      if let payload = answer.value.payload, payload.count > Self.valueBytesMax {
+        throw tooLarge(answer.value.name, peer, "its value takes \(payload.count) bytes")
+      }
     }
-    if let payload = answer.value.payload, payload.count > Self.valueBytesMax {
-      throw tooLarge(name, peer, "its value takes \(payload.count) bytes")
-    }
-    return answer
+    return answers
   }
 
   private func check(_ reply: RESPValue, _ name: KeyName, _ peer: String) throws(LinkError) {

@@ -1,7 +1,7 @@
-// The question about one key: what is it, and at which offset? Commands and their replies, no I/O.
+// The question about keys: what are they, and at which offset? Commands and their replies, no I/O.
 //
-//   MULTI · DUMP key · PEXPIRETIME key · INFO replication · EXEC            Redis 7.0, Valkey
-//   MULTI · DUMP key · PTTL key · TIME · INFO replication · EXEC            before
+//   MULTI · (DUMP key · PEXPIRETIME key) … · INFO replication · EXEC          Redis 7.0, Valkey
+//   MULTI · (DUMP key · PTTL key · TIME) … · INFO replication · EXEC          before
 //
 // Nothing runs between MULTI and EXEC, so the value is the key's state at exactly the offset that
 // INFO reports. Where DUMP itself finds the key expired the source adds a DEL to its stream: since
@@ -40,9 +40,20 @@ struct RepairQuestion: Sendable {
     asksPresence = facts.isReplica && knowsPresence
   }
 
+  /// How many commands are asked for each key.
+  private var commandsPerKey: Int { 2 + (knowsExpireTime ? 0 : 1) + (asksPresence ? 1 : 0) }
+
+  /// How many commands `commands` gives for so many keys.
+  func commandCount(for keyCount: Int) -> Int { 3 + keyCount * commandsPerKey }
+
   /// The commands from MULTI to EXEC.
-  func commands(for key: [UInt8]) -> [[[UInt8]]] {
-    var commands = [[Array("MULTI".utf8)], [Array("DUMP".utf8), key]]
+  func commands(for keys: [[UInt8]]) -> [[[UInt8]]] {
+    [[Array("MULTI".utf8)]] + keys.flatMap { commands(about: $0) }
+      + [[Array("INFO".utf8), Array("replication".utf8)], [Array("EXEC".utf8)]]
+  }
+
+  private func commands(about key: [UInt8]) -> [[[UInt8]]] {
+    var commands = [[Array("DUMP".utf8), key]]
     if knowsExpireTime {
       commands.append([Array("PEXPIRETIME".utf8), key])
     } else {
@@ -53,16 +64,31 @@ struct RepairQuestion: Sendable {
         ["MEMORY", "USAGE"].map { Array($0.utf8) } + [key]
           + ["SAMPLES", "1"].map { Array($0.utf8) })
     }
-    return commands + [[Array("INFO".utf8), Array("replication".utf8)], [Array("EXEC".utf8)]]
+    return commands
   }
 
-  /// Reads what EXEC answered; `nil` when it makes no sense.
-  func answer(_ reply: RESPValue, for name: KeyName) -> RepairAnswer? {
-    let count = 3 + (knowsExpireTime ? 0 : 1) + (asksPresence ? 1 : 0)
-    guard let parts = reply.array, parts.count == count, let time = parts[1].integer,
-      let text = parts[count - 1].text
+  /// Reads what EXEC answered, in the order of the keys; `nil` when it makes no sense.
+  func answers(_ reply: RESPValue, for names: [KeyName]) -> [RepairAnswer]? {
+    guard let parts = reply.array, parts.count == names.count * commandsPerKey + 1,
+      let text = parts.last?.text
     else { return nil }
     let facts = ServerFacts(info: text)
+    var answers: [RepairAnswer] = []
+    for (index, name) in names.enumerated() {
+      let start = index * commandsPerKey
+      guard let answer = answer(parts[start..<start + commandsPerKey], facts, name) else {
+        return nil
+      }
+      answers.append(answer)
+    }
+    return answers
+  }
+
+  private func answer(
+    _ slice: ArraySlice<RESPValue>, _ facts: ServerFacts, _ name: KeyName
+  ) -> RepairAnswer? {
+    let parts = Array(slice)
+    guard let time = parts[1].integer else { return nil }
     // A replica's place is what it has applied of its master's stream, which it passes on unchanged.
     guard let offset = facts.isReplica ? facts.appliedOffset : facts.replicationOffset,
       let identity = facts.replicationID
@@ -82,7 +108,7 @@ struct RepairQuestion: Sendable {
       // -2: it expired between the two commands. A server that became a replica since it was first
       // asked must be asked in another way.
       if facts.isReplica, knowsPresence {
-        answer.isSettled = asksPresence && parts[count - 2] == .null
+        answer.isSettled = asksPresence && parts[parts.count - 1] == .null
       }
     default: return nil
     }
@@ -91,12 +117,8 @@ struct RepairQuestion: Sendable {
 
   /// The source's own clock plus the time to live, so that no clock but the source's counts.
   private static func deadline(_ timeToLive: Int64, _ clock: RESPValue) -> Int64? {
-    guard let parts = clock.array, parts.count == 2, let seconds = parts[0].integer,
-      let microseconds = parts[1].integer
-    else { return nil }
-    let (milliseconds, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    let (now, carry) = milliseconds.addingReportingOverflow(microseconds / 1000)
+    guard let now = clock.milliseconds else { return nil }
     let (deadline, excess) = now.addingReportingOverflow(timeToLive)
-    return overflow || carry || excess ? nil : deadline
+    return excess ? nil : deadline
   }
 }

@@ -40,6 +40,13 @@ final class Batch: @unchecked Sendable {
   var isKeepAlive = false
   /// Whether what comes next belongs to the command or the transaction that this batch ends in.
   var isOpenEnded = false
+  /// What the replies of the transaction that ends here have to say, by their place in it.
+  var expectations: ContiguousArray<(index: Int, expectation: ReplyExpectation)> = []
+  /// The commands of that transaction that are right only if they arrive in time, by their place in it.
+  var timely: ContiguousArray<Int> = []
+  /// When the oldest command of it was written at the source, at the earliest, on the monotonic clock;
+  /// `.max` where none of it can be too old.
+  var writtenMilliseconds = Int64.max
   /// Where each command ends in the stream, when the batch came from there.
   var commandOffsets: ContiguousArray<UInt64> = []
 
@@ -58,6 +65,9 @@ final class Batch: @unchecked Sendable {
     checkpointOffset = 0
     isOpenEnded = false
     isOrdered = false
+    expectations.removeAll(keepingCapacity: true)
+    timely.removeAll(keepingCapacity: true)
+    writtenMilliseconds = .max
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

@@ -9,6 +9,8 @@ struct DestinationConnector: Sendable {
   let locator: ServerLocator
   let timeouts: Timeouts
   let runner: JobRunner
+  /// Whether the destination has an import mode, in which it expires nothing by itself (Valkey 8.1).
+  var knowsImportMode = false
   /// Whether the connections only renew the lease.
   var isForLease = false
 
@@ -42,6 +44,21 @@ struct DestinationConnector: Sendable {
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     try runner.confirm(&connection)
+    return connection
+  }
+
+  /// The same for a pipeline, which sees keys that have expired when the destination is in import mode.
+  ///
+  /// - Parameter clocks: is told whether it is.
+  func openForWriting(
+    interrupt: WakePipe?, _ clocks: DestinationClocks
+  ) throws(ReplayError) -> RedisConnection {
+    var connection = try openAsRunner(interrupt: interrupt)
+    guard knowsImportMode else { return connection }
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "IMPORT-SOURCE", "ON")
+    }
+    clocks.noteImport(reply.errorLine == nil)
     return connection
   }
 }

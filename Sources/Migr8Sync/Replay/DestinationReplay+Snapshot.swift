@@ -27,6 +27,7 @@ extension DestinationReplay {
     isRepeated = true
     let known = try write(repeats: repeats)
     if let known { try reconcile(known) }
+    if snapshotCounters.mayExpire.load(ordering: .relaxed) { mayExpire = true }
     try persistLateSkips()
     CrashPoint.snapshotWritten.pass()
     try writeRecord(.stream, place)

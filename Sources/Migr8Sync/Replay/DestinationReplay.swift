@@ -25,6 +25,8 @@ protocol ReplayHost: AnyObject, Sendable {
   var isComplete: Bool { get }
   /// The name of the source's history at present.
   var replicationID: [UInt8] { get }
+  /// How far the source's stream has come, and when.
+  var pulse: SourcePulse { get }
   /// The offset at which a destination has caught up; asked when the stream begins.
   func catchUpGoal() -> UInt64
   /// When the byte behind `offset` of the stream arrived, in milliseconds since 1970.
@@ -79,6 +81,8 @@ final class DestinationReplay: @unchecked Sendable {
   var hasConverged = false {
     didSet { host.setConverged(hasConverged, at: plan.index) }
   }
+  /// Whether any key of the job may have a time to live.
+  var mayExpire: Bool
 
   /// - Parameter record: what the destination had of the job before.
   init(
@@ -90,8 +94,11 @@ final class DestinationReplay: @unchecked Sendable {
     self.host = host
     self.stopBell = stopBell
     feed = Feed(reader)
-    connector = DestinationConnector(
+    var connector = DestinationConnector(
       locator: plan.locator, timeouts: plan.timeouts, runner: runner)
+    connector.knowsImportMode = plan.facts?.knowsImportMode ?? false
+    self.connector = connector
+    mayExpire = record != nil
     targets = DestinationDatabases(connector, interrupt: stopBell)
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
@@ -185,6 +192,20 @@ final class DestinationReplay: @unchecked Sendable {
   func converge() {
     hasConverged = true
     if !host.isComplete { phases.enter(.following) }
+  }
+
+  /// Whether keys that expire at the destination too early can be found out: they are read again at an
+  /// offset, which needs INFO.
+  var watchesExpiry: Bool { plan.source != nil }
+
+  /// Says so when the destination's clock makes commands look old that are not.
+  func warnOfClocks() {
+    let skew = progress.clocks.skewMilliseconds
+    guard skew > DestinationClocks.ageMillisecondsMax / 2 else { return }
+    progress.notices.note(
+      ofKind: "clocks",
+      "the destination's clock is \(skew) ms ahead of the source's: keys expire there so much too early"
+        + " and are read again from the source (set both clocks by NTP)")
   }
 
   /// Nothing that is held can serve the destination: the next session begins with a snapshot.

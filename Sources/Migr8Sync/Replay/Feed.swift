@@ -8,6 +8,8 @@ import ReplicaLink
 final class Feed {
   /// How long one wait for bytes may last before the run's other threads are asked how they are.
   static let patienceMilliseconds: Int64 = 100
+  /// The same while keys are being read again from the source, whose answers do not end the wait.
+  static let repairPatienceMilliseconds: Int64 = 5
 
   private let reader: LinkReader
   /// A full resynchronisation that was announced and not taken yet, and what made it necessary.
@@ -49,8 +51,10 @@ final class Feed {
   }
 
   /// The next bytes of the stream: how many, 0 when none came in time.
-  func streamBytes(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> Int {
-    if case .bytes(let count) = try read(into: room) { return count }
+  func streamBytes(
+    into room: UnsafeMutableRawBufferPointer, patienceMilliseconds: Int64 = patienceMilliseconds
+  ) throws(ReplayError) -> Int {
+    if case .bytes(let count) = try read(into: room, patienceMilliseconds) { return count }
     return 0
   }
 
@@ -75,11 +79,13 @@ final class Feed {
     reader.requestStream(from: place)
   }
 
-  private func read(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> LinkEvent {
+  private func read(
+    into room: UnsafeMutableRawBufferPointer, _ patience: Int64 = patienceMilliseconds
+  ) throws(ReplayError) -> LinkEvent {
     let event: LinkEvent
     do {
       event = try reader.read(
-        into: room, untilMilliseconds: Clock.monotonicMilliseconds() + Self.patienceMilliseconds)
+        into: room, untilMilliseconds: Clock.monotonicMilliseconds() + patience)
     } catch {
       // The link tries again by itself where that helps: when it gives up, the run is over.
       var ending = ReplayError(

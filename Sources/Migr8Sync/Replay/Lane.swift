@@ -28,6 +28,11 @@ struct Lane: ~Copyable {
   /// Whether the destination was sent a MULTI without its EXEC.
   private var isOpen = false
   private var isInLargeCommand = false
+  /// Commands sent behind that MULTI, and what is expected of their replies.
+  private var sentCount = 0
+  private var expectations: ContiguousArray<(index: Int, expectation: ReplyExpectation)> = []
+  private var timely: ContiguousArray<Int> = []
+  private var writtenMilliseconds = Int64.max
   /// Whether the source is inside a transaction.
   private(set) var isInTransaction = false
   /// The last offset outside of any transaction, and the source's db in force there.
@@ -60,11 +65,19 @@ struct Lane: ~Copyable {
   }
 
   /// Sends `count` encoded commands to destination db `database`. The stream stands at `offset`.
+  ///
+  /// - Parameters:
+  ///   - expectation: what the reply to the first of them has to be; otherwise its keys are not as the
+  ///     source has them.
+  ///   - isTimely: whether the same is true when it is carried out too late.
   mutating func forward(
-    _ commands: UnsafeRawBufferPointer, count: Int = 1, database: Int, offset: UInt64
+    _ commands: UnsafeRawBufferPointer, count: Int = 1, database: Int, offset: UInt64,
+    expecting expectation: ReplyExpectation = .any, isTimely: Bool = false
   ) throws(ReplayError) {
     try finishRun()
     let batch = try prepare(database, offset)
+    if expectation != .any { expectations.append((sentCount, expectation)) }
+    if isTimely { timely.append(sentCount) }
     batch.bytes.append(commands)
     for _ in 0..<count { note(batch, offset) }
   }
@@ -104,9 +117,11 @@ struct Lane: ~Copyable {
     currentBatch().bytes.append(bytes)
   }
 
-  /// All of it was handed over.
-  mutating func endLarge(_ offset: UInt64) {
+  /// All of it was handed over. No value in answer to a SET says that its conditions, which nobody has
+  /// looked at, were not met.
+  mutating func endLarge(_ offset: UInt64, expecting expectation: ReplyExpectation) {
     let batch = currentBatch()
+    if expectation != .any { expectations.append((sentCount, expectation)) }
     batch.lead?.byteCount = batch.bytes.count
     largeHead = []
     isInLargeCommand = false
@@ -120,6 +135,11 @@ struct Lane: ~Copyable {
 
   /// The source closed its transaction.
   mutating func commit() { isInTransaction = false }
+
+  /// What is sent next was written at the source at this time at the earliest, on the monotonic clock.
+  mutating func note(writtenMilliseconds written: Int64) {
+    writtenMilliseconds = min(writtenMilliseconds, written)
+  }
 
   /// Keys came under repair, or are so no longer.
   mutating func note(_ changes: RepairBook.Changes) {
@@ -223,6 +243,7 @@ struct Lane: ~Copyable {
     if isOpen { return }
     batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
     note(batch, offset)
+    sentCount = 0
     isOpen = true
   }
 
@@ -266,6 +287,10 @@ struct Lane: ~Copyable {
     note(batch, boundary)
     batch.boundaryOffset = boundary
     batch.checkpointOffset = boundary
+    swap(&batch.expectations, &expectations)
+    swap(&batch.timely, &timely)
+    batch.writtenMilliseconds = writtenMilliseconds
+    writtenMilliseconds = .max
     isOpen = false
     checkpointed = boundary
     checkpointedMilliseconds = Clock.monotonicMilliseconds()
@@ -280,8 +305,9 @@ struct Lane: ~Copyable {
     try pipeline.submit(full)
   }
 
-  private func note(_ batch: Batch, _ offset: UInt64) {
+  private mutating func note(_ batch: Batch, _ offset: UInt64) {
     batch.commandCount += 1
+    sentCount += 1
     batch.commandOffsets.append(offset)
   }
 }

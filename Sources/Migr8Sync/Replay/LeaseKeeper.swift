@@ -60,7 +60,22 @@ final class LeaseKeeper: @unchecked Sendable {
         return progress.fail(
           ReplayError("job \(runner.identity.name) was taken over by another process"))
       }
+      try ReplayError.wrap { () throws(LinkError) in try readClock(&connection) }
     } while pause()
+  }
+
+  /// Reads the destination's clock, by which it expires keys, and whether it still does not.
+  private func readClock(_ connection: inout RedisConnection) throws(LinkError) {
+    let sent = Clock.monotonicMilliseconds()
+    if let time = try connection.command("TIME").milliseconds {
+      let received = Clock.monotonicMilliseconds()
+      progress.clocks.noteDestination(
+        DestinationClocks.offset(of: time, between: sent, and: received))
+    }
+    guard connector.knowsImportMode else { return }
+    // A user that may not ask has to leave it on.
+    let mode = try connection.command("CONFIG", "GET", "import-mode").array
+    if mode?.last?.text == "no" { progress.clocks.noteImport(false) }
   }
 
   /// Waits for the next renewal; false when it is time to end.

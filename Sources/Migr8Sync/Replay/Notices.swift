@@ -14,6 +14,8 @@ final class Notices: @unchecked Sendable {
 
   private let monitor = Monitor()
   private var lines: [String] = []
+  private static let repetitionMilliseconds: Int64 = 60_000
+  private var saidMilliseconds: [String: Int64] = [:]
   private var obstacle: String?
   /// What was said since the present obstacle arose.
   private var said: Set<String> = []
@@ -21,6 +23,16 @@ final class Notices: @unchecked Sendable {
   /// Something has happened.
   func note(_ line: String) {
     monitor.withLock { if lines.count < Self.linesMax { lines.append(line) } }
+  }
+
+  /// Something has happened that happens again and again: said once a minute at most.
+  func note(ofKind kind: String, _ line: String) {
+    let now = Clock.monotonicMilliseconds()
+    monitor.withLock {
+      if let last = saidMilliseconds[kind], now - last < Self.repetitionMilliseconds { return }
+      saidMilliseconds[kind] = now
+      if lines.count < Self.linesMax { lines.append(line) }
+    }
   }
 
   /// The run waits for something to pass. Each reason is said once, however often it is tried.

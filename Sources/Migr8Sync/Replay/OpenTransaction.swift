@@ -6,6 +6,9 @@ struct OpenTransaction {
   /// More are only counted: an error about one of them goes without its name.
   static let rememberedMax = 65_536
 
+  /// Of each so many arguments, the name included: the two keys of a COPY are among them.
+  private static let argumentsMax = 3
+
   private var commands: [(arguments: [[UInt8]], database: Int)] = []
   /// How many commands have passed since the MULTI.
   private(set) var count = 0
@@ -32,7 +35,7 @@ struct OpenTransaction {
     var cursor = BatchCursor()
     var database = batch.database
     for index in 0..<batch.commandCount {
-      let command = cursor.arguments(of: index, in: batch)
+      let command = cursor.arguments(of: index, in: batch, first: Self.argumentsMax)
       if let selected = Self.selection(command) { database = selected }
       if command.first == Array("MULTI".utf8) {
         commands = []

@@ -64,7 +64,8 @@ final class Pipeline: @unchecked Sendable {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
         var wire = PipelineWire(
-          self, try connector.openAsRunner(interrupt: closingBell).takeSocket())
+          self,
+          try connector.openForWriting(interrupt: closingBell, progress.clocks).takeSocket())
         try wire.run()
       } catch {
         // Who closes a pipeline does not ask how it ended.

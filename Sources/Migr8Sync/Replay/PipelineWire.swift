@@ -23,6 +23,8 @@ struct PipelineWire: ~Copyable {
   private var opened = OpenTransaction()
   /// Snapshot keys that the destination could not take, to be sent again.
   private var refused = RefusedKeys()
+  /// When the last command that was too old had been carried out, on the monotonic clock.
+  private var lateMilliseconds = Int64.min / 2
   /// Since when nothing is under way, on the monotonic clock.
   private var idleSince = Clock.monotonicMilliseconds()
 
@@ -117,6 +119,9 @@ struct PipelineWire: ~Copyable {
   private mutating func checkReplies() throws(ReplayError) {
     var position = 0
     while position < replies.count {
+      if scanner.isBetweenReplies, let batch = batches.first, answered == batch.commandCount - 1 {
+        scanner.expect(batch.expectations)
+      }
       let reply: ScannedReply?
       do {
         reply = try replies.withBytes { bytes throws(LinkError) in
@@ -165,6 +170,7 @@ struct PipelineWire: ~Copyable {
   private mutating func judge(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
     // Any answer to it is a sign of life, a refusal too.
     if batch.isKeepAlive { return }
+    if answered == batch.commandCount - 1 { judgeTime(batch) }
     if case .loader(let policy) = pipeline.role, let move = batch.move, move.index == answered {
       // 0: the key is there already. No such key: the value has expired while it was being built.
       if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
@@ -184,10 +190,11 @@ struct PipelineWire: ~Copyable {
       throw refusal(line, cursor.arguments(of: answered, in: batch), batch)
     case (.errorInArray(let index, let line), .lane)
     where scanner.furtherErrors.count < ReplyScanner.furtherErrorsMax:
-      noteRefusal(index, line, batch)
-      for error in scanner.furtherErrors { noteRefusal(error.index, error.line, batch) }
+      let errors = [(index: index, line: line)] + scanner.furtherErrors
+      let commands = commands(at: errors.map(\.index), in: batch)
+      for (error, command) in zip(errors, commands) { noteRefusal(command, error.line, batch) }
     case (.errorInArray(let index, let line), _):
-      var error = refusal(line, refusedCommand(index, batch).arguments, batch)
+      var error = refusal(line, commands(at: [index], in: batch)[0].arguments, batch)
       error.leavesGap = true
       throw error
     }
@@ -210,34 +217,67 @@ struct PipelineWire: ~Copyable {
     batch.keyCount -= 1
   }
 
-  /// Tells the replay of a command that did nothing: its keys are not as the source has them.
-  private func noteRefusal(_ index: Int, _ line: String, _ batch: Batch) {
-    let (arguments, database) = refusedCommand(index, batch)
-    pipeline.progress.noteRefusal(
-      RefusedCommand(
-        arguments: arguments, database: database,
-        error: refusal(line, arguments, batch).description))
+  /// Tells the replay of commands whose keys may not be as the source has them: their replies say so, or
+  /// they were carried out so late that keys may have expired before them.
+  ///
+  /// Too late is also what was written before the last old command had been carried out: that one may
+  /// have made a key anew which expired meanwhile, and the next may take it for the source's.
+  private mutating func judgeTime(_ batch: Batch) {
+    var doubtful = scanner.unmet
+    if batch.writtenMilliseconds < .max {
+      let now = Clock.monotonicMilliseconds()
+      let (early, excess) = pipeline.progress.clocks.allowance
+      if now - batch.writtenMilliseconds > early {
+        lateMilliseconds = now
+        pipeline.progress.clocks.noteLate(now)
+        doubtful += batch.timely
+      } else if batch.writtenMilliseconds < lateMilliseconds + excess {
+        doubtful += batch.timely
+      }
+    }
+    if doubtful.isEmpty { return }
+    for command in commands(at: Set(doubtful).sorted(), in: batch) {
+      pipeline.progress.noteRefusal(
+        RefusedCommand(arguments: command.arguments, database: command.database, error: nil))
+    }
   }
 
-  /// The command at `index` of the transaction whose EXEC is being answered, as far as it is known, and
-  /// the destination's db it acted on.
-  private func refusedCommand(
-    _ index: Int, _ batch: Batch
-  ) -> (arguments: [[UInt8]], database: Int) {
+  /// Tells the replay of a command that did nothing: its keys are not as the source has them. A key that
+  /// is not there has expired.
+  private func noteRefusal(
+    _ command: (arguments: [[UInt8]], database: Int), _ line: String, _ batch: Batch
+  ) {
+    let hasExpired = line.hasPrefix("ERR no such key")
+    pipeline.progress.noteRefusal(
+      RefusedCommand(
+        arguments: command.arguments, database: command.database,
+        error: hasExpired ? nil : refusal(line, command.arguments, batch).description))
+  }
+
+  /// The commands at these places, which rise, of the transaction whose EXEC is being answered, as far as
+  /// they are known, and the destination's dbs they acted on.
+  private func commands(
+    at places: [Int], in batch: Batch
+  ) -> [(arguments: [[UInt8]], database: Int)] {
+    var found: [(arguments: [[UInt8]], database: Int)] = []
     // Without a MULTI here the transaction was begun in an earlier batch.
-    if !opened.isEmpty, index < opened.count { return opened.command(index) }
+    var first = opened.isEmpty ? Int.max : -opened.count
+    while found.count < places.count, !opened.isEmpty, places[found.count] < opened.count {
+      found.append(opened.command(places[found.count]))
+    }
     var walker = BatchCursor()
     var database = batch.database
-    var place = opened.isEmpty ? -1 : index - opened.count
-    var arguments: [[UInt8]] = []
     var position = 0
-    while position < answered, place < 0 || position <= place {
-      arguments = walker.arguments(of: position, in: batch, first: .max)
-      if arguments.first == Array("MULTI".utf8) { place = position + 1 + index }
+    while position < answered, found.count < places.count {
+      let isWanted = first < .max && position == first + places[found.count]
+      let arguments = walker.arguments(of: position, in: batch, first: isWanted ? .max : 2)
+      if arguments.first == Array("MULTI".utf8) { first = position + 1 }
       if let selected = OpenTransaction.selection(arguments) { database = selected }
+      if isWanted { found.append((arguments, database)) }
       position += 1
     }
-    return (arguments, database)
+    while found.count < places.count { found.append(([Array("EXEC".utf8)], database)) }
+    return found
   }
 
   private func refusal(_ line: String, _ arguments: [[UInt8]], _ batch: Batch) -> ReplayError {

@@ -4,13 +4,14 @@
 import ReplicaLink
 import Synchronization
 
-/// A command of the stream that the destination ran and refused.
+/// A command of the stream that the destination ran and refused, or that may have found there something
+/// else than at the source.
 struct RefusedCommand: Sendable {
   var arguments: [[UInt8]]
   /// The destination's db it acted on.
   var database: Int
-  /// What the operator would be told.
-  var error: String
+  /// What the operator would be told; nil where a key may have expired before the command arrived.
+  var error: String?
 }
 
 /// The common ground of a run's threads.
@@ -31,6 +32,9 @@ final class ReplayProgress: @unchecked Sendable {
   let bytesInFlight = Atomic<Int>(0)
   /// When the destination last answered anything, on the monotonic clock.
   let lastAnswerMilliseconds = Atomic<Int64>(0)
+
+  /// How late is too late at this destination.
+  let clocks = DestinationClocks()
 
   /// What has happened that the operator should see.
   let notices = Notices()

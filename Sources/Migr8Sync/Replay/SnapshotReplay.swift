@@ -20,6 +20,8 @@ final class SnapshotCounters: Sendable {
   let bytesRead = Atomic<UInt64>(0)
   let functionsLeftOut = Atomic<UInt64>(0)
   let modulesLeftOut = Atomic<UInt64>(0)
+  /// Whether any of the matching keys has a time to live.
+  let mayExpire = Atomic<Bool>(false)
 
   /// Begins the count of a snapshot.
   func reset() {
@@ -29,6 +31,7 @@ final class SnapshotCounters: Sendable {
     bytesRead.store(0, ordering: .relaxed)
     functionsLeftOut.store(0, ordering: .relaxed)
     modulesLeftOut.store(0, ordering: .relaxed)
+    mayExpire.store(false, ordering: .relaxed)
   }
 }
 
@@ -77,6 +80,9 @@ struct SnapshotReplay: ~Copyable {
           continue
         }
         counters.keysMatched.add(1, ordering: .relaxed)
+        if entry.expiryMilliseconds != nil || entry.type.holdsFieldExpiries {
+          counters.mayExpire.store(true, ordering: .relaxed)
+        }
         if isSkipped(entry) { continue }
         if known != nil {
           snapshot.withKey { known?.insert($0, database: entry.database) }

@@ -19,10 +19,11 @@ extension StreamReplay {
     switch decision {
     case .forward(let database):
       let key = mapping.destinationKey(of: head[1])
+      lane.note(writtenMilliseconds: age(start, start).written)
       try lane.beginLarge(
         head: [head[0], key], database: database ?? destinationDatabase, offset: start)
       try forwardParts(key == head[1] ? nil : (place, key))
-      lane.endLarge(decoder.endOffset)
+      lane.endLarge(decoder.endOffset, expecting: watchesExpiry ? .value : .any)
     case .drop:
       decoder.beginParts()
       while try nextPart() != .lastPart {}

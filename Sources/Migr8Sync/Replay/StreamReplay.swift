@@ -11,16 +11,21 @@ struct StreamReplay: ~Copyable {
   let mapping: KeyMapping
   /// The plan's; taking them out of it for every command would copy all of it.
   let rewritesTimeToLive: Bool
+  let watchesExpiry: Bool
   private let explains: Bool
   var decoder: CommandDecoder
   var router: CommandRouter
   var lane: Lane
-  private var repairs: RepairDesk
+  var repairs: RepairDesk
   var counts: RoutingCounts
+  var clock: WriteClock
+  var commandsSinceExchange = 0
+  /// So many commands pass between two looks at the fetcher, while the lane need not wait for it.
+  static let commandsPerExchange = 64
   /// How often keys were read again because the destination refused a command on them.
-  private var healed: [KeyName: Int] = [:]
+  var healed: [KeyName: Int] = [:]
   /// More often than this a key is not read again while the lane lives.
-  private static let healingsMax = 5
+  static let healingsMax = 5
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
@@ -31,6 +36,7 @@ struct StreamReplay: ~Copyable {
     self.replay = replay
     self.lane = lane
     self.repairs = RepairDesk(replay)
+    clock = WriteClock(replay.host.pulse, replay.progress)
     counts = replay.streamCounters.reading
     decoder = CommandDecoder(offset: record.place.offset)
     router = CommandRouter(
@@ -41,6 +47,8 @@ struct StreamReplay: ~Copyable {
     mapping = replay.plan.mapping
     rewritesTimeToLive = replay.plan.rewritesTimeToLive
     explains = replay.plan.explains
+    router.mayExpire = replay.mayExpire
+    watchesExpiry = replay.watchesExpiry
     replay.acknowledgeCeiling.store(
       repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
   }
@@ -49,11 +57,13 @@ struct StreamReplay: ~Copyable {
   /// with.
   mutating func run() throws(ReplayError) -> ReplayOutcome {
     let goal = replay.hasConverged ? 0 : replay.host.catchUpGoal()
+    defer { replay.mayExpire = router.mayExpire }
     while true {
       try handleWhatIsThere()
-      try serveRepairs()
+      try serveRepairs(isIdle: true)
       try lane.flush()
       replay.streamCounters.publish(counts)
+      replay.warnOfClocks()
       if !replay.hasConverged, router.repairs.isEmpty,
         replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
       {
@@ -98,9 +108,11 @@ struct StreamReplay: ~Copyable {
 
   mutating func fill() throws(ReplayError) {
     try replay.progress.throwFailure()
+    let patience =
+      router.repairs.isEmpty ? Feed.patienceMilliseconds : Feed.repairPatienceMilliseconds
     do throws(ReplayError) {
       _ = try decoder.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
-        try replay.feed.streamBytes(into: room)
+        try replay.feed.streamBytes(into: room, patienceMilliseconds: patience)
       }
     } catch {
       // A step back or a new snapshot: what is under way at the destination is its own affair.
@@ -139,14 +151,16 @@ struct StreamReplay: ~Copyable {
     let arrival =
       rewritesTimeToLive
       ? replay.host.receiptTime(at: start) ?? Clock.wallMilliseconds() : nil
+    let (written, isLate) = age(start, end)
     var decision = decoder.withCommand { (bytes, arguments) in
       router.route(
         Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start,
-        receiptMilliseconds: arrival)
+        receiptMilliseconds: arrival, isLate: isLate)
     }
     if decision == .needsKeys { decision = try askForKeys(start) }
     counts.count(decision)
     if explains { explain(decision, start) }
+    lane.note(writtenMilliseconds: written)
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -169,8 +183,12 @@ struct StreamReplay: ~Copyable {
       }
       lane.recordHasMoved(between: one, other)
     case .rewritten(let command, let database, _):
+      let database = database ?? destinationDatabase
+      let watch = try watch(database, end)
       try command.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, database: database ?? destinationDatabase, offset: end)
+        try lane.forward(
+          bytes, database: database, offset: end, expecting: watch.expectation,
+          isTimely: watch.isTimely)
       }
     case .begin: lane.begin()
     case .commit: lane.commit()
@@ -212,83 +230,6 @@ struct StreamReplay: ~Copyable {
     }
   }
 
-  // MARK: - Repairs
-
-  /// Asks, hears and writes what is due; waits where the next command must.
-  mutating func serveRepairs() throws(ReplayError) {
-    if router.isInTransaction { return }
-    try heal()
-    if router.repairs.isEmpty { return }
-    defer {
-      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
-    }
-    while true {
-      try repairs.exchange(
-        &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
-      try writeDueRepairs()
-      guard router.repairs.isBlocking else { return }
-      try replay.throwIfOver()
-      if let trouble = repairs.trouble { replay.progress.notices.waiting("\(trouble)") }
-      repairs.awaitAnswer()
-    }
-  }
-
-  private mutating func writeDueRepairs() throws(ReplayError) {
-    guard router.repairs.hasDue(at: lane.boundary) else { return }
-    for value in router.repairs.takeDue(at: lane.boundary) {
-      var commands = ByteBuffer()
-      let count = try repairs.encode(value, to: &commands)
-      let database = mapping.destination(of: value.name.database)
-      try commands.withBytes { bytes throws(ReplayError) in
-        try lane.forward(bytes, count: count, database: database, offset: lane.boundary)
-      }
-    }
-    lane.note(router.repairs.takeChanges())
-    if router.repairs.isEmpty { try lane.drain() }
-  }
-
-  /// A time to live that counts from a moment nobody knows: the command was written while the link was
-  /// down. Only the source can tell when the key expires. With too many such keys theirs is too long, by
-  /// at most the time the link was down.
-  private mutating func repairTimeToLive(_ start: UInt64) {
-    guard replay.host.isLate(at: start) else { return }
-    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
-    for name in router.keysRefused(words, database: destinationDatabase) {
-      _ = router.repairs.request(name, at: start)
-    }
-  }
-
-  /// A command that the destination refused means that its keys are not as the source has them: they
-  /// are read again.
-  private mutating func heal() throws(ReplayError) {
-    for refused in replay.progress.takeRefusals() {
-      let names = router.keysRefused(refused.arguments, database: refused.database)
-      guard !names.isEmpty else { throw ReplayError(refused.error) }
-      for name in names {
-        // A repair that is refused as well would go round for ever.
-        healed[name, default: 0] += 1
-        guard healed[name, default: 0] <= Self.healingsMax else {
-          throw ReplayError("\(refused.error), though the key was read again several times")
-        }
-        guard router.repairs.request(name, atBoundary: lane.boundary) else {
-          throw ReplayError("\(refused.error), and too many keys are being repaired already")
-        }
-      }
-      counts.countHealed(names.count)
-      replay.progress.notices.note("\(refused.error); the key is read again from the source")
-    }
-    if router.repairs.hasChanges { noteRepairs() }
-  }
-
-  /// Puts what came under repair into the next checkpoint. What is acknowledged is at the destination,
-  /// repaired keys too: so nothing beyond this point is for the time being.
-  private mutating func noteRepairs() {
-    lane.note(router.repairs.takeChanges())
-    if router.repairs.isEmpty { return }
-    let ceiling = replay.acknowledgeCeiling.load(ordering: .relaxed)
-    replay.acknowledgeCeiling.store(min(lane.boundary, ceiling), ordering: .relaxed)
-  }
-
   /// Removes every key of the job that comes from `scope`, as the source emptied it.
   private mutating func clear(_ scope: ClearScope, _ start: UInt64) throws(ReplayError) {
     guard !lane.isInTransaction else {
@@ -317,9 +258,12 @@ struct StreamReplay: ~Copyable {
 
   private mutating func forward(to database: Int?, _ end: UInt64) throws(ReplayError) {
     let database = database ?? destinationDatabase
+    let watch = try watch(database, end)
     try decoder.withCommand { (bytes, arguments) throws(ReplayError) in
-      guard let run = CommandRun.kind(of: bytes, arguments.span) else {
-        return try lane.forward(bytes, database: database, offset: end)
+      guard watch.expectation == .any, let run = CommandRun.kind(of: bytes, arguments.span) else {
+        return try lane.forward(
+          bytes, database: database, offset: end, expecting: watch.expectation,
+          isTimely: watch.isTimely)
       }
       try lane.forward(
         run.kind, operands: UnsafeRawBufferPointer(rebasing: bytes[run.operands...]),
@@ -330,7 +274,7 @@ struct StreamReplay: ~Copyable {
 
 extension Array<UInt8> {
   /// Lends the bytes, with typed errors.
-  fileprivate func withBytes<R, E: Error>(
+  func withBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
     try span.withUnsafeBytes { bytes throws(E) in try body(bytes) }

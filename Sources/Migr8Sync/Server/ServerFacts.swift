@@ -57,6 +57,8 @@ struct ServerFacts: Sendable {
   /// The version of a Valkey; nil for Redis.
   var valkeyVersion: ServerVersion? { fields["valkey_version"].map { ServerVersion(parsing: $0) } }
   var isValkey: Bool { valkeyVersion != nil }
+  /// Whether it can be told to expire nothing by itself.
+  var knowsImportMode: Bool { valkeyVersion.map { $0 >= ServerVersion(8, 1) } ?? false }
   /// Such as `Redis 7.0.15` or `Valkey 8.1.1`.
   var product: String {
     if let valkey = fields["valkey_version"] { return "Valkey \(valkey)" }

@@ -53,14 +53,14 @@ extension CommandRouter {
     return repair([name(keys[1], bytes, arguments)], bytes, arguments, offset)
   }
 
-  private func translated(_ word: StaticString, key: Span<UInt8>) -> RoutingDecision {
+  func translated(_ word: StaticString, key: Span<UInt8>) -> RoutingDecision {
     var writer = CommandWriter(argumentCount: 2, reservingBytes: key.count + 32)
     writer.append(word)
     writer.append(key: key, mapping)
     return .rewritten(writer.bytes, database: mapping.destination(of: database), .translated)
   }
 
-  private func translated(
+  func translated(
     _ word: StaticString, key: Span<UInt8>, _ argument: Span<UInt8>
   ) -> RoutingDecision {
     var writer = CommandWriter(
@@ -109,11 +109,10 @@ extension CommandRouter {
   func stopTooManyRepairs(
     _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, _ offset: UInt64
   ) -> RoutingDecision {
-    .stop(
+    .resynchronise(
       error(
         .tooManyRepairs, bytes, arguments, offset,
-        "\(repairs.count) keys are waiting to be read again from the source, which is the limit; widen"
-          + " the filter so that fewer commands cross it, and start again"))
+        "\(repairs.count) keys are waiting to be read again from the source, which is the limit"))
   }
 
   /// The keys to repair after the destination refused a command.
@@ -131,7 +130,7 @@ extension CommandRouter {
       bytes += argument
     }
     let name = bytes.span.extracting(ranges[0])
-    guard let shape = table.shape(named: name) else { return [] }
+    guard let shape = table.shape(named: name) ?? Self.shape(ofQuestion: name) else { return [] }
     let keys = table.keys(of: shape, in: bytes.span, arguments: ranges.span)
     guard let keys else { return [] }
     return (0..<keys.count).compactMap { position in
@@ -140,6 +139,12 @@ extension CommandRouter {
       else { return nil }
       return KeyName(database: source, key: key)
     }
+  }
+
+  /// The questions of an `ExpiryWatch`.
+  private static func shape(ofQuestion name: Span<UInt8>) -> CommandShape? {
+    guard name.isWord("pttl") || name.isWord("hpttl") else { return nil }
+    return CommandShape(kind: .keyed, first: 1, last: 1, step: 1)
   }
 
   // MARK: MOVE and COPY
@@ -174,6 +179,13 @@ extension CommandRouter {
     if reads == .awaited { repairs.touch(KeyName(database: database, key: origin), at: offset) }
     if writes == .awaited { repairs.touch(written, at: offset) }
     if reads == .usable, writes == .usable, !isAmbiguous {
+      if isLate {
+        guard repairs.request(written, at: offset) else {
+          return stopTooManyRepairs(bytes, arguments, offset)
+        }
+        return command == .move ? translated("UNLINK", key: origin) : .repair([written])
+      }
+      setWatch(CommandShape(kind: .crossDatabase(command)), bytes, arguments)
       return acrossDatabases(command, bytes, arguments, option: option, to: target)
     }
     if writes == .usable { return repair([written], bytes, arguments, offset) }

@@ -31,7 +31,10 @@ extension CommandRouter {
     if !isDatabaseSelected { return .drop(.otherDatabase) }
     // MIGRATE is never in a stream: the source sends DEL. In any case no destination is to carry it out.
     if shape.kind == .movable(.migrate) { return repair(keys, bytes, arguments, offset) }
-    if passesUnseen { return pass(shape, keys, bytes, arguments, receipt) }
+    if passesUnseen, !isLate || !shape.derives {
+      setWatch(shape, bytes, arguments)
+      return pass(shape, keys, bytes, arguments, receipt)
+    }
     if keys.count == 0 {
       if filter.matchesEveryKey, !mapping.renamesKeys {
         return .forward(database: mapping.destination(of: database))
@@ -50,8 +53,14 @@ extension CommandRouter {
     case .movable(.sort) where sortReadsElsewhere(bytes, arguments):
       return repairExtra(keys, bytes, arguments, offset, share)
     default:
-      if share.usable == keys.count { return pass(shape, keys, bytes, arguments, receipt) }
-      return cross(shape.effect, keys, bytes, arguments, offset, share)
+      guard share.usable == keys.count else {
+        return cross(shape.effect, keys, bytes, arguments, offset, share)
+      }
+      if isLate, shape.derives {
+        if let decision = deriveLate(shape, keys, bytes, arguments, offset) { return decision }
+      }
+      setWatch(shape, bytes, arguments)
+      return pass(shape, keys, bytes, arguments, receipt)
     }
   }
 
@@ -74,8 +83,11 @@ extension CommandRouter {
     let share = share(of: keys, bytes, arguments, startOffset)
     if share.usable == 0 { return .drop(share.awaited > 0 ? .underRepair : .otherKeys) }
     let shape = CommandShape(kind: .asked)
-    if share.usable == keys.count { return pass(shape, keys, bytes, arguments, nil) }
-    return repair(keys, bytes, arguments, startOffset)
+    guard share.usable == keys.count, !isLate else {
+      return repair(keys, bytes, arguments, startOffset)
+    }
+    setWatchOfUnknown()
+    return pass(shape, keys, bytes, arguments, nil)
   }
 
   /// Where the keys stand among the arguments. Equal bytes that are no key matter only for renames.

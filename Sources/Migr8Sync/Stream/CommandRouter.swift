@@ -30,6 +30,13 @@ struct CommandRouter: Sendable {
   /// them; the lane fetches and writes.
   var repairs: RepairBook
 
+  /// Whether any key that passed may have a time to live: before the first, none can expire too early.
+  var mayExpire = false
+  /// How to find out whether the command that was just decided on meets what it met at the source.
+  private(set) var watch = ExpiryWatch()
+  /// Whether the destination may have lost keys that the present command reads.
+  private(set) var isLate = false
+
   let table: CommandTable
   private var databaseMatches: Bool
 
@@ -73,10 +80,14 @@ struct CommandRouter: Sendable {
   ///   - startOffset: the replication offset at which the command begins.
   ///   - receiptMilliseconds: when it arrived, for sources that send times to live which count from
   ///     then; with `nil` they stay as they are.
+  ///   - isLate: whether so much time has passed since it was written that the destination may have
+  ///     expired keys which the source still had.
   mutating func route(
     _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, startOffset: UInt64,
-    receiptMilliseconds: Int64? = nil
+    receiptMilliseconds: Int64? = nil, isLate: Bool = false
   ) -> RoutingDecision {
+    watch = ExpiryWatch()
+    self.isLate = isLate && mayExpire
     // `*0` is a filler that servers accept.
     if arguments.isEmpty { return .consumed }
     guard let shape = table.shape(named: bytes.extracting(arguments[0])) else {
@@ -92,7 +103,10 @@ struct CommandRouter: Sendable {
       return route(keyless, bytes, arguments, startOffset)
     case .asked:
       if !databaseMatches { return .drop(.otherDatabase) }
-      if passesUnseen { return .forward(database: mapping.destination(of: database)) }
+      if passesUnseen, !self.isLate {
+        setWatchOfUnknown()
+        return .forward(database: mapping.destination(of: database))
+      }
       return .needsKeys
     default:
       return routeKeys(shape, bytes, arguments, startOffset, receiptMilliseconds)
@@ -128,6 +142,20 @@ struct CommandRouter: Sendable {
   /// Whether every command on keys of a selected database passes as it is.
   var passesUnseen: Bool {
     filter.matchesEveryKey && repairs.isEmpty && skippedKeys.isEmpty && !mapping.renamesKeys
+  }
+
+  /// Looks at what a command that passes makes of times to live.
+  mutating func setWatch(
+    _ shape: CommandShape, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) {
+    if !mayExpire, shape.mayGiveTimeToLive(argumentCount: arguments.count) { mayExpire = true }
+    watch = shape.watch(bytes, arguments, isLate: isLate, mapping: mapping)
+  }
+
+  /// The same for a command whose keys the source was asked for.
+  mutating func setWatchOfUnknown() {
+    mayExpire = true
+    watch.isTimely = true
   }
 
   // MARK: Errors

@@ -120,4 +120,6 @@ struct CommandShape: Sendable, Equatable {
   var effect = Effect.all
   /// Where a relative time to live may stand.
   var relativeTime = RelativeTime.none
+  /// What it makes of the time to live of a key that exists.
+  var hazard = ExpiryHazard.none
 }

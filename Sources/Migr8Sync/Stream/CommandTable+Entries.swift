@@ -18,25 +18,29 @@ extension CommandTable {
   }
 
   private static func keyed(
-    _ first: Int, _ last: Int, _ step: Int, _ effect: CommandShape.Effect = .all
+    _ first: Int, _ last: Int, _ step: Int, _ effect: CommandShape.Effect = .all,
+    _ hazard: ExpiryHazard = .none
   ) -> CommandShape {
-    CommandShape(kind: .keyed, first: first, last: last, step: step, effect: effect)
+    CommandShape(
+      kind: .keyed, first: first, last: last, step: step, effect: effect, hazard: hazard)
   }
 
   private static var keyed: [(name: String, shape: CommandShape)] {
     words(
       """
-      append bitfield decr decrby expireat getdel getset incr incrby incrbyfloat persist pexpireat
-      setbit setnx setrange
+      append bitfield decr decrby getdel getset incr incrby incrbyfloat setbit setnx setrange
       geoadd pfadd
-      hdel hexpire hexpireat hgetdel hgetex hincrby hincrbyfloat hmset hpersist hpexpire hpexpireat
-      hset hsetex hsetnx
+      hdel hgetdel hincrby hincrbyfloat hmset hset hsetnx
       linsert lpop lpush lpushx lrem lset ltrim rpop rpush rpushx
       sadd spop srem
       vadd vrem vsetattr
       xack xackdel xadd xautoclaim xclaim xdel xdelex xsetid xtrim
       zadd zincrby zpopmax zpopmin zrem zremrangebylex zremrangebyrank zremrangebyscore
       """, keyed(1, 1, 1))
+      + words("expireat persist pexpireat", keyed(1, 1, 1, .all, .timeToLive))
+      + words(
+        "hexpire hexpireat hgetex hpersist hpexpire hpexpireat", keyed(1, 1, 1, .all, .fields))
+      + words("hsetex", keyed(1, 1, 1, .all, .fieldValues))
       + words("rename renamenx", keyed(1, 2, 1, .rename))
       + words("geosearchstore zrangestore", keyed(1, 2, 1, .first))
       + words("smove", keyed(1, 2, 1, .moveMember))
@@ -95,15 +99,18 @@ extension CommandTable {
   }
 
   private static var withRelativeTime: [(name: String, shape: CommandShape)] {
-    func shape(_ time: CommandShape.RelativeTime) -> CommandShape {
-      CommandShape(kind: .keyed, first: 1, last: 1, step: 1, relativeTime: time)
+    func shape(
+      _ time: CommandShape.RelativeTime, _ hazard: ExpiryHazard = .none
+    ) -> CommandShape {
+      CommandShape(
+        kind: .keyed, first: 1, last: 1, step: 1, relativeTime: time, hazard: hazard)
     }
-    return words("expire", shape(.expire(.seconds)))
-      + words("pexpire", shape(.expire(.milliseconds)))
+    return words("expire", shape(.expire(.seconds), .timeToLive))
+      + words("pexpire", shape(.expire(.milliseconds), .timeToLive))
       + words("setex", shape(.setWithTime(.seconds)))
       + words("psetex", shape(.setWithTime(.milliseconds)))
-      + words("set", shape(.setOptions))
-      + words("getex", shape(.getOptions))
+      + words("set", shape(.setOptions, .conditional))
+      + words("getex", shape(.getOptions, .timeToLive))
       + words("restore restore-asking", shape(.restore))
   }
 }

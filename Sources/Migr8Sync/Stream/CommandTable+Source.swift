@@ -67,7 +67,8 @@ private struct CommandDescription {
     }
     if flags.contains("movablekeys") { return CommandShape(kind: .asked) }
     guard first > 0, step > 0 else { return CommandShape(kind: .keyless(.foreign)) }
-    return CommandShape(kind: .keyed, first: first, last: last, step: step)
+    return CommandShape(
+      kind: .keyed, first: first, last: last, step: step, hazard: .unknown)
   }
 
   /// One key specification; `nil` when the source itself says that it does not say all.

@@ -34,12 +34,26 @@ public struct ReplyScanner: ~Copyable, Sendable {
   public private(set) var furtherErrors: [(index: Int, line: String)] = []
   /// More failures than this are not kept.
   public static let furtherErrorsMax = 65_536
+  private var expected: ContiguousArray<(index: Int, expectation: ReplyExpectation)> = []
+  private var expectedNext = 0
+  /// The places of the elements of the last list that were not as expected, rising.
+  public private(set) var unmet: [Int] = []
 
   /// Makes a scanner at the start of a reply.
   public init() {}
 
   /// Whether the last byte taken ended a reply.
   public var isBetweenReplies: Bool { !isInArray && skip == 0 }
+
+  /// What the elements of the next reply, a list, have to be; by rising place, from 0. Call it between
+  /// replies.
+  public mutating func expect(
+    _ elements: ContiguousArray<(index: Int, expectation: ReplyExpectation)>
+  ) {
+    expected = elements
+    expectedNext = 0
+    unmet.removeAll()
+  }
 
   /// Takes bytes from `position` on until one reply is complete.
   ///
@@ -76,6 +90,7 @@ public struct ReplyScanner: ~Copyable, Sendable {
       return isInArray ? closeElement() : .success
     case UInt8(ascii: ":"):
       let value = try number(bytes, content)
+      if isInArray { look(at: value) }
       return isInArray ? closeElement() : .integer(value)
     case UInt8(ascii: "-"):
       let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[content]), as: UTF8.self)
@@ -88,7 +103,10 @@ public struct ReplyScanner: ~Copyable, Sendable {
       return closeElement()
     case UInt8(ascii: "$"):
       let length = try number(bytes, content)
-      if length < 0 { return isInArray ? closeElement() : .null }
+      if length < 0 {
+        if isInArray { look(at: nil) }
+        return isInArray ? closeElement() : .null
+      }
       guard length <= Int64(RESPReader.bulkBytesMax) * 8 else { throw violation("a huge string") }
       skip = Int(length) + 2
       return nil
@@ -112,12 +130,26 @@ public struct ReplyScanner: ~Copyable, Sendable {
       furtherErrors = []
       return nil
     }
-    if count <= 0 { return closeElement() }
+    if count <= 0 {
+      look(at: nil)
+      return closeElement()
+    }
     // A list inside the list: its elements are counted flat, the element closes with the last one.
     let (sum, overflow) = nestedPending.addingReportingOverflow(Int(count))
     guard !overflow else { throw violation("lists too large") }
     if nestedPending == 0 { nestedPending = sum } else { nestedPending = sum - 1 }
     return nil
+  }
+
+  /// Holds a number, or `nil` for no value, against what is expected in its place.
+  private mutating func look(at number: Int64?) {
+    while expectedNext < expected.count, expected[expectedNext].index < arrayIndex {
+      expectedNext += 1
+    }
+    guard expectedNext < expected.count, expected[expectedNext].index == arrayIndex,
+      !expected[expectedNext].expectation.isMet(by: number), unmet.last != arrayIndex
+    else { return }
+    unmet.append(arrayIndex)
   }
 
   /// One element of the list is complete; gives the reply when it was the last.

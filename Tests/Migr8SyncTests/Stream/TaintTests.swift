@@ -68,7 +68,7 @@ import Testing
     #expect(
       router.outcome("COPY out:a in:1", "COPY out:a in:2", "COPY out:a in:2") == .drop(.underRepair)
     )
-    #expect(router.outcome("COPY out:a in:3") == .stop(.tooManyRepairs))
+    #expect(router.outcome("COPY out:a in:3") == .resynchronise(.tooManyRepairs))
   }
 
   // MARK: Renames

@@ -1,0 +1,131 @@
+// What following the stream does about keys that are not at the destination what they are at the source:
+// asks for them, writes them when they are due, and finds out which they are.
+
+import ReplicaLink
+
+extension StreamReplay {
+  /// Asks, hears and writes what is due; waits where the next command must.
+  mutating func serveRepairs(isIdle: Bool = false) throws(ReplayError) {
+    if router.isInTransaction { return }
+    try heal()
+    if router.repairs.isEmpty { return }
+    defer {
+      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
+    }
+    commandsSinceExchange += 1
+    while true {
+      if isIdle || router.repairs.isBlocking || commandsSinceExchange > Self.commandsPerExchange {
+        commandsSinceExchange = 0
+        try repairs.exchange(
+          &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
+      }
+      try writeDueRepairs()
+      guard router.repairs.isBlocking else { return }
+      try replay.throwIfOver()
+      if let trouble = repairs.trouble { replay.progress.notices.waiting("\(trouble)") }
+      repairs.awaitAnswer()
+    }
+  }
+
+  private mutating func writeDueRepairs() throws(ReplayError) {
+    guard router.repairs.hasDue(at: lane.boundary) else { return }
+    for value in router.repairs.takeDue(at: lane.boundary) {
+      var commands = ByteBuffer()
+      let count = try repairs.encode(value, to: &commands)
+      let database = mapping.destination(of: value.name.database)
+      try commands.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, count: count, database: database, offset: lane.boundary)
+      }
+      try lane.sendIfFull()
+      if value.mayExpire { router.mayExpire = true }
+    }
+    lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { try lane.drain() }
+  }
+
+  /// A time to live that counts from a moment nobody knows: the command was written while the link was
+  /// down. Only the source can tell when the key expires. With too many such keys theirs is too long, by
+  /// at most the time the link was down.
+  mutating func repairTimeToLive(_ start: UInt64) {
+    guard replay.host.isLate(at: start) else { return }
+    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
+    for name in router.keysRefused(words, database: destinationDatabase) {
+      _ = router.repairs.request(name, at: start)
+    }
+  }
+
+  /// A command that the destination refused means that its keys are not as the source has them: they
+  /// are read again.
+  private mutating func heal() throws(ReplayError) {
+    for refused in replay.progress.takeRefusals() {
+      let names = router.keysRefused(refused.arguments, database: refused.database)
+      guard let error = refused.error else {
+        try repairDoubtful(names)
+        continue
+      }
+      guard !names.isEmpty else { throw ReplayError(error) }
+      for name in names where !router.repairs.contains(name.key.span, database: name.database) {
+        // A repair that is refused as well would go round for ever.
+        healed[name, default: 0] += 1
+        guard healed[name, default: 0] <= Self.healingsMax else {
+          throw ReplayError("\(error), though the key was read again several times")
+        }
+      }
+      try requestRepairs(names)
+      replay.progress.notices.note("\(error); the key is read again from the source")
+    }
+    if router.repairs.hasChanges { noteRepairs() }
+  }
+
+  /// Keys that may have expired at the destination before commands on them arrived.
+  private mutating func repairDoubtful(_ names: [KeyName]) throws(ReplayError) {
+    if let name = names.first, router.repairs.isEmpty {
+      replay.progress.notices.note(
+        ofKind: "doubtful",
+        "keys may have expired at the destination before commands on them arrived (\(name) is the"
+          + " first): they are read again from the source")
+    }
+    try requestRepairs(names)
+  }
+
+  private mutating func requestRepairs(_ names: [KeyName]) throws(ReplayError) {
+    for name in names where !router.repairs.request(name, atBoundary: lane.boundary) {
+      try lane.drain()
+      replay.requestSnapshot(
+        "\(router.repairs.count) keys are waiting to be read again from the source, which is the"
+          + " limit")
+      throw ReplayError("a new snapshot is needed", .restart)
+    }
+    counts.countHealed(names.count)
+  }
+
+  /// Puts what came under repair into the next checkpoint. What is acknowledged is at the destination,
+  /// repaired keys too: so nothing beyond this point is for the time being.
+  mutating func noteRepairs() {
+    lane.note(router.repairs.takeChanges())
+    if router.repairs.isEmpty { return }
+    let ceiling = replay.acknowledgeCeiling.load(ordering: .relaxed)
+    replay.acknowledgeCeiling.store(min(lane.boundary, ceiling), ordering: .relaxed)
+  }
+
+  // MARK: - Keys that expire
+
+  /// When a command was written at the earliest, and whether it comes too late; that matters from the
+  /// first key on that has a time to live.
+  mutating func age(_ start: UInt64, _ end: UInt64) -> (written: Int64, isLate: Bool) {
+    guard router.mayExpire, watchesExpiry else { return (.max, false) }
+    return clock.read(start, end)
+  }
+
+  /// What to watch about the command that is to be sent next; a question about it is sent.
+  mutating func watch(_ database: Int, _ end: UInt64) throws(ReplayError) -> ExpiryWatch {
+    guard watchesExpiry else { return ExpiryWatch() }
+    let watch = router.watch
+    if !watch.question.isEmpty {
+      try watch.question.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, database: database, offset: end, expecting: .timeToLive)
+      }
+    }
+    return watch
+  }
+}

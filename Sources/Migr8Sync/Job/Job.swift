@@ -29,7 +29,7 @@ final class Job: @unchecked Sendable {
     self.findings = findings
     source = SourceSide(
       options: options, findings: findings,
-      resumingFrom: record?.phase == .stream ? record?.place : nil)
+      resumingFrom: record?.phase == .stream ? record?.resumePlace : nil)
     replay = DestinationReplay(
       plan: DestinationPlan(options, findings), runner: runner, record: record,
       reader: source.link.readers[0], stopBell: source.stopBell, host: source)

@@ -15,8 +15,7 @@ extension DestinationReplay {
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
       checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
-      replicationID: { [host] in host.replicationID },
-      offset: record.place.offset, database: record.database)
+      replicationID: { [host] in host.replicationID }, record: record)
     var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
     defer { stream.end() }
     pause.reset()
@@ -24,7 +23,8 @@ extension DestinationReplay {
     return try stream.run()
   }
 
-  /// Goes to where the destination stands, and reads what is under repair there.
+  /// Goes to where the destination stands, or rather to where the replies to it were read, and reads
+  /// what is under repair there.
   private func readCheckpoint() throws(ReplayError) -> (JobRecord, RepairBook) {
     var connection = try openOnRecord()
     let record = try JobRecord.read(runner.identity, &connection)
@@ -33,15 +33,16 @@ extension DestinationReplay {
       progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
       throw ReplayError("the record is gone", .restart)
     }
-    guard feed.rewind(to: record.place.offset) else {
+    let place = record.resumePlace
+    guard feed.rewind(to: place.offset) else {
       // The source's backlog may reach back further than what is held here.
-      if requestedPlace != record.place {
-        requestedPlace = record.place
-        feed.requestStream(from: record.place)
+      if requestedPlace != place {
+        requestedPlace = place
+        feed.requestStream(from: place)
         throw ReplayError("the stream is asked for again", .restart)
       }
       requestSnapshot(
-        "the destination stands at offset \(record.place.offset), which is held no more")
+        "the destination stands at offset \(place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
     requestedPlace = nil

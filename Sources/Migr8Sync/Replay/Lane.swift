@@ -33,6 +33,7 @@ struct Lane: ~Copyable {
   private var boundaryDatabase: Int
   /// What the next checkpoint has to say of keys under repair.
   private var repairs = RepairBook.Changes()
+  private var trail: CheckpointTrail
   /// Whether the job's record is to be written whole, and a db where it must not stay.
   private var isRecordLost = false
   private var recordsOldDatabase: Int?
@@ -40,19 +41,21 @@ struct Lane: ~Copyable {
   private var checkpointed: UInt64
   private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
 
-  /// Starts the lane for the stream behind `offset`, where the source's db is `database`.
+  /// Starts the lane for the stream behind the checkpoint in `record`.
   init(
     pipeline: Pipeline, targets: DestinationDatabases, progress: ReplayProgress,
     checkpoint: CheckpointEncoder, replicationID: @escaping @Sendable () -> [UInt8],
-    offset: UInt64, database: Int
+    record: JobRecord
   ) {
     self.progress = progress
     self.targets = targets
     self.checkpoint = checkpoint
     self.replicationID = replicationID
-    boundary = offset
-    boundaryDatabase = database
-    checkpointed = offset
+    boundary = record.place.offset
+    boundaryDatabase = record.database
+    checkpointed = boundary
+    trail = CheckpointTrail(
+      at: StreamPoint(offset: boundary, database: boundaryDatabase), confirmed: record.confirmed)
     self.pipeline = pipeline
     thread = pipeline.start("lane")
   }
@@ -108,13 +111,20 @@ struct Lane: ~Copyable {
 
   /// Keys came under repair, or are so no longer.
   mutating func note(_ changes: RepairBook.Changes) {
-    for name in changes.added where repairs.removed.remove(name) == nil {
-      repairs.added.insert(name)
-    }
-    for name in changes.removed where repairs.added.remove(name) == nil {
-      repairs.removed.insert(name)
-    }
+    trail.reopen(changes.added)
+    repairs.removed.subtract(changes.added)
+    repairs.added.formUnion(changes.added)
+    repairs.added.subtract(changes.removed)
+    repairs.removed.formUnion(changes.removed)
   }
+
+  /// Whatever became of the commands up to the point where the lane began is dealt with.
+  mutating func confirmBeginning() {
+    trail.confirm(point)
+  }
+
+  /// No record that the destination may hold asks for what lies before.
+  var neededOffset: UInt64 { trail.neededOffset }
 
   /// The last command emptied a db, and the job's record with it.
   mutating func recordIsLost() { isRecordLost = true }
@@ -149,7 +159,8 @@ struct Lane: ~Copyable {
       try close()
     } else {
       pipeline.advance(to: boundary)
-      if boundary > checkpointed,
+      settle()
+      if boundary > checkpointed || trail.hasNews,
         Clock.monotonicMilliseconds() - checkpointedMilliseconds
           >= Self.idleCheckpointMilliseconds
       {
@@ -163,6 +174,14 @@ struct Lane: ~Copyable {
     if !isInTransaction, batch != nil || isOpen || !repairs.isEmpty || boundary > checkpointed {
       try close()
     }
+    try pipeline.drain()
+  }
+
+  /// Makes the checkpoint say that all replies were read, once they are and nothing came of them.
+  mutating func conclude() throws(ReplayError) {
+    settle()
+    guard !isInTransaction, trail.hasNews || !repairs.isEmpty else { return }
+    try close()
     try pipeline.drain()
   }
 
@@ -208,6 +227,9 @@ struct Lane: ~Copyable {
 
   /// Closes the destination's transaction with the checkpoint and sends it.
   private mutating func close() throws(ReplayError) {
+    settle()
+    // Nothing is sent but the checkpoint, and all before it is answered.
+    if batch == nil, !isOpen, trail.isSettled { trail.confirm(point) }
     let batch = currentBatch()
     open(batch, boundary)
     if let old = recordsOldDatabase {
@@ -218,12 +240,13 @@ struct Lane: ~Copyable {
     select(checkpoint.database, batch, boundary)
     if isRecordLost {
       checkpoint.appendAll(
-        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+        point, confirmed: trail.confirmed, replicationID: replicationID(), to: &batch.bytes)
     } else {
       checkpoint.append(
-        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+        point, confirmed: trail.confirmed, replicationID: replicationID(), to: &batch.bytes)
     }
     note(batch, boundary)
+    repairs.removed = trail.send(point, repairing: repairs.removed)
     for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
     isRecordLost = false
     recordsOldDatabase = nil
@@ -241,6 +264,15 @@ struct Lane: ~Copyable {
     checkpointed = boundary
     checkpointedMilliseconds = Clock.monotonicMilliseconds()
     try submit()
+  }
+
+  private var point: StreamPoint { StreamPoint(offset: boundary, database: boundaryDatabase) }
+
+  /// Takes note of the replies that were read. What was refused is the replay's to deal with first: it
+  /// is announced before the checkpoint behind it counts as answered.
+  private mutating func settle() {
+    let answered = progress.checkpointOffset.load(ordering: .acquiring)
+    if !progress.mayHaveRefusals { trail.answered(answered) }
   }
 
   private mutating func submit() throws(ReplayError) {

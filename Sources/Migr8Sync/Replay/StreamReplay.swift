@@ -7,12 +7,14 @@ private let transactionPatienceMilliseconds: Int64 = 1_000
 
 /// Follows the source's commands. Lives on the replay thread.
 struct StreamReplay: ~Copyable {
-  private unowned let replay: DestinationReplay
+  unowned let replay: DestinationReplay
   private let databases: DatabaseMap
-  private var decoder: CommandDecoder
-  private var router: CommandRouter
-  private var lane: Lane
-  private var repairs: RepairDesk
+  var decoder: CommandDecoder
+  var router: CommandRouter
+  var lane: Lane
+  var repairs: RepairDesk
+  /// The checkpoint, until all before it is passed of which the replies were not read.
+  var unconfirmedEnd: UInt64?
   private var counts: RoutingCounts
   /// How often keys were read again because the destination refused a command on them.
   private var healed: [KeyName: Int] = [:]
@@ -21,7 +23,7 @@ struct StreamReplay: ~Copyable {
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
-  /// Begins behind the checkpoint in `record`.
+  /// Begins where `record` says that all is confirmed.
   init(
     replay: DestinationReplay, lane: consuming Lane, record: JobRecord, repairs: RepairBook
   ) {
@@ -29,15 +31,17 @@ struct StreamReplay: ~Copyable {
     self.lane = lane
     self.repairs = RepairDesk(replay)
     counts = replay.streamCounters.reading
-    decoder = CommandDecoder(offset: record.place.offset)
+    let isConfirmed = record.confirmed.offset >= record.place.offset
+    unconfirmedEnd = isConfirmed ? nil : record.place.offset
+    decoder = CommandDecoder(offset: record.confirmed.offset)
     router = CommandRouter(
       mapping: replay.plan.mapping, policy: replay.plan.policy, table: replay.plan.table,
-      destinationIsOurs: replay.plan.isDestinationOurs, database: record.database,
+      destinationIsOurs: replay.plan.isDestinationOurs, database: record.confirmed.database,
       repairs: repairs)
     router.skippedKeys = replay.progress.skippedKeys
     databases = replay.plan.databases
     replay.acknowledgeCeiling.store(
-      repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
+      repairs.isEmpty && isConfirmed ? .max : record.confirmed.offset, ordering: .relaxed)
   }
 
   /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
@@ -49,22 +53,31 @@ struct StreamReplay: ~Copyable {
       try serveRepairs()
       try lane.flush()
       replay.streamCounters.publish(counts)
-      if !replay.hasConverged, router.repairs.isEmpty,
+      if !replay.hasConverged, unconfirmedEnd == nil, router.repairs.isEmpty,
         replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
       {
-        if replay.host.endsWhenConverged {
-          try lane.drain()
+        if !replay.host.endsWhenConverged {
+          replay.hasConverged = true
+          replay.phases.enter(.following)
+        } else if try conclude() {
           return .converged
         }
-        replay.hasConverged = true
-        replay.phases.enter(.following)
       }
       if isTimeToStop() {
-        try lane.drain()
+        _ = try conclude()
         return .interrupted
       }
       try fill()
     }
+  }
+
+  /// Brings over what is there, and the record up to it; false when keys need repair after all.
+  private mutating func conclude() throws(ReplayError) -> Bool {
+    try lane.drain()
+    if unconfirmedEnd != nil { return false }
+    try heal()
+    try lane.conclude()
+    return router.repairs.isEmpty
   }
 
   /// Ends the lane.
@@ -105,7 +118,7 @@ struct StreamReplay: ~Copyable {
       try lane.drain()
       throw ReplayError("\(error)\(incompleteCommand)", error.kind)
     }
-    replay.feed.release(upTo: replay.progress.checkpointOffset.load(ordering: .acquiring))
+    replay.feed.release(upTo: lane.neededOffset)
   }
 
   private var incompleteCommand: String {
@@ -127,6 +140,7 @@ struct StreamReplay: ~Copyable {
   // MARK: - Commands
 
   private mutating func handle() throws(ReplayError) {
+    if let unconfirmedEnd { return try passUnconfirmed(to: unconfirmedEnd) }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
@@ -147,7 +161,7 @@ struct StreamReplay: ~Copyable {
     try lane.reached(end, database: router.database)
   }
 
-  private mutating func carryOut(
+  mutating func carryOut(
     _ decision: RoutingDecision, _ start: UInt64, _ end: UInt64
   ) throws(ReplayError) {
     switch decision {
@@ -209,7 +223,7 @@ struct StreamReplay: ~Copyable {
 
   /// Asks, hears and writes what is due; waits where the next command must.
   private mutating func serveRepairs() throws(ReplayError) {
-    if router.isInTransaction { return }
+    if router.isInTransaction || unconfirmedEnd != nil { return }
     try heal()
     if router.repairs.isEmpty { return }
     defer {
@@ -228,6 +242,7 @@ struct StreamReplay: ~Copyable {
 
   private mutating func writeDueRepairs() throws(ReplayError) {
     guard router.repairs.hasDue(at: lane.boundary) else { return }
+    CrashPoint.repairing.pass()
     for value in router.repairs.takeDue(at: lane.boundary) {
       var commands = ByteBuffer()
       let count = try repairs.encode(value, to: &commands)
@@ -255,6 +270,7 @@ struct StreamReplay: ~Copyable {
   /// are read again.
   private mutating func heal() throws(ReplayError) {
     for refused in replay.progress.takeRefusals() {
+      CrashPoint.refusalRead.pass()
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard !names.isEmpty else { throw ReplayError(refused.error) }
       for name in names {
@@ -311,6 +327,8 @@ struct StreamReplay: ~Copyable {
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
   /// decide, it is collected after all.
   private mutating func handleLarge() throws(ReplayError) {
+    // Where the beginning does not suffice the command is collected, and handled whole.
+    if let unconfirmedEnd { return try passUnconfirmedLarge(to: unconfirmedEnd) }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head) = decoder.withHead { (bytes, arguments) in
@@ -334,7 +352,7 @@ struct StreamReplay: ~Copyable {
   /// The destination's database for the one the stream is in.
   private var destinationDatabase: Int { databases.destination(of: router.database) }
 
-  private mutating func readParts(forwarding: Bool) throws(ReplayError) {
+  mutating func readParts(forwarding: Bool) throws(ReplayError) {
     decoder.beginParts()
     while true {
       let step = try nextPart()

@@ -46,8 +46,6 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
 
   var endsWhenConverged: Bool { options.once }
 
-  var replicationID: [UInt8] { Array((link.status.replicationID ?? "").utf8) }
-
   func receiptTime(at offset: UInt64) -> Int64? { link.receiptTime(at: offset) }
 
   func isLate(at offset: UInt64) -> Bool { link.isLate(at: offset) }

@@ -9,7 +9,9 @@ extension DestinationReplay {
   func load() throws(ReplayError) {
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.
-      try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
+      try insist { () throws(ReplayError) in
+        try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
+      }
       feed.requestSnapshot(snapshotReason ?? "the destination does not hold a whole snapshot")
       try awaitLink { feed.announced != nil }
       return try load()
@@ -20,14 +22,16 @@ extension DestinationReplay {
     progress.beginSnapshot()
     origin = "\(start.replicationID):\(start.offset)"
     let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
-    try writeRecord(.snapshot, place)
+    try insist { () throws(ReplayError) in try writeRecord(.snapshot, place) }
+    let server = destinationIdentity
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)
-    if let known { try reconcile(known) }
-    try persistLateSkips()
+    if let known { try insist { () throws(ReplayError) in try reconcile(known) } }
+    let late = progress.takeLateSkips()
+    try insist { () throws(ReplayError) in try persist(late) }
     CrashPoint.snapshotWritten.pass()
-    try writeRecord(.stream, place)
+    try insist { () throws(ReplayError) in try writeRecord(.stream, place, at: server) }
     CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
@@ -45,7 +49,8 @@ extension DestinationReplay {
     var sink = LoaderSink(
       loaders: LoaderPool(
         count: plan.workers, connector: connector, conflicts: conflicts,
-        databases: plan.databases, targets: targets, progress: progress),
+        databases: plan.databases, targets: targets, progress: progress,
+        isStopRequested: { [host] in host.isStopRequested }),
       encoder: EntryEncoder(
         conflicts: conflicts, setTakesExpiry: version >= ServerVersion(6, 2)),
       types: RestorableTypes(plan.facts),
@@ -83,17 +88,22 @@ extension DestinationReplay {
 
   /// Keys that appeared at the destination while the snapshot was written are to be left alone by
   /// later runs, too.
-  private func persistLateSkips() throws(ReplayError) {
-    let late = progress.takeLateSkips()
+  private func persist(_ late: [SkippedKeys.Member]) throws(ReplayError) {
     if late.isEmpty { return }
     var connection = try openOnRecord()
     try SkippedKeys.add(late, to: runner.identity, &connection)
   }
 
+  /// - Parameter server: where the snapshot was written. One that has restarted since may have lost the
+  ///   end of it.
   private func writeRecord(
-    _ phase: JobRecord.Phase, _ place: ReplicationPlace
+    _ phase: JobRecord.Phase, _ place: ReplicationPlace, at server: ServerIdentity? = nil
   ) throws(ReplayError) {
     var connection = try openOnRecord()
+    if let server, server != destinationIdentity {
+      requestSnapshot("the destination has restarted while the snapshot was written")
+      throw ReplayError("a new snapshot is needed", .restart)
+    }
     let record = JobRecord(
       phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
       source: plan.sourceAddress)

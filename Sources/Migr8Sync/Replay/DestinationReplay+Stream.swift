@@ -15,7 +15,7 @@ extension DestinationReplay {
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
       checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
-      replicationID: { [host] in host.replicationID }, record: record)
+      replicationID: { [feed] in Array(feed.replicationID.utf8) }, record: record)
     var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
     defer { stream.end() }
     pause.reset()
@@ -34,7 +34,14 @@ extension DestinationReplay {
       throw ReplayError("the record is gone", .restart)
     }
     let place = record.resumePlace
-    guard feed.rewind(to: place.offset) else {
+    switch feed.rewind(to: place.offset, applied: record.place.offset) {
+    case .done: break
+    case .lost:
+      requestSnapshot(
+        "the destination stands at offset \(record.place.offset), and the source has lost what came"
+          + " before that: it was promoted without it")
+      throw ReplayError("the source has lost writes", .restart)
+    case .notHeld:
       // The source's backlog may reach back further than what is held here.
       if requestedPlace != place {
         requestedPlace = place

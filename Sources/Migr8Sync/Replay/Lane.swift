@@ -7,6 +7,7 @@
 // A transaction of the source is never divided; one too large to be held is sent piece by piece
 // inside the MULTI. Whatever is open when the connection drops vanishes with it.
 
+import Glibc
 import ReplicaLink
 
 /// Feeds one pipeline in stream order. Used by the replay thread alone.
@@ -14,12 +15,15 @@ struct Lane: ~Copyable {
   /// How long the checkpoint may stay behind when nothing is to be written, in milliseconds.
   static let idleCheckpointMilliseconds: Int64 = 1_000
 
+  /// For measuring what checkpoints cost, and nothing else: without them nothing can be gone on with.
+  private static let hasCheckpoints = getenv("MIGR8SYNC_BENCH_NO_CHECKPOINT") == nil
+
   private let pipeline: Pipeline
   private let thread: NamedThread
   private let progress: ReplayProgress
   private let targets: DestinationDatabases
   private let checkpoint: CheckpointEncoder
-  private let replicationID: @Sendable () -> [UInt8]
+  private let replicationID: () -> [UInt8]
   private var batch: Batch?
   private var largeHead: [[UInt8]] = []
   private var selectedDatabase = -1
@@ -44,7 +48,7 @@ struct Lane: ~Copyable {
   /// Starts the lane for the stream behind the checkpoint in `record`.
   init(
     pipeline: Pipeline, targets: DestinationDatabases, progress: ReplayProgress,
-    checkpoint: CheckpointEncoder, replicationID: @escaping @Sendable () -> [UInt8],
+    checkpoint: CheckpointEncoder, replicationID: @escaping () -> [UInt8],
     record: JobRecord
   ) {
     self.progress = progress
@@ -211,7 +215,7 @@ struct Lane: ~Copyable {
   }
 
   private mutating func open(_ batch: Batch, _ offset: UInt64) {
-    if isOpen { return }
+    if isOpen || !Self.hasCheckpoints { return }
     batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
     note(batch, offset)
     isOpen = true
@@ -231,6 +235,28 @@ struct Lane: ~Copyable {
     // Nothing is sent but the checkpoint, and all before it is answered.
     if batch == nil, !isOpen, trail.isSettled { trail.confirm(point) }
     let batch = currentBatch()
+    if Self.hasCheckpoints {
+      appendCheckpoint(to: batch)
+      if CrashPoint.beforeExec.isDue {
+        try submit()
+        try pipeline.drain()
+        CrashPoint.beforeExec.die()
+      }
+      batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
+    } else {
+      _ = trail.send(point, repairing: [])
+      batch.bytes.append("*1\r\n$4\r\nPING\r\n")
+    }
+    note(batch, boundary)
+    batch.boundaryOffset = boundary
+    batch.checkpointOffset = boundary
+    isOpen = false
+    checkpointed = boundary
+    checkpointedMilliseconds = Clock.monotonicMilliseconds()
+    try submit()
+  }
+
+  private mutating func appendCheckpoint(to batch: Batch) {
     open(batch, boundary)
     if let old = recordsOldDatabase {
       select(old, batch, boundary)
@@ -251,19 +277,6 @@ struct Lane: ~Copyable {
     isRecordLost = false
     recordsOldDatabase = nil
     repairs = RepairBook.Changes()
-    if CrashPoint.beforeExec.isDue {
-      try submit()
-      try pipeline.drain()
-      CrashPoint.beforeExec.die()
-    }
-    batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
-    note(batch, boundary)
-    batch.boundaryOffset = boundary
-    batch.checkpointOffset = boundary
-    isOpen = false
-    checkpointed = boundary
-    checkpointedMilliseconds = Clock.monotonicMilliseconds()
-    try submit()
   }
 
   private var point: StreamPoint { StreamPoint(offset: boundary, database: boundaryDatabase) }

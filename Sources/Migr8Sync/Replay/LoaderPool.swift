@@ -18,13 +18,15 @@ struct LoaderPool: ~Copyable {
   /// Starts `count` loaders.
   init(
     count: Int, connector: DestinationConnector, conflicts: ConflictPolicy,
-    databases: DatabaseMap, targets: DestinationDatabases, progress: ReplayProgress
+    databases: DatabaseMap, targets: DestinationDatabases, progress: ReplayProgress,
+    isStopRequested: @escaping @Sendable () -> Bool
   ) {
     self.progress = progress
     self.databases = databases
     self.targets = targets
     pipelines = (0..<count).map { _ in
-      Pipeline(connector, progress: progress, role: .loader(conflicts))
+      Pipeline(
+        connector, progress: progress, role: .loader(conflicts), isStopRequested: isStopRequested)
     }
     threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
   }

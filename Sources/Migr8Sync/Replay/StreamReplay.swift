@@ -231,7 +231,7 @@ struct StreamReplay: ~Copyable {
     }
     while true {
       try repairs.exchange(
-        &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
+        &router.repairs, following: replay.feed.replicationID)
       try writeDueRepairs()
       guard router.repairs.isBlocking else { return }
       try replay.throwIfOver()

@@ -162,6 +162,7 @@ final class Spool: @unchecked Sendable {
   func continueStream(from boundary: UInt64, replicationID: String) {
     let staged = streamStaging.staged
     monitor.withLock {
+      let former = place.replicationID
       place.replicationID = replicationID
       let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }
@@ -170,7 +171,7 @@ final class Spool: @unchecked Sendable {
       streamStaging.staged = staged.lowerBound..<staged.upperBound - ofStaged
       for block in stream.cut(to: boundary) { recycle(block) }
       times.cut(to: boundary)
-      for index in readers.indices { readers[index].cut(to: boundary, generation) }
+      for index in readers.indices { readers[index].cut(to: boundary, generation, former) }
       wakeReaders()
     }
   }

@@ -9,17 +9,17 @@ struct ServerIdentity: Sendable, Equatable {
   /// Of the history that it writes: another once it has been a replica in between.
   private let replicationID: String?
 
-  /// Asks the server; nil when it may not be asked.
+  /// Asks the server, in one round trip; nil when it may not be asked.
   static func read(_ connection: inout RedisConnection) throws(ReplayError) -> ServerIdentity? {
-    var fields: [InfoFields] = []
     for section in ["server", "replication"] {
-      let reply = try ReplayError.wrap { () throws(LinkError) in
-        try connection.command("INFO", section)
-      }
-      fields.append(InfoFields(reply.text ?? ""))
+      connection.enqueue([Array("INFO".utf8), Array(section.utf8)])
     }
-    return fields[0]["run_id"].map {
-      ServerIdentity(runID: $0, replicationID: fields[1]["master_replid"])
+    let (server, replication) = try ReplayError.wrap { () throws(LinkError) in
+      (try connection.receive(), try connection.receive())
+    }
+    return InfoFields(server.text ?? "")["run_id"].map {
+      ServerIdentity(
+        runID: $0, replicationID: InfoFields(replication.text ?? "")["master_replid"])
     }
   }
 }

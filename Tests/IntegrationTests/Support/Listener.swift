@@ -30,7 +30,7 @@ final class Listener: @unchecked Sendable {
 
   /// The next connection, or nil once `stop` was called.
   func accept() -> Int32? {
-    let connection = Glibc.accept(descriptor, nil, nil)
+    let connection = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
     return connection < 0 ? nil : connection
   }
 

@@ -80,6 +80,7 @@ class Machine:
         self.forced = 2  # the native replica's snapshot, and the tool's first
         self.reasons = []
         self.counts = {}
+        self.spoiled = 0
         self.began = time.monotonic()
         program = os.path.abspath(SERVER)
         self.source = PausableServer(program, "--repl-backlog-size", "128mb",
@@ -229,7 +230,23 @@ class Machine:
     def pause_destination(self):
         self.destination.primary.pause(self.random.uniform(0.1, 3))
 
-    FAULTS = ((kill_tool, 8), (terminate_tool, 3), (doze_tool, 3), (sleep_past_lease, 0.4),
+    def spoil_keys(self):
+        """A stranger's keys are in the way of commands, which the destination refuses in the midst of their
+        transaction; then the tool or its connection ends, perhaps before it has read so."""
+        self.keep_running()
+        there, here = self.destination.primary.client(), self.source.client()
+        for _ in range(self.random.randrange(1, 6)):
+            self.spoiled += 1
+            key = "%sspoiled:%d" % (INSIDE, self.spoiled)
+            there("SET", key, "a stranger's")
+            here("RPUSH", key, self.spoiled)
+        time.sleep(self.random.choice((0, self.random.random() * 0.01)))
+        if self.random.random() < 0.5:
+            self.kill_tool()
+        else:
+            self.drop_clients()
+
+    FAULTS = ((kill_tool, 8), (spoil_keys, 4), (terminate_tool, 3), (doze_tool, 3), (sleep_past_lease, 0.4),
               (take_over, 1), (drop_replicas, 3), (cut_link, 4), (hole_link, 0.5),
               (cut_destination, 4), (hole_destination, 0.5), (strand_destination, 3),
               (drop_clients, 2),

@@ -71,8 +71,9 @@ final class FakeMaster: Sendable {
       throw PlayError(description: "nobody connects")
     }
     // Not for servers that other tests start at this moment: with their copies, closing would end nothing.
-    let peer = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+    let peer = Glibc.accept(descriptor, nil, nil)
     guard peer >= 0 else { throw PlayError(description: "accept failed") }
+    _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
     return FakePeer(peer)
   }
 

@@ -70,4 +70,63 @@ struct CrashPointTests {
     try conclude(source, destination, native, application, fulls: 4)
     #expect(try destination.client()("KEYS", "bump:gone:*").elements.isEmpty)
   }
+
+  /// Keys that the application of the tests does not write, each of another type at the destination than
+  /// the source thinks, and commands that it will refuse.
+  private func confuse(_ source: TestServer, _ destination: TestServer) throws {
+    let (writer, reader) = (try source.client(), try destination.client())
+    for database in [0, 1] {
+      try reader("SELECT", database)
+      try writer("SELECT", database)
+      try reader("SET", "bump:foreign", "a stranger's")
+      try reader("SET", "bump:foreign:other", "a stranger's")
+      try writer("MULTI")
+      try writer("RPUSH", "bump:foreign", "a", "b")
+      try writer("SADD", "bump:foreign:other", "c")
+      try writer("EXEC")
+    }
+  }
+
+  /// The transaction has moved the checkpoint behind commands that were refused in it. Who dies before
+  /// the repair is recorded must not go on behind them; who dies during the repair repairs again.
+  @Test(arguments: ["refusal-read", "refusal-read:2", "repairing", "repairing:2"])
+  func whileARefusedCommandIsMadeGood(point: String) throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    try SampleData.fill(source)
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
+    let tool = try start(source, destination, dyingAt: point)
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try application.awaitCommands(500)
+    try confuse(source, destination)
+    try awaitDeath(tool)
+    let record = try destination.client()("KEYS", "migr8sync:job:*").elements.map(\.text)
+      .first { !$0.hasSuffix(":runner") && !$0.hasSuffix(":repairs") }
+    let places = try destination.client()("HMGET", try #require(record), "confirmed", "offset")
+      .elements.map { Int($0.text) ?? -1 }
+    if point.hasPrefix("refusal") { #expect(places[0] < places[1]) }
+    try conclude(source, destination, native, application, fulls: 2)
+  }
+
+  /// The record that a run leaves behind asks for nothing twice.
+  @Test func aRunThatEndsWellLeavesNothingUnread() throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    let tool = try start(source, destination)
+    try source.awaitToolFollowing(tool)
+    try source.client()("RPUSH", "bump:list", 1)
+    try source.awaitToolInSync(tool)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    let reader = try destination.client()
+    let record = try #require(try reader("KEYS", "migr8sync:job:*").elements.map(\.text).first)
+    let places = try reader("HMGET", record, "confirmed", "offset").elements.map(\.text)
+    #expect(places[0] == places[1])
+    let again = try start(source, destination)
+    try source.awaitToolFollowing(again)
+    again.send(signal: SIGINT)
+    let result = try Tool.finish(again)
+    #expect(!result.standardError.contains("read again"), "\(result)")
+  }
 }

@@ -172,4 +172,104 @@ struct PolicyTests {
     #expect(try Tool.finish(tool).exitCode == 5)
     #expect(try destination.client()("DBSIZE").number ?? 0 >= 50_000)
   }
+
+  /// Answers that a server alone does not give, in the queue of a transaction and from its EXEC.
+  @Test(arguments: [
+    "CLUSTERDOWN Hash slot not served", "TRYAGAIN Multiple keys request during rehashing of slot",
+    "LOADING Redis is loading the dataset in memory", "MASTERDOWN Link with MASTER is down",
+  ])
+  func aRefusedTransactionIsSentAgainOnce(refusal: String) throws {
+    let aborted = "EXECABORT Transaction discarded because of previous errors."
+    try followThrough([
+      .refusal(queued: refusal, executed: aborted),
+      .refusal(queued: nil, executed: "EXECABORT Transaction discarded because of: \(refusal)"),
+      .refusal(queued: nil, executed: aborted),
+    ]) { $0.contains("cannot write now: \(refusal)") && $0.contains("EXECABORT") }
+  }
+
+  /// Was it carried out? The checkpoint knows.
+  @Test func aConnectionThatIsLostBetweenExecAndItsReply() throws {
+    try followThrough(Array(repeating: .silence, count: 5)) { $0.contains("takes data again") }
+  }
+
+  /// Counts at the source while transactions get these answers: each is applied exactly once.
+  private func followThrough(
+    _ answers: [FakingProxy.Answer], saying isSaid: (String) -> Bool
+  ) throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let proxy = try FakingProxy(to: destination)
+    defer { proxy.stop() }
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", proxy.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    let (writer, reader) = (try source.client(), try destination.client())
+    for (index, answer) in answers.enumerated() {
+      proxy.answer([answer])
+      try writer("INCR", "bump:n")
+      try writer("RPUSH", "bump:list", index)
+      try awaitCondition("the answer to be given") { proxy.isDone }
+      try source.awaitToolInSync(tool)
+      // A repair after a lost reply may still be under way.
+      try awaitCondition("the counter to be \(index + 1)") {
+        try #require(tool.isRunning, "\(tool.standardError)")
+        return try reader("GET", "bump:n").text == "\(index + 1)"
+          && reader("LLEN", "bump:list").number == index + 1
+      }
+    }
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    #expect(isSaid(result.standardError), "\(result)")
+    #expect(try source.resynchronisations()[0] == "1")
+    try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
+  }
+
+  /// A replica takes over that has not received the last writes: they are done again, from its checkpoint.
+  @Test func aFailoverThatLosesTheLastWrites() throws {
+    let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])
+    let destination = try TestServer()
+    let heir = try TestServer()
+    let native = try NativeReplica(of: source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000))
+    let client = try heir.client()
+    try client("REPLICAOF", "127.0.0.1", destination.port)
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try awaitCondition("the replica of the destination") {
+      try client.info("replication")["master_link_status"] == "up"
+    }
+    try application.awaitCommands(1000)
+    try client("REPLICAOF", "NO", "ONE")
+    try application.awaitCommands(1000)
+    destination.crash()
+    try client("CONFIG", "SET", "port", destination.port)
+    try application.awaitCommands(1000)
+    try application.stop()
+    try source.awaitToolInSync(tool, besides: [native.server.port])
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    try native.promote()
+    // The heir answers on its first connections and at the other's port.
+    try client("CONFIG", "SET", "port", heir.port)
+    try expectEqual(heir, to: native.server, prefixes: [Application.inside], afterStream: true)
+    #expect(try source.resynchronisations()[0] == "2", "\(result)")
+  }
+
+  /// Written at the source is not yet there: WAIT must not say so while the destination stands still.
+  @Test func nothingIsAcknowledgedThatAStoppedDestinationDoesNotHave() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let writer = try source.client()
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    destination.freeze()
+    try writer("SET", "bump:1", 1)
+    #expect(try writer("WAIT", 1, 3000).number == 0)
+    destination.thaw()
+    #expect(try writer("WAIT", 1, 0).number == 1)
+    #expect(try destination.client()("GET", "bump:1").text == "1")
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
 }

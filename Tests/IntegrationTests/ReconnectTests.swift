@@ -177,4 +177,45 @@ struct ReconnectTests {
     #expect(result.exitCode == 5)
     #expect(!result.standardError.contains("closed the connection"), "\(result)")
   }
+
+  /// What the link had received and the new source had not was not applied yet: no snapshot is needed.
+  @Test func aReplicaIsPromotedThatHasReceivedLess() throws {
+    let backlog = ["--repl-backlog-size", "64mb"]
+    let source = try TestServer(.redis70, backlog)
+    let replica = try TestServer(.redis70, backlog)
+    let destination = try TestServer()
+    let (writer, heir) = (try source.client(), try replica.client())
+    let client = try destination.client()
+    try writer("RPUSH", "bump:list", 1, 2)
+    try heir("REPLICAOF", "127.0.0.1", source.port)
+    try awaitCondition("the replica") {
+      try heir.info("replication")["master_link_status"] == "up"
+    }
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool, besides: [replica.port])
+    try client("CONFIG", "SET", "maxmemory", 1)
+    try writer("RPUSH", "bump:list", 3)
+    try tool.awaitError("out of memory")
+    try awaitCondition("the replica to have that") {
+      try heir("LLEN", "bump:list").number == 3
+    }
+    try heir("REPLICAOF", "NO", "ONE")
+    try writer("RPUSH", "bump:list", "never")
+    // A source sends what it is told before it answers.
+    let full = try source.resynchronisations()[0]
+    #expect(full == "2")
+    source.crash()
+    try heir("RPUSH", "bump:list", 4)
+    try heir("CONFIG", "SET", "port", source.port)
+    try tool.awaitError("goes on behind offset")
+    try client("CONFIG", "SET", "maxmemory", 0)
+    try awaitCondition("the new source's data") {
+      try #require(tool.isRunning, "\(tool.standardError)")
+      return try client("LRANGE", "bump:list", 0, -1).elements.map(\.text)
+        == ["1", "2", "3", "4"]
+    }
+    #expect(try heir.info("stats")["sync_full"] == "0")
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
 }

@@ -64,6 +64,25 @@ struct SentinelTests {
     #expect(try newDestination.client()("GET", "key").text == "after")
   }
 
+  /// The destination is demoted in an orderly way: it answers on, read-only, and its successor is found.
+  @Test func aDestinationThatIsDemotedIsLeftForItsSuccessor() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "key", "before")
+    let successor = try NativeReplica(of: destination).server
+    let sentinels = try TestSentinels(watching: ["main": destination])
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", sentinels.url("main")])
+    try source.awaitToolFollowing(tool)
+    let writer = try source.client()
+    try sentinels.failOver("main", to: successor)
+    try writer("SET", "key", "after")
+    try awaitCondition("the write to arrive", seconds: 60) {
+      guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
+      return try successor.client()("GET", "key").text == "after"
+    }
+    #expect(try source.resynchronisations()[0] == "1")
+    tool.kill()
+  }
+
   /// The one that takes over is found while the run goes on.
   @Test(arguments: ["source", "destination"])
   func aRunGoesOnOverAFailover(of end: String) throws {

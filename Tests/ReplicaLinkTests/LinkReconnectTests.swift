@@ -45,6 +45,60 @@ struct LinkReconnectTests {
     running.end()
   }
 
+  /// A replica was promoted that had received one PING less.
+  private static func promote(_ peer: FakePeer, to offset: UInt64) throws {
+    try peer.expect("REPLCONF", "capa", "eof", "capa", "psync2")
+    try peer.say("+OK\r\n")
+    try peer.expect("INFO", "replication")
+    let text =
+      "master_replid:\(String(repeating: "e", count: 40))\r\nmaster_replid2:\(FakePeer.identity)\r\n"
+      + "master_repl_offset:\(offset + 14)\r\nsecond_repl_offset:\(offset + 1)\r\n"
+    try peer.say("$\(text.utf8.count)\r\n\(text)\r\n")
+  }
+
+  @Test func aSourceThatWasPromotedBehindUsIsFollowedFromWhereItStands() throws {
+    let master = try FakeMaster()
+    let (running, first) = try Self.follow(master)
+    let reader = running.link.readers[0]
+    try first.say(Self.ping + Self.ping + Self.ping)
+    _ = try running.take(3 + 42)
+    reader.release(upTo: 1014)
+    first.hangUp()
+    let second = try master.accept()
+    try Self.promote(second, to: 1028)
+    try second.expect("PSYNC", FakePeer.identity, "1029")
+    let name = String(repeating: "e", count: 40)
+    try second.say("+CONTINUE \(name)\r\n*1\r\n$4\r\nPONG\r\n")
+    // Until the reader is told, what it has read is of the old history.
+    try running.await("the new history") { $0.replicationID == name }
+    #expect(reader.replicationID == FakePeer.identity)
+    #expect(try running.next().0 == .rewound(to: 1028))
+    #expect(reader.replicationID == name)
+    // A destination that has the third PING has what this source never had.
+    #expect(reader.rewind(to: 1014, applied: 1042) == .lost)
+    #expect(reader.rewind(to: 1014, applied: 1028) == .done)
+    #expect(try running.take(28) == Array((Self.ping + "*1\r\n$4\r\nPONG\r\n").utf8))
+    #expect(reader.rewind(to: 1014, applied: 1042) == .done)
+    #expect(running.link.status.fullResyncCount == 1)
+    running.end()
+  }
+
+  @Test func oneThatWasPromotedBehindWhatIsAppliedIsAskedForEverything() throws {
+    let master = try FakeMaster()
+    let (running, first) = try Self.follow(master)
+    try first.say(Self.ping + Self.ping)
+    _ = try running.take(3 + 28)
+    running.link.readers[0].release(upTo: 1028)
+    first.hangUp()
+    let second = try master.accept()
+    try Self.promote(second, to: 1014)
+    try second.expect("PSYNC", FakePeer.identity, "1029")
+    try second.say("+FULLRESYNC \(String(repeating: "e", count: 40)) 1028\r\n$0\r\n")
+    try running.await("a snapshot") { $0.fullResyncCount == 2 }
+    #expect(running.link.status.fullResyncs.last?.reason?.contains("promoted 14 bytes") == true)
+    running.end()
+  }
+
   @Test func aSnapshotThatIsCutStartsAgainAndVoidsWhatWasRead() throws {
     let master = try FakeMaster()
     let running = RunningLink(try master.url())

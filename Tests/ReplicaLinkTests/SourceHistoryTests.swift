@@ -49,6 +49,19 @@ struct SourceHistoryTests {
         .contains("no replication backlog"))
   }
 
+  @Test func theEndOfAHistoryIsThatOfTheSourceOrOfItsPredecessor() {
+    let other = String(repeating: "b", count: 40)
+    let promoted = SourceHistory(
+      "master_replid:\(other)\r\nmaster_replid2:\(Self.identity)\r\n"
+        + "master_repl_offset:900\r\nsecond_repl_offset:801\r\n")
+    #expect(promoted.end(of: Self.identity.uppercased()) == 800)
+    #expect(promoted.end(of: other) == 900)
+    #expect(promoted.end(of: String(repeating: "c", count: 40)) == nil)
+    let alone = SourceHistory(
+      "master_replid:\(other)\r\nmaster_replid2:\(Self.identity)\r\nsecond_repl_offset:-1\r\n")
+    #expect(alone.end(of: Self.identity) == nil)
+  }
+
   @Test func nonsenseGivesNoReason() {
     for text in ["", ":", "master_replid", "master_replid:\n:::\r\r", "second_repl_offset:-1"] {
       #expect(SourceHistory(text).obstacle(to: Self.place).contains("the source"))

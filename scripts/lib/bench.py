@@ -1,5 +1,7 @@
 """Measures migr8sync against a native replica and redis-cli --pipe; started by scripts/bench.
 
+A full sync and a prefix split here; the stream and its lag in stream_bench.py; RDBParser in parser_bench.py.
+
 Every measurement gets a fresh destination server. The source is one server for all of them, as a
 production source would be. What ends up in the destination is checked every time: a fast result
 that is wrong counts as a failure.
@@ -18,6 +20,8 @@ import time
 
 import dataset
 import parser_bench
+import stream_bench
+from delay_proxy import DelayProxy
 from resp import Server, exit_on_signals
 
 HOME = ".bench"
@@ -144,16 +148,23 @@ def verify(source, destination, expected, rng):
 
 MEASURES = {"native": measure_native, "pipe": measure_pipe,
             "full": measure_full, "split": measure_split}
+PARTS = list(MEASURES) + ["parser", "stream", "lag", "distance"]
+ROUND_TRIPS = ("0", "20")  # milliseconds
+
+
+def start_source(options):
+    return Server(os.path.abspath(SERVER), "--enable-debug-command", "local",
+                  "--repl-diskless-sync-delay", "0", "--dir", os.path.abspath(options.folder),
+                  "--dbfilename", "dump.rdb", parent=HOME)
 
 
 def measure_all(options, facts):
     rng = random.Random(dataset.SEED)
-    results = {name: [] for name in options.only}
-    with Server(os.path.abspath(SERVER), "--enable-debug-command", "local",
-                "--repl-diskless-sync-delay", "0", "--dir", os.path.abspath(options.folder),
-                "--dbfilename", "dump.rdb", parent=HOME) as source:
+    names = [name for name in options.only if name in MEASURES]
+    results = {name: [] for name in names}
+    with start_source(options) as source:
         for run in range(options.runs):
-            for name in options.only:  # interleaved, so that a slow minute of the machine hits all
+            for name in names:  # interleaved, so that a slow minute of the machine hits all
                 with start_destination() as destination:
                     source_before = source.cpu_seconds()
                     result = MEASURES[name](source, destination, options)
@@ -163,6 +174,20 @@ def measure_all(options, facts):
                 say("run %d of %d: %-7s %6.2f s" % (run + 1, options.runs, name, result["seconds"]))
                 results[name].append(result)
     return results
+
+
+def measure_distance(options, facts):
+    """A full sync to a destination that is a round trip away; 0 ms through the same proxy beside it."""
+    rng = random.Random(dataset.SEED)
+
+    def work(name):
+        with start_destination() as destination, DelayProxy(destination.port, name) as proxy:
+            result = measure_tool(source, proxy, options)
+            verify(source, destination, facts["full"], rng)
+        return result
+
+    with start_source(options) as source:
+        return stream_bench.measure("distance", ROUND_TRIPS, work, options.runs, say)
 
 
 def medians(runs):
@@ -195,26 +220,58 @@ def table(summary, facts):
 def arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Full sync and prefix split of a mixed dataset, against "
-        "a native replica and redis-cli --pipe in the same run. Every result is verified.")
+        "a native replica and redis-cli --pipe; the rate and the lag of the stream (half as many SETs "
+        "again as there are keys), beside a native replica and without checkpoints; a full sync to a "
+        "destination 20 ms away. All in the same run, and every result is verified.")
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
     parser.add_argument("--workers", help="passed on to migr8sync")
     parser.add_argument("--queue-memory", help="passed on to migr8sync")
-    parser.add_argument("--only", default="native,pipe,full,split",
-                        help="which to measure, by comma: native, pipe, full, split")
-    parser.add_argument("--no-parser", dest="parser", action="store_false",
-                        help="leave out the measurement of RDBParser on the file")
+    parser.add_argument("--only", default=",".join(PARTS),
+                        help="which to measure, by comma (all): " + ", ".join(PARTS))
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement of lag (10)")
     parser.add_argument("--json", metavar="FILE", help="also write every figure of every run there")
     options = parser.parse_args()
     options.only = options.only.split(",")
     for name in options.only:
-        if name not in MEASURES:
-            parser.error("--only knows %s, not '%s'" % (", ".join(MEASURES), name))
+        if name not in PARTS:
+            parser.error("--only knows %s, not '%s'" % (", ".join(PARTS), name))
+    options.server, options.client, options.tool, options.home = SERVER, CLIENT, TOOL, HOME
     options.extra = []
     for name, value in (("workers", options.workers), ("queue-memory", options.queue_memory)):
         if value:
             options.extra += ["--" + name, value]
     return options
+
+
+def measure_parts(options, facts):
+    """Everything that was asked for; the tables to print, and all figures."""
+    only, runs = options.only, options.runs
+    tables, figures = [], {}
+    if any(name in MEASURES for name in only):
+        figures["runs"] = measure_all(options, facts)
+        figures["medians"] = {name: medians(results) for name, results in figures["runs"].items()}
+        tables.append(table(figures["medians"], facts))
+    if "stream" in only:
+        count = options.keys * 3 // 2
+        figures["stream"] = stream_bench.measure(
+            "stream", list(stream_bench.RATES),
+            lambda name: stream_bench.measure_rate(name, options, count), runs, say)
+        tables.append("%d pipelined SETs:\n\n%s" % (
+            count, stream_bench.rate_table(figures["stream"])))
+    if "lag" in only:
+        figures["lag"] = stream_bench.measure(
+            "lag", list(stream_bench.LAGS),
+            lambda name: stream_bench.measure_lag(name, options, options.seconds), runs, say)
+        tables.append(stream_bench.lag_table(figures["lag"]))
+    if "distance" in only:
+        figures["distance"] = measure_distance(options, facts)
+        tables.append(stream_bench.distance_table(figures["distance"], facts["full"]["keys"]))
+    if "parser" in only:
+        file = os.path.join(options.folder, "dump.rdb")
+        figures["parser"] = parser_bench.measure(file, CHECK, runs, say)
+        tables.append(parser_bench.table(figures["parser"], os.path.getsize(file)))
+    return tables, figures
 
 
 def main():
@@ -223,23 +280,16 @@ def main():
     os.makedirs(HOME, exist_ok=True)
     options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
     try:
-        results = measure_all(options, facts)
-    except Wrong as wrong:
+        tables, figures = measure_parts(options, facts)
+    except (Wrong, stream_bench.Wrong) as wrong:
         say("scripts/bench: FAILED: %s" % wrong)
         sys.exit(1)
-    summary = {name: medians(runs) for name, runs in results.items()}
     print("%d keys, %d of them under bump:; Redis 7.0 on both sides; %d cores; median of %d\n" % (
         facts["full"]["keys"], facts["split"]["keys"], os.cpu_count(), options.runs))
-    print(table(summary, facts))
-    parsing = None
-    if options.parser:
-        file = os.path.join(options.folder, "dump.rdb")
-        parsing = parser_bench.measure(file, CHECK, options.runs, say)
-        print("\n" + parser_bench.table(parsing, os.path.getsize(file)))
+    print("\n\n".join(tables))
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"keys": options.keys, "runs": results, "medians": summary, "facts": facts,
-                       "parser": parsing,
+            json.dump({"keys": options.keys, **figures, "facts": facts,
                        "options": options.extra, "cores": os.cpu_count(),
                        "machine": platform.machine()}, file, indent=2)
 

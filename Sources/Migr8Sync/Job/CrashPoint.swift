@@ -15,6 +15,10 @@ enum CrashPoint: String, CaseIterable, Sendable {
   case afterReply = "after-reply"
   /// The batch counts as applied, and the link does not know.
   case beforeAcknowledge = "before-ack"
+  /// A command was refused inside the transaction, and no record says that its key is to be read again.
+  case refusalRead = "refusal-read"
+  /// A key was read again from the source, and nothing of it is at the destination.
+  case repairing = "repairing"
   /// Every key of the snapshot is at the destination, and the record does not say so.
   case snapshotWritten = "snapshot-written"
   /// The record says that the snapshot is there, and nothing of the stream was read.

@@ -56,7 +56,10 @@ extension Job {
     _ snapshot: inout ProgressSnapshot, _ replay: DestinationReplay, _ status: LinkStatus
   ) {
     snapshot.routing = replay.streamCounters.reading
-    let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
+    // With keys under repair not everything is there that is behind the checkpoint.
+    let applied = min(
+      replay.progress.appliedOffset.load(ordering: .acquiring),
+      replay.acknowledgeCeiling.load(ordering: .relaxed))
     guard applied > 0 else { return }
     let received = status.receivedOffset
     snapshot.sourceOffset = received

@@ -1,11 +1,12 @@
 // The record of a job: a hash at the destination that says how far the job has come there. It is
 // written in the same transaction as the data it speaks of, so it is never wrong about it.
 //
-//   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · origin … · rules … · source …
-//                        · version … · time …
+//   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · confirmed … · confirmed-db 0
+//                        · origin … · rules … · source … · version … · time …
 //
 // `replid`, `offset` and `db` are the checkpoint: everything up to that offset of the source's
-// history is applied here, and the next command acts on that db of the source. `origin` is the place of
+// history is applied here, and the next command acts on that db of the source. Up to `confirmed` the
+// replies to it were read, too (CheckpointTrail.swift). `origin` is the place of
 // the snapshot that it all began with: a destination that has lost its last writes may have gone back to
 // a checkpoint of another history, with the same numbers.
 
@@ -28,6 +29,8 @@ struct JobRecord: Sendable, Equatable {
   var origin: String?
   /// The source's db that the command behind it acts on.
   var database: Int
+  /// Up to where the replies of the destination were read and dealt with: where to go on.
+  var confirmed: StreamPoint
   /// The rules the job was begun with.
   var rules: String
   /// The source it was begun with, by its address.
@@ -81,6 +84,8 @@ struct JobRecord: Sendable, Equatable {
     self.phase = phase
     place = ReplicationPlace(replicationID: id, offset: offset)
     self.database = database
+    let point = StreamPoint(offset: offset, database: database)
+    confirmed = Self.confirmed(fields).map { $0.offset < offset ? $0 : point } ?? point
     origin = fields["origin"]
     rules = fields["rules"] ?? ""
     source = fields["source"] ?? ""
@@ -95,16 +100,31 @@ struct JobRecord: Sendable, Equatable {
     self.place = place
     self.origin = origin
     self.database = database
+    confirmed = StreamPoint(offset: place.offset, database: database)
     self.rules = rules
     self.source = source
     version = HelpText.versionNumber
+  }
+
+  /// Nil where the record does not say: versions before this one read every reply as late.
+  private static func confirmed(_ fields: [String: String]) -> StreamPoint? {
+    guard let offset = fields["confirmed"].flatMap(UInt64.init),
+      let database = fields["confirmed-db"].flatMap(Int.init), database >= 0
+    else { return nil }
+    return StreamPoint(offset: offset, database: database)
+  }
+
+  /// The place in the source's history from which the job goes on.
+  var resumePlace: ReplicationPlace {
+    ReplicationPlace(replicationID: place.replicationID, offset: confirmed.offset)
   }
 
   /// The command that writes all of it.
   func command(_ identity: JobIdentity) -> [[UInt8]] {
     let fields = [
       ("phase", phase.rawValue), ("replid", place.replicationID), ("offset", "\(place.offset)"),
-      ("origin", origin ?? ""), ("db", "\(database)"), ("rules", rules), ("source", source),
+      ("origin", origin ?? ""), ("db", "\(database)"), ("confirmed", "\(confirmed.offset)"),
+      ("confirmed-db", "\(confirmed.database)"), ("rules", rules), ("source", source),
       ("version", version),
       ("time", "\(Clock.wallMilliseconds())"),
     ]
@@ -145,18 +165,25 @@ struct CheckpointEncoder: Sendable {
 
   /// Appends the one command that moves the checkpoint. Allocates nothing.
   ///
-  /// - Parameter replicationID: the present name of the source's history.
+  /// - Parameters:
+  ///   - confirmed: up to where the replies were read.
+  ///   - replicationID: the present name of the source's history.
   func append(
-    _ offset: UInt64, database: Int, replicationID: [UInt8], to buffer: inout ByteBuffer
+    _ point: StreamPoint, confirmed: StreamPoint, replicationID: [UInt8],
+    to buffer: inout ByteBuffer
   ) {
-    buffer.append("*10\r\n$4\r\nHSET\r\n")
+    buffer.append("*14\r\n$4\r\nHSET\r\n")
     buffer.appendBulk(key.span)
     buffer.append("$6\r\nreplid\r\n")
     buffer.appendBulk(replicationID.span)
     buffer.append("$6\r\noffset\r\n")
-    buffer.appendBulk(decimal: Int64(clamping: offset))
+    buffer.appendBulk(decimal: Int64(clamping: point.offset))
     buffer.append("$2\r\ndb\r\n")
-    buffer.appendBulk(decimal: Int64(database))
+    buffer.appendBulk(decimal: Int64(point.database))
+    buffer.append("$9\r\nconfirmed\r\n")
+    buffer.appendBulk(decimal: Int64(clamping: confirmed.offset))
+    buffer.append("$12\r\nconfirmed-db\r\n")
+    buffer.appendBulk(decimal: Int64(confirmed.database))
     buffer.append("$4\r\ntime\r\n")
     buffer.appendBulk(decimal: Clock.wallMilliseconds())
   }
@@ -174,12 +201,14 @@ struct CheckpointEncoder: Sendable {
 
   /// Appends the command that writes the whole record anew.
   func appendAll(
-    _ offset: UInt64, database: Int, replicationID: [UInt8], to buffer: inout ByteBuffer
+    _ point: StreamPoint, confirmed: StreamPoint, replicationID: [UInt8],
+    to buffer: inout ByteBuffer
   ) {
     var record = record
     record.place = ReplicationPlace(
-      replicationID: String(decoding: replicationID, as: UTF8.self), offset: offset)
-    record.database = database
+      replicationID: String(decoding: replicationID, as: UTF8.self), offset: point.offset)
+    record.database = point.database
+    record.confirmed = confirmed
     buffer.appendCommand(record.command(identity))
   }
 

@@ -20,11 +20,11 @@ enum ResumePlace: Sendable, Equatable {
   ///   - records: of each destination, with its address.
   ///   - source: nil where the source does not tell of its history.
   init(_ records: [(address: String, record: JobRecord?)], source: ServerFacts?) {
-    var places: [(address: String, place: ReplicationPlace)] = []
+    var places: [(address: String, place: ReplicationPlace, applied: UInt64)] = []
     var behind: [String] = []
     for (address, record) in records {
       if let record, record.phase == .stream {
-        places.append((address, record.place))
+        places.append((address, record.resumePlace, record.place.offset))
       } else {
         behind.append(address)
       }
@@ -42,7 +42,7 @@ enum ResumePlace: Sendable, Equatable {
       return
     }
     self = .stream(first.place)
-    for (address, place) in places where place != first.place {
+    for (address, place, applied) in places where place != first.place {
       guard let source else {
         self = .snapshot(
           reason:
@@ -52,10 +52,10 @@ enum ResumePlace: Sendable, Equatable {
       }
       let isSame = place.replicationID == first.place.replicationID
       guard let end = source.fields.historyEnd(of: first.place.replicationID) else { return }
-      guard place.offset <= end, isSame || source.knowsHistory(place.replicationID) else {
+      guard applied <= end, isSame || source.knowsHistory(place.replicationID) else {
         self = .snapshot(
           reason:
-            "\(address) is at offset \(place.offset), which the source's history does not share"
+            "\(address) is at offset \(applied), which the source's history does not share"
             + " with that of \(first.address)")
         return
       }

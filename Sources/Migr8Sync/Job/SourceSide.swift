@@ -67,8 +67,6 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
     if areAll, options.once { isEverythingDone.store(true, ordering: .releasing) }
   }
 
-  var replicationID: [UInt8] { Array((link.status.replicationID ?? "").utf8) }
-
   func receiptTime(at offset: UInt64) -> Int64? { link.receiptTime(at: offset) }
 
   func isLate(at offset: UInt64) -> Bool { link.isLate(at: offset) }

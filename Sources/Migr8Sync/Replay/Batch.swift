@@ -36,6 +36,8 @@ final class Batch: @unchecked Sendable {
   var checkpointOffset: UInt64 = 0
   /// Whether its commands build on each other, so that none can be sent again by itself.
   var isOrdered = false
+  /// Whether it begins a value that is built by such commands, so that they can all be sent again from it.
+  var beginsValue = false
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
   /// Whether what comes next belongs to the command or the transaction that this batch ends in.
@@ -68,6 +70,7 @@ final class Batch: @unchecked Sendable {
     expectations.removeAll(keepingCapacity: true)
     timely.removeAll(keepingCapacity: true)
     writtenMilliseconds = .max
+    beginsValue = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

@@ -9,7 +9,9 @@ extension DestinationReplay {
   func load() throws(ReplayError) {
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.
-      try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
+      try insist { () throws(ReplayError) in
+        try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
+      }
       feed.requestSnapshot(
         plan.named(snapshotReason ?? "the destination does not hold a whole snapshot"))
       try awaitLink { feed.announced != nil }
@@ -22,15 +24,17 @@ extension DestinationReplay {
     progress.beginSnapshot()
     origin = "\(start.replicationID):\(start.offset)"
     let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
-    try writeRecord(.snapshot, place)
+    try insist { () throws(ReplayError) in try writeRecord(.snapshot, place) }
+    let server = destinationIdentity
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)
-    if let known { try reconcile(known) }
+    if let known { try insist { () throws(ReplayError) in try reconcile(known) } }
     if snapshotCounters.mayExpire.load(ordering: .relaxed) { mayExpire = true }
-    try persistLateSkips()
+    let late = progress.takeLateSkips()
+    try insist { () throws(ReplayError) in try persist(late) }
     CrashPoint.snapshotWritten.pass()
-    try writeRecord(.stream, place)
+    try insist { () throws(ReplayError) in try writeRecord(.stream, place, at: server) }
     CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
@@ -48,7 +52,8 @@ extension DestinationReplay {
     var sink = LoaderSink(
       loaders: LoaderPool(
         count: plan.workers, connector: connector, conflicts: conflicts,
-        mapping: plan.mapping, targets: targets, progress: progress),
+        mapping: plan.mapping, targets: targets, progress: progress,
+        isStopRequested: { [host] in host.isStopRequested }),
       encoder: EntryEncoder(
         mapping: plan.mapping, conflicts: conflicts,
         setTakesExpiry: version >= ServerVersion(6, 2)),
@@ -92,17 +97,22 @@ extension DestinationReplay {
 
   /// Keys that appeared at the destination while the snapshot was written are to be left alone by
   /// later runs, too.
-  private func persistLateSkips() throws(ReplayError) {
-    let late = progress.takeLateSkips()
+  private func persist(_ late: [SkippedKeys.Member]) throws(ReplayError) {
     if late.isEmpty { return }
     var connection = try openOnRecord()
     try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)
   }
 
+  /// - Parameter server: where the snapshot was written. One that has restarted since may have lost the
+  ///   end of it.
   private func writeRecord(
-    _ phase: JobRecord.Phase, _ place: ReplicationPlace
+    _ phase: JobRecord.Phase, _ place: ReplicationPlace, at server: ServerIdentity? = nil
   ) throws(ReplayError) {
     var connection = try openOnRecord()
+    if let server, server != destinationIdentity {
+      requestSnapshot("the destination has restarted while the snapshot was written")
+      throw ReplayError("a new snapshot is needed", .restart)
+    }
     let record = JobRecord(
       phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
       source: plan.sourceAddress)

@@ -17,8 +17,7 @@ extension DestinationReplay {
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
       checkpoint: CheckpointEncoder(record, runner.identity),
-      replicationID: { [host] in host.replicationID },
-      offset: record.place.offset, database: record.database)
+      replicationID: { [feed] in Array(feed.replicationID.utf8) }, record: record)
     var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
     defer { stream.end() }
     pause.reset()
@@ -26,7 +25,8 @@ extension DestinationReplay {
     return try stream.run()
   }
 
-  /// Goes to where the destination stands, and reads what is under repair there.
+  /// Goes to where the destination stands, or rather to where the replies to it were read, and reads
+  /// what is under repair there.
   private func readCheckpoint() throws(ReplayError) -> (JobRecord, RepairBook) {
     var connection = try openOnRecord()
     let record = try JobRecord.read(runner.identity, &connection)
@@ -35,15 +35,23 @@ extension DestinationReplay {
       progress.notices.note("the destination has lost this job's data: a new snapshot is needed")
       throw ReplayError("the record is gone", .restart)
     }
-    guard feed.rewind(to: record.place.offset) else {
+    let place = record.resumePlace
+    switch feed.rewind(to: place.offset, applied: record.place.offset) {
+    case .done: break
+    case .lost:
+      requestSnapshot(
+        "the destination stands at offset \(record.place.offset), and the source has lost what came"
+          + " before that: it was promoted without it")
+      throw ReplayError("the source has lost writes", .restart)
+    case .notHeld:
       // The source's backlog may reach back further than what is held here.
-      if requestedPlace != record.place || feed.streamStart?.offset != record.place.offset {
-        requestedPlace = record.place
-        feed.requestStream(from: record.place)
+      if requestedPlace != place || feed.streamStart?.offset != place.offset {
+        requestedPlace = place
+        feed.requestStream(from: place)
         throw ReplayError("the stream is asked for again", .restart)
       }
       requestSnapshot(
-        "the destination stands at offset \(record.place.offset), which is held no more")
+        "the destination stands at offset \(place.offset), which is held no more")
       throw ReplayError("the stream is not held", .restart)
     }
     requestedPlace = nil

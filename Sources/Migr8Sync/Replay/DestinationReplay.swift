@@ -23,8 +23,6 @@ protocol ReplayHost: AnyObject, Sendable {
   var isStopRequested: Bool { get }
   /// Whether the run ends here, because every destination has caught up.
   var isComplete: Bool { get }
-  /// The name of the source's history at present.
-  var replicationID: [UInt8] { get }
   /// How far the source's stream has come, and when.
   var pulse: SourcePulse { get }
   /// The offset at which a destination has caught up; asked when the stream begins.
@@ -70,9 +68,9 @@ final class DestinationReplay: @unchecked Sendable {
   var isRepeated: Bool
   /// The snapshot that the destination's data go back to, as the record names it.
   var origin: String
-  /// Whether the destination has had a record of this job, and the run id of the server that had it.
+  /// Whether the destination has had a record of this job, and the server that had it.
   var hasRecord: Bool
-  private var destinationIdentity: String?
+  var destinationIdentity: ServerIdentity?
   /// The place that the source was last asked to go back to.
   var requestedPlace: ReplicationPlace?
   /// Why the next snapshot is needed.
@@ -214,6 +212,21 @@ final class DestinationReplay: @unchecked Sendable {
     snapshotReason = reason
   }
 
+  /// Does something that can be done twice, and does it again when the destination was away: cheaper
+  /// than beginning again from the checkpoint, where that is a new snapshot.
+  func insist(_ step: () throws(ReplayError) -> Void) throws(ReplayError) {
+    var pause = Backoff.forStream()
+    while true {
+      do throws(ReplayError) {
+        return try step()
+      } catch {
+        guard error.kind == .transient else { throw error }
+        progress.notices.waiting("\(error); trying again")
+        try wait(milliseconds: pause.next())
+      }
+    }
+  }
+
   /// Opens a connection of the job, on the db of its record. No other may be in use.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
     var connection = try connector.openAsRunner(interrupt: stopBell)
@@ -226,10 +239,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// run while this one was away, and what is there now is somebody's own. A server that has lost
   /// everything says so by its new id.
   private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
-    let reply = try ReplayError.wrap { () throws(LinkError) in
-      try connection.command("INFO", "server")
-    }
-    guard let identity = InfoFields(reply.text ?? "")["run_id"] else { return }
+    guard let identity = try ServerIdentity.read(&connection) else { return }
     let exists = try JobRecord.exists(runner.identity, &connection)
     guard hasRecord, !exists, identity == destinationIdentity else {
       hasRecord = exists
@@ -256,7 +266,7 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   /// Waits; a stop ends it early.
-  private func wait(milliseconds: Int64) throws(ReplayError) {
+  func wait(milliseconds: Int64) throws(ReplayError) {
     let deadline = Clock.monotonicMilliseconds() + milliseconds
     try progress.monitor.withLock { () throws(ReplayError) in
       while Clock.monotonicMilliseconds() < deadline {

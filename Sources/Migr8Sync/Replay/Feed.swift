@@ -63,10 +63,13 @@ final class Feed {
     reader.release(upTo: offset)
   }
 
-  /// Goes to the byte behind `offset`; false when it is not held any more.
-  func rewind(to offset: UInt64) -> Bool {
-    reader.rewind(to: offset)
+  /// Goes to the byte behind `offset`, for a destination that has everything up to `applied`.
+  func rewind(to offset: UInt64, applied: UInt64) -> LinkRewind {
+    reader.rewind(to: offset, applied: applied)
   }
+
+  /// The history that the bytes read so far belong to.
+  var replicationID: String { reader.replicationID }
 
   /// What is held does not serve the destination: a new snapshot is to come.
   func requestSnapshot(_ reason: String) {

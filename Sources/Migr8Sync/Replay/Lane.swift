@@ -7,6 +7,7 @@
 // A transaction of the source is never divided; one too large to be held is sent piece by piece
 // inside the MULTI. Whatever is open when the connection drops vanishes with it.
 
+import Glibc
 import ReplicaLink
 
 /// Feeds one pipeline in stream order. Used by the replay thread alone.
@@ -14,12 +15,15 @@ struct Lane: ~Copyable {
   /// How long the checkpoint may stay behind when nothing is to be written, in milliseconds.
   static let idleCheckpointMilliseconds: Int64 = 1_000
 
+  /// For measuring what checkpoints cost, and nothing else: without them nothing can be gone on with.
+  private static let hasCheckpoints = getenv("MIGR8SYNC_BENCH_NO_CHECKPOINT") == nil
+
   private let pipeline: Pipeline
   private let thread: NamedThread
   private let progress: ReplayProgress
   private let targets: DestinationDatabases
   private let checkpoint: CheckpointEncoder
-  private let replicationID: @Sendable () -> [UInt8]
+  private let replicationID: () -> [UInt8]
   private var batch: Batch?
   /// Commands that are to leave as one.
   private var run = CommandRun()
@@ -40,6 +44,7 @@ struct Lane: ~Copyable {
   private var boundaryDatabase: Int
   /// What the next checkpoint has to say of keys under repair.
   private var repairs = RepairBook.Changes()
+  private var trail: CheckpointTrail
   /// Whether the job's record is to be written whole, and a db where it must not stay.
   private var isRecordLost = false
   private var recordsOldDatabase: Int?
@@ -47,19 +52,21 @@ struct Lane: ~Copyable {
   private var checkpointed: UInt64
   private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
 
-  /// Starts the lane for the stream behind `offset`, where the source's db is `database`.
+  /// Starts the lane for the stream behind the checkpoint in `record`.
   init(
     pipeline: Pipeline, targets: DestinationDatabases, progress: ReplayProgress,
-    checkpoint: CheckpointEncoder, replicationID: @escaping @Sendable () -> [UInt8],
-    offset: UInt64, database: Int
+    checkpoint: CheckpointEncoder, replicationID: @escaping () -> [UInt8],
+    record: JobRecord
   ) {
     self.progress = progress
     self.targets = targets
     self.checkpoint = checkpoint
     self.replicationID = replicationID
-    boundary = offset
-    boundaryDatabase = database
-    checkpointed = offset
+    boundary = record.place.offset
+    boundaryDatabase = record.database
+    checkpointed = boundary
+    trail = CheckpointTrail(
+      at: StreamPoint(offset: boundary, database: boundaryDatabase), confirmed: record.confirmed)
     self.pipeline = pipeline
     thread = pipeline.start("lane")
   }
@@ -143,13 +150,20 @@ struct Lane: ~Copyable {
 
   /// Keys came under repair, or are so no longer.
   mutating func note(_ changes: RepairBook.Changes) {
-    for name in changes.added where repairs.removed.remove(name) == nil {
-      repairs.added.insert(name)
-    }
-    for name in changes.removed where repairs.added.remove(name) == nil {
-      repairs.removed.insert(name)
-    }
+    trail.reopen(changes.added)
+    repairs.removed.subtract(changes.added)
+    repairs.added.formUnion(changes.added)
+    repairs.added.subtract(changes.removed)
+    repairs.removed.formUnion(changes.removed)
   }
+
+  /// Whatever became of the commands up to the point where the lane began is dealt with.
+  mutating func confirmBeginning() {
+    trail.confirm(point)
+  }
+
+  /// No record that the destination may hold asks for what lies before.
+  var neededOffset: UInt64 { trail.neededOffset }
 
   /// The last command emptied a db, and the job's record with it.
   mutating func recordIsLost() { isRecordLost = true }
@@ -184,7 +198,8 @@ struct Lane: ~Copyable {
       try close()
     } else {
       pipeline.advance(to: boundary)
-      if boundary > checkpointed,
+      settle()
+      if boundary > checkpointed || trail.hasNews,
         Clock.monotonicMilliseconds() - checkpointedMilliseconds
           >= Self.idleCheckpointMilliseconds
       {
@@ -200,6 +215,14 @@ struct Lane: ~Copyable {
     {
       try close()
     }
+    try pipeline.drain()
+  }
+
+  /// Makes the checkpoint say that all replies were read, once they are and nothing came of them.
+  mutating func conclude() throws(ReplayError) {
+    settle()
+    guard !isInTransaction, trail.hasNews || !repairs.isEmpty else { return }
+    try close()
     try pipeline.drain()
   }
 
@@ -240,7 +263,7 @@ struct Lane: ~Copyable {
   }
 
   private mutating func open(_ batch: Batch, _ offset: UInt64) {
-    if isOpen { return }
+    if isOpen || !Self.hasCheckpoints { return }
     batch.bytes.append("*1\r\n$5\r\nMULTI\r\n")
     note(batch, offset)
     sentCount = 0
@@ -258,32 +281,22 @@ struct Lane: ~Copyable {
   /// Closes the destination's transaction with the checkpoint and sends it.
   private mutating func close() throws(ReplayError) {
     try finishRun()
+    settle()
+    // Nothing is sent but the checkpoint, and all before it is answered.
+    if batch == nil, !isOpen, trail.isSettled { trail.confirm(point) }
     let batch = currentBatch()
-    open(batch, boundary)
-    if let old = recordsOldDatabase {
-      select(old, batch, boundary)
-      checkpoint.appendRemoval(to: &batch.bytes)
-      note(batch, boundary)
-    }
-    select(checkpoint.database, batch, boundary)
-    if isRecordLost {
-      checkpoint.appendAll(
-        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+    if Self.hasCheckpoints {
+      appendCheckpoint(to: batch)
+      if CrashPoint.beforeExec.isDue {
+        try submit()
+        try pipeline.drain()
+        CrashPoint.beforeExec.die()
+      }
+      batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     } else {
-      checkpoint.append(
-        boundary, database: boundaryDatabase, replicationID: replicationID(), to: &batch.bytes)
+      _ = trail.send(point, repairing: [])
+      batch.bytes.append("*1\r\n$4\r\nPING\r\n")
     }
-    note(batch, boundary)
-    for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
-    isRecordLost = false
-    recordsOldDatabase = nil
-    repairs = RepairBook.Changes()
-    if CrashPoint.beforeExec.isDue {
-      try submit()
-      try pipeline.drain()
-      CrashPoint.beforeExec.die()
-    }
-    batch.bytes.append("*1\r\n$4\r\nEXEC\r\n")
     note(batch, boundary)
     batch.boundaryOffset = boundary
     batch.checkpointOffset = boundary
@@ -295,6 +308,38 @@ struct Lane: ~Copyable {
     checkpointed = boundary
     checkpointedMilliseconds = Clock.monotonicMilliseconds()
     try submit()
+  }
+
+  private mutating func appendCheckpoint(to batch: Batch) {
+    open(batch, boundary)
+    if let old = recordsOldDatabase {
+      select(old, batch, boundary)
+      checkpoint.appendRemoval(to: &batch.bytes)
+      note(batch, boundary)
+    }
+    select(checkpoint.database, batch, boundary)
+    if isRecordLost {
+      checkpoint.appendAll(
+        point, confirmed: trail.confirmed, replicationID: replicationID(), to: &batch.bytes)
+    } else {
+      checkpoint.append(
+        point, confirmed: trail.confirmed, replicationID: replicationID(), to: &batch.bytes)
+    }
+    note(batch, boundary)
+    repairs.removed = trail.send(point, repairing: repairs.removed)
+    for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
+    isRecordLost = false
+    recordsOldDatabase = nil
+    repairs = RepairBook.Changes()
+  }
+
+  private var point: StreamPoint { StreamPoint(offset: boundary, database: boundaryDatabase) }
+
+  /// Takes note of the replies that were read. What was refused is the replay's to deal with first: it
+  /// is announced before the checkpoint behind it counts as answered.
+  private mutating func settle() {
+    let answered = progress.checkpointOffset.load(ordering: .acquiring)
+    if !progress.mayHaveRefusals { trail.answered(answered) }
   }
 
   private mutating func submit() throws(ReplayError) {

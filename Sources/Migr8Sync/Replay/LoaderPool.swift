@@ -18,13 +18,16 @@ struct LoaderPool: ~Copyable {
   /// Starts `count` loaders.
   init(
     count: Int, connector: DestinationConnector, conflicts: ConflictPolicy,
-    mapping: KeyMapping, targets: DestinationDatabases, progress: ReplayProgress
+    mapping: KeyMapping, targets: DestinationDatabases, progress: ReplayProgress,
+    isStopRequested: @escaping @Sendable () -> Bool
   ) {
     self.progress = progress
     self.mapping = mapping
     self.targets = targets
     pipelines = (0..<count).map { _ in
-      Pipeline(connector, mapping: mapping, progress: progress, role: .loader(conflicts))
+      Pipeline(
+        connector, mapping: mapping, progress: progress, role: .loader(conflicts),
+        isStopRequested: isStopRequested)
     }
     threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
   }

@@ -25,6 +25,7 @@ extension LoaderSink {
     let partial = key + Self.partialSuffix
     let pipeline = try loaders.leastBusy()
     var batch = try orderedBatch(entry)
+    batch.beginsValue = true
     // What an earlier run may have left there must not be added to.
     note(batch) { $0.appendCommand([Array("UNLINK".utf8), partial]) }
     snapshot.setCommandKey(partial)

@@ -35,13 +35,14 @@ final class Pipeline: @unchecked Sendable {
     case lane(onApplied: @Sendable (UInt64) -> Void)
   }
 
-  private let connector: DestinationConnector
+  let connector: DestinationConnector
   /// What the keys are called at the source.
   let mapping: KeyMapping
   let progress: ReplayProgress
   let role: Role
   let bell = WakePipe()
-  private let closingBell = WakePipe()
+  let closingBell = WakePipe()
+  private let isStopRequested: @Sendable () -> Bool
 
   private var inbox: ContiguousArray<Batch> = []
   private var inFlight = 0
@@ -49,9 +50,13 @@ final class Pipeline: @unchecked Sendable {
   private var isClosing = false
 
   /// Makes a pipeline; `start()` connects it.
+  ///
+  /// - Parameter isStopRequested: asked while it waits for a server that is away.
   init(
-    _ connector: DestinationConnector, mapping: KeyMapping, progress: ReplayProgress, role: Role
+    _ connector: DestinationConnector, mapping: KeyMapping, progress: ReplayProgress, role: Role,
+    isStopRequested: @escaping @Sendable () -> Bool = { false }
   ) {
+    self.isStopRequested = isStopRequested
     self.connector = connector
     self.mapping = mapping
     self.progress = progress
@@ -63,6 +68,7 @@ final class Pipeline: @unchecked Sendable {
   func start(_ name: String) -> NamedThread {
     NamedThread(name) { [self] in
       do throws(ReplayError) {
+        if case .loader = role { return try carrySnapshot() }
         var wire = PipelineWire(
           self,
           try connector.openForWriting(interrupt: closingBell, progress.clocks).takeSocket())
@@ -159,6 +165,19 @@ final class Pipeline: @unchecked Sendable {
     }
     if checkpoint > 0 { progress.checkpointOffset.store(checkpoint, ordering: .releasing) }
     if boundary > 0 { publish(boundary) }
+  }
+
+  /// Waits, unless the run is over.
+  func waitUnlessOver(milliseconds: Int64) throws(ReplayError) {
+    let deadline = Clock.monotonicMilliseconds() + milliseconds
+    try progress.monitor.withLock { () throws(ReplayError) in
+      while Clock.monotonicMilliseconds() < deadline {
+        try progress.throwFailureLocked()
+        if isClosing || isStopRequested() { throw .interrupted }
+        _ = progress.monitor.wait(
+          untilMilliseconds: min(deadline, Clock.monotonicMilliseconds() + 100))
+      }
+    }
   }
 
   func noteAnswer() {

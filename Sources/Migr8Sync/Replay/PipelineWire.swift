@@ -7,7 +7,7 @@ import ReplicaLink
 /// Sends what a pipeline's inbox holds and checks the replies one by one. Lives on one thread.
 struct PipelineWire: ~Copyable {
   private let pipeline: Pipeline
-  private let socket: Socket
+  private var socket: Socket
   /// Batches in order: those before `sendIndex` are sent, the first of them waits for replies.
   private var batches: ContiguousArray<Batch> = []
   private var sendIndex = 0
@@ -51,6 +51,40 @@ struct PipelineWire: ~Copyable {
       try receive()
       wait()
     }
+  }
+
+  // MARK: - Once more
+
+  /// The batches of which something was sent.
+  private var sentCount: Int { sendIndex + (sendPosition > 0 ? 1 : 0) }
+
+  /// Whether what is not answered can be sent once more. The middle of a value that is built in parts
+  /// cannot.
+  var canSendAgain: Bool {
+    batches[..<sentCount].first { $0.isOrdered }?.beginsValue ?? true
+  }
+
+  /// Goes on over a new connection with what was not answered on the old one; says how many batches.
+  mutating func sendAgain(on socket: consuming Socket) -> Int {
+    var isOverwriting = true
+    if case .loader(.replace) = pipeline.role { isOverwriting = false }
+    var again: ContiguousArray<Batch> = []
+    for (index, batch) in batches[..<sentCount].enumerated() where !batch.isKeepAlive {
+      let copy = batch.again(from: index == 0 ? answered : 0, overwriting: isOverwriting)
+      pipeline.hold(copy.bytes.count - batch.bytes.count)
+      again.append(copy)
+    }
+    let count = again.count
+    batches.replaceSubrange(..<sentCount, with: again)
+    sendIndex = 0
+    sendPosition = 0
+    answered = 0
+    replies.removeAll()
+    scanner = ReplyScanner()
+    cursor = BatchCursor()
+    isInside = false
+    self.socket = socket
+    return count
   }
 
   /// Puts a PING among the batches when there has been nothing else for a while.

@@ -22,6 +22,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   let description: String
   /// What becomes of the run.
   var kind = Kind.failure
+  /// A connection ended, and nothing is known of what was under way on it.
+  var isLostConnection = false
   /// A command of the stream was refused, and the checkpoint is behind it all the same.
   var leavesGap = false
   /// The source, or the link to it, is at fault: no destination is.
@@ -34,6 +36,7 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
 
   init(_ error: LinkError) {
     description = error.description
+    isLostConnection = error.code == .closed || error.code == .timedOut
     switch error.code {
     case .stopped: kind = .interruption
     case _ where error.isRetryable: kind = .transient

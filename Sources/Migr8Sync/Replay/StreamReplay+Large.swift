@@ -6,6 +6,8 @@ extension StreamReplay {
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
   /// decide, it is collected after all.
   mutating func handleLarge() throws(ReplayError) {
+    // Where the beginning does not suffice the command is collected, and handled whole.
+    if let unconfirmedEnd { return try passUnconfirmedLarge(to: unconfirmedEnd) }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head, place) = decoder.withHead { (bytes, arguments) in
@@ -25,12 +27,17 @@ extension StreamReplay {
       try forwardParts(key == head[1] ? nil : (place, key))
       lane.endLarge(decoder.endOffset, expecting: watchesExpiry ? .value : .any)
     case .drop:
-      decoder.beginParts()
-      while try nextPart() != .lastPart {}
+      try passParts()
     default: return
     }
     if let decision { counts.count(decision) }
     try lane.reached(decoder.endOffset, database: router.database)
+  }
+
+  /// Passes over the command.
+  mutating func passParts() throws(ReplayError) {
+    decoder.beginParts()
+    while try nextPart() != .lastPart {}
   }
 
   /// Sends the command's bytes on, with `key` as the argument at its place: the first part holds it

@@ -6,7 +6,7 @@ import ReplicaLink
 extension StreamReplay {
   /// Asks, hears and writes what is due; waits where the next command must.
   mutating func serveRepairs(isIdle: Bool = false) throws(ReplayError) {
-    if router.isInTransaction { return }
+    if router.isInTransaction || unconfirmedEnd != nil { return }
     try heal()
     if router.repairs.isEmpty { return }
     defer {
@@ -17,7 +17,7 @@ extension StreamReplay {
       if isIdle || router.repairs.isBlocking || commandsSinceExchange > Self.commandsPerExchange {
         commandsSinceExchange = 0
         try repairs.exchange(
-          &router.repairs, following: String(decoding: replay.host.replicationID, as: UTF8.self))
+          &router.repairs, following: replay.feed.replicationID)
       }
       try writeDueRepairs()
       guard router.repairs.isBlocking else { return }
@@ -29,6 +29,7 @@ extension StreamReplay {
 
   private mutating func writeDueRepairs() throws(ReplayError) {
     guard router.repairs.hasDue(at: lane.boundary) else { return }
+    CrashPoint.repairing.pass()
     for value in router.repairs.takeDue(at: lane.boundary) {
       var commands = ByteBuffer()
       let count = try repairs.encode(value, to: &commands)
@@ -56,8 +57,9 @@ extension StreamReplay {
 
   /// A command that the destination refused means that its keys are not as the source has them: they
   /// are read again.
-  private mutating func heal() throws(ReplayError) {
+  mutating func heal() throws(ReplayError) {
     for refused in replay.progress.takeRefusals() {
+      CrashPoint.refusalRead.pass()
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard let error = refused.error else {
         try repairDoubtful(names)
@@ -66,7 +68,7 @@ extension StreamReplay {
       guard !names.isEmpty else { throw ReplayError(error) }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
         // A repair that is refused as well would go round for ever.
-        healed[name, default: 0] += 1
+        if !router.mayFailAtSource(refused.arguments) { healed[name, default: 0] += 1 }
         guard healed[name, default: 0] <= Self.healingsMax else {
           throw ReplayError("\(error), though the key was read again several times")
         }

@@ -17,6 +17,8 @@ struct StreamReplay: ~Copyable {
   var router: CommandRouter
   var lane: Lane
   var repairs: RepairDesk
+  /// The checkpoint, until all before it is passed of which the replies were not read.
+  var unconfirmedEnd: UInt64?
   var counts: RoutingCounts
   var clock: WriteClock
   var commandsSinceExchange = 0
@@ -29,7 +31,7 @@ struct StreamReplay: ~Copyable {
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
 
-  /// Begins behind the checkpoint in `record`.
+  /// Begins where `record` says that all is confirmed.
   init(
     replay: DestinationReplay, lane: consuming Lane, record: JobRecord, repairs: RepairBook
   ) {
@@ -38,10 +40,12 @@ struct StreamReplay: ~Copyable {
     self.repairs = RepairDesk(replay)
     clock = WriteClock(replay.host.pulse, replay.progress)
     counts = replay.streamCounters.reading
-    decoder = CommandDecoder(offset: record.place.offset)
+    let isConfirmed = record.confirmed.offset >= record.place.offset
+    unconfirmedEnd = isConfirmed ? nil : record.place.offset
+    decoder = CommandDecoder(offset: record.confirmed.offset)
     router = CommandRouter(
       mapping: replay.plan.mapping, policy: replay.plan.policy, table: replay.plan.table,
-      destinationIsOurs: replay.plan.isDestinationOurs, database: record.database,
+      destinationIsOurs: replay.plan.isDestinationOurs, database: record.confirmed.database,
       repairs: repairs)
     router.skippedKeys = replay.progress.untouchedKeys
     mapping = replay.plan.mapping
@@ -50,7 +54,7 @@ struct StreamReplay: ~Copyable {
     router.mayExpire = replay.mayExpire
     watchesExpiry = replay.watchesExpiry
     replay.acknowledgeCeiling.store(
-      repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
+      repairs.isEmpty && isConfirmed ? .max : record.confirmed.offset, ordering: .relaxed)
   }
 
   /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
@@ -64,21 +68,29 @@ struct StreamReplay: ~Copyable {
       try lane.flush()
       replay.streamCounters.publish(counts)
       replay.warnOfClocks()
-      if !replay.hasConverged, router.repairs.isEmpty,
+      if !replay.hasConverged, unconfirmedEnd == nil, router.repairs.isEmpty,
         replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
       {
         replay.converge()
       }
       if replay.hasConverged, replay.host.isComplete, router.repairs.isEmpty {
-        try lane.drain()
-        return .converged
+        if try conclude() { return .converged }
       }
       if isTimeToStop() {
-        try lane.drain()
+        _ = try conclude()
         return .interrupted
       }
       try fill()
     }
+  }
+
+  /// Brings over what is there, and the record up to it; false when keys need repair after all.
+  private mutating func conclude() throws(ReplayError) -> Bool {
+    try lane.drain()
+    if unconfirmedEnd != nil { return false }
+    try heal()
+    try lane.conclude()
+    return router.repairs.isEmpty
   }
 
   /// Ends the lane.
@@ -123,7 +135,7 @@ struct StreamReplay: ~Copyable {
       ending.isOfSource = error.isOfSource
       throw ending
     }
-    replay.feed.release(upTo: replay.progress.checkpointOffset.load(ordering: .acquiring))
+    replay.feed.release(upTo: lane.neededOffset)
   }
 
   private var incompleteCommand: String {
@@ -145,6 +157,7 @@ struct StreamReplay: ~Copyable {
   // MARK: - Commands
 
   private mutating func handle() throws(ReplayError) {
+    if let unconfirmedEnd { return try passUnconfirmed(to: unconfirmedEnd) }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
@@ -167,7 +180,7 @@ struct StreamReplay: ~Copyable {
     try lane.reached(end, database: router.database)
   }
 
-  private mutating func carryOut(
+  mutating func carryOut(
     _ decision: RoutingDecision, _ start: UInt64, _ end: UInt64
   ) throws(ReplayError) {
     switch decision {

@@ -154,17 +154,7 @@ extension CommandRouter {
     _ offset: UInt64
   ) -> RoutingDecision {
     var target = database
-    var option: Int?
-    var isAmbiguous = false
-    if command == .move {
-      option = 2
-    } else {
-      for index in 3..<max(3, arguments.count)
-      where bytes.extracting(arguments[index]).isWord("db") {
-        isAmbiguous = option != nil
-        option = index + 1
-      }
-    }
+    let (option, isAmbiguous) = databaseOption(command, bytes, arguments)
     if let option {
       guard let named = databaseNumber(bytes, arguments, option) else {
         return stopMalformed(bytes, arguments, offset)
@@ -195,7 +185,21 @@ extension CommandRouter {
     return .drop(matches && reads == .outside ? .otherDatabase : .otherKeys)
   }
 
-  private func standing(of key: Span<UInt8>, selected database: Int) -> Standing {
+  /// Where MOVE or COPY names the other database, if it does, and whether that is sure.
+  func databaseOption(
+    _ command: CommandShape.CrossDatabase, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
+  ) -> (index: Int?, isAmbiguous: Bool) {
+    if command == .move { return (2, false) }
+    var option: Int?
+    var isAmbiguous = false
+    for index in 3..<max(3, arguments.count) where bytes.extracting(arguments[index]).isWord("db") {
+      isAmbiguous = option != nil
+      option = index + 1
+    }
+    return (option, isAmbiguous)
+  }
+
+  func standing(of key: Span<UInt8>, selected database: Int) -> Standing {
     filter.matches(database: database) ? standing(of: key, in: database) : .outside
   }
 

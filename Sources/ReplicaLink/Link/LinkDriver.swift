@@ -104,7 +104,8 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     do throws(LinkError) {
       let peer = try transport.connect(channel)
       if channel == .main { isHeard = true }
-      machine.connected(peer, now: transport.nowMilliseconds)
+      machine.connected(
+        peer, earliestOffset: spool.neededOffset, now: transport.nowMilliseconds)
     } catch {
       machine.lost(error, now: transport.nowMilliseconds)
     }

@@ -143,7 +143,9 @@ struct LinkMachine: Sendable {
   // MARK: - Connecting
 
   /// The connection stands.
-  mutating func connected(_ peer: LinkPeer, now: Int64) {
+  ///
+  /// - Parameter earliestOffset: what was received up to here no destination can do without.
+  mutating func connected(_ peer: LinkPeer, earliestOffset: UInt64, now: Int64) {
     if case .openingSecond(let offer, let handshake) = state {
       return beginSecond(offer, handshake, now)
     }
@@ -154,7 +156,7 @@ struct LinkMachine: Sendable {
     var handshake = ReplicaHandshake(
       ReplicaHandshake.Request(
         credentials: peer.credentials, peer: peer.name, psyncCommand: options.psyncCommand,
-        place: place,
+        place: place, earliestOffset: hasBegun ? earliestOffset : .max,
         takesTwoChannels: options.usesTwoChannels && channelFailures < options.channelFailuresMax))
     let action = handshake.begin()
     state = .talking(handshake)
@@ -352,7 +354,7 @@ struct LinkMachine: Sendable {
   private mutating func goOn(
     _ identity: String?, _ handshake: ReplicaHandshake, _ now: Int64
   ) {
-    guard let boundary = scanner?.boundary, let known = status.replicationID else { return }
+    guard let boundary = handshake.place?.offset, let known = status.replicationID else { return }
     let place = ReplicationPlace(replicationID: identity ?? known, offset: boundary)
     status.replicationID = place.replicationID
     status.continuations += 1

@@ -32,6 +32,16 @@ public enum LinkEvent: Sendable, Equatable {
   case timedOut
 }
 
+/// What `LinkReader.rewind` came to.
+public enum LinkRewind: Sendable, Equatable {
+  /// The next bytes are those behind the place.
+  case done
+  /// They are no longer held, or not yet there; nothing has changed.
+  case notHeld
+  /// The source has lost some of what is applied: its history goes on in another way. Nothing has changed.
+  case lost
+}
+
 /// One destination's way through what the link receives. For one thread, but for `close`.
 public final class LinkReader: Sendable {
   private let spool: Spool
@@ -65,11 +75,15 @@ public final class LinkReader: Sendable {
   /// Makes the next bytes be those behind `offset`: as after a destination's loss of its last writes, or
   /// where one is ahead of the others with which it goes on.
   ///
-  /// - Returns: false when they are no longer held, or are not there and the source has not said that it
-  ///   had written so far when it was asked to go on; then nothing has changed.
-  public func rewind(to offset: UInt64) -> Bool {
-    spool.rewind(index, to: offset)
+  /// - Parameter applied: what the destination has of the bytes that were read.
+  /// - Returns: `.notHeld` when the bytes are no longer held, or are not there and the source has not said
+  ///   that it had written so far when it was asked to go on; then nothing has changed.
+  public func rewind(to offset: UInt64, applied: UInt64) -> LinkRewind {
+    spool.rewind(index, to: offset, applied: applied)
   }
+
+  /// The source's history that the bytes read so far belong to, as it is called now.
+  public var replicationID: String { spool.replicationID(of: index) }
 
   /// Asks for a snapshot, unless one has begun that this reader has not been told of yet.
   public func requestSnapshot(_ reason: String) {

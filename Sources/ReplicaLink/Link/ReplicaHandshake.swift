@@ -38,6 +38,9 @@ struct ReplicaHandshake: Sendable {
     var psyncCommand = "PSYNC"
     /// Where to go on; nil asks for everything.
     var place: ReplicationPlace?
+    /// How far back from there it may be, when the source has lost the rest: everything up to here is
+    /// needed no more.
+    var earliestOffset: UInt64 = .max
     /// Whether the snapshot may come over a connection of its own.
     var takesTwoChannels = false
     /// The client id of that connection, which this one is to be joined with: no more than that, and
@@ -61,12 +64,15 @@ struct ReplicaHandshake: Sendable {
   private static let historyBytesMax = 1 << 16
 
   private var state = State.logIn
-  private let request: Request
+  private var request: Request
   private var knowsReplconf = true
   /// The source has no PSYNC: no place, no acknowledgements.
   private(set) var isBeforePsync = false
   /// What the source said of its history; nil when it was not asked, or refused.
   private(set) var history: SourceHistory?
+
+  /// Where to go on: what the source is asked for in the end.
+  var place: ReplicationPlace? { request.place }
 
   /// What `PSYNC` is called.
   var psyncCommand: String { request.psyncCommand }
@@ -154,11 +160,22 @@ struct ReplicaHandshake: Sendable {
   private mutating func readHistory(_ line: String, _ left: Int, _ text: String) -> Action {
     let left = left - line.utf8.count - 2
     guard left > 0 else {
-      history = SourceHistory(text)
+      let history = SourceHistory(text)
+      self.history = history
+      stepBack(history)
       return requestSync()
     }
     state = .readHistory(bytesLeft: left, text: text + line + "\n")
     return .wait
+  }
+
+  /// A replica that was promoted may have received less than we have. Where what it has not is needed
+  /// by nobody yet, its history is gone on with from where it ends.
+  private mutating func stepBack(_ history: SourceHistory) {
+    guard let place = request.place, let end = history.end(of: place.replicationID),
+      end < place.offset, end >= request.earliestOffset
+    else { return }
+    request.place?.offset = end
   }
 
   // MARK: - PSYNC

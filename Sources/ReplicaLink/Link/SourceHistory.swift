@@ -13,6 +13,17 @@ struct SourceHistory: Sendable {
   /// The offset of the last byte the source has written.
   var offset: UInt64? { fields.number("master_repl_offset") }
 
+  /// Where the history `identity` ends as far as this source has it: behind a whole command, as servers
+  /// count what they have applied. Nil where it does not know that history.
+  func end(of identity: String) -> UInt64? {
+    let place = ReplicationPlace(replicationID: identity, offset: 0)
+    if Self.isSame(fields["master_replid"], place) { return offset }
+    guard Self.isSame(fields["master_replid2"], place),
+      let second = fields.number("second_repl_offset"), second > 0
+    else { return nil }
+    return second - 1
+  }
+
   /// Why a source with this history cannot go on behind `place`, for an operator.
   func obstacle(to place: ReplicationPlace) -> String {
     let unknown =

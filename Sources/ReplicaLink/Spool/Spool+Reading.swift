@@ -22,6 +22,10 @@ struct SpoolReader {
   var released: UInt64 = 0
   /// The reader is to be told that what it read beyond this is void.
   var rewound: UInt64?
+  /// Of what it has read, everything beyond this was void since it last went back.
+  var lostBeyond = UInt64.max
+  /// The history of what it has read, until it is told of that.
+  var formerID = ""
   /// It reads no more, and nothing is kept for it.
   var isClosed = false
 
@@ -40,11 +44,15 @@ struct SpoolReader {
       ? min(cursor, released) : spool.place.offset
   }
 
-  mutating func cut(to boundary: UInt64, _ generation: Int) {
+  mutating func cut(
+    to boundary: UInt64, _ known: UInt64, _ generation: Int, _ formerID: String
+  ) {
     guard self.generation == generation, stage == .stream, cursor > boundary else { return }
+    if rewound == nil { self.formerID = formerID }
     cursor = boundary
     released = min(released, boundary)
     rewound = min(rewound ?? boundary, boundary)
+    lostBeyond = min(lostBeyond, known)
   }
 }
 
@@ -205,17 +213,19 @@ extension Spool {
     }
   }
 
-  /// See `LinkReader.rewind(to:)`.
-  func rewind(_ index: Int, to offset: UInt64) -> Bool {
+  /// See `LinkReader.rewind(to:applied:)`.
+  func rewind(_ index: Int, to offset: UInt64, applied: UInt64) -> LinkRewind {
     monitor.withLock {
+      if applied > readers[index].lostBeyond { return .lost }
       guard readers[index].generation == generation, readers[index].stage == .stream,
         offset >= stream.head, offset <= max(stream.end, promised),
         offset <= max(readers[index].rewound ?? offset, promised)
-      else { return false }
+      else { return .notHeld }
       readers[index].cursor = offset
       readers[index].released = min(readers[index].released, offset)
       readers[index].rewound = nil
-      return true
+      readers[index].lostBeyond = .max
+      return .done
     }
   }
 
@@ -227,6 +237,16 @@ extension Spool {
       wakeProducer()
     }
   }
+
+  /// See `LinkReader.replicationID`.
+  func replicationID(of index: Int) -> String {
+    monitor.withLock {
+      readers[index].rewound == nil ? place.replicationID : readers[index].formerID
+    }
+  }
+
+  /// What readers have not released, in the stream, begins here.
+  var neededOffset: UInt64 { monitor.withLock { streamFloor } }
 
   /// The last generation that reader `index` was told of.
   func generation(of index: Int) -> Int { monitor.withLock { readers[index].generation } }

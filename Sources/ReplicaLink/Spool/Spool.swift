@@ -171,9 +171,12 @@ final class Spool: @unchecked Sendable {
   func continueStream(from boundary: UInt64, replicationID: String, written: UInt64) {
     let staged = streamStaging.staged
     monitor.withLock {
+      let former = place.replicationID
       place.replicationID = replicationID
       promised = written
-      for index in readers.indices { readers[index].cut(to: boundary, generation) }
+      // The same history has all that it says it has: a reader may have been ahead of what is held here.
+      let known = replicationID == former ? max(boundary, written) : boundary
+      for index in readers.indices { readers[index].cut(to: boundary, known, generation, former) }
       defer { wakeReaders() }
       let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }

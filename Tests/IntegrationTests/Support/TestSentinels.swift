@@ -75,6 +75,15 @@ final class TestSentinels {
     }
   }
 
+  /// Demotes a master that is alive, and waits for `server` to be the new one.
+  func failOver(_ name: String, to server: TestServer) throws {
+    // A replica that was just attached is no good one before its first sign of life.
+    try awaitCondition("Sentinel to find a good replica") {
+      try Self.client(ports[0], password).reply(to: "SENTINEL", "FAILOVER", name) == .status("OK")
+    }
+    try awaitFailover(of: name, to: server)
+  }
+
   /// Everything they have said.
   var logs: String { processes.map(\.standardOutput).joined() }
 

@@ -66,7 +66,7 @@ struct SimulatedReader {
     }
     guard !isQuiet, world.random.chance(200) else { return }
     let offset = end - min(end, UInt64(world.random.below(5_000)))
-    if world.spool.rewind(index, to: offset) { goBack(to: offset, world) }
+    if world.spool.rewind(index, to: offset, applied: offset) == .done { goBack(to: offset, world) }
   }
 
   private mutating func goBack(to offset: UInt64, _ world: SimulatedWorld) {

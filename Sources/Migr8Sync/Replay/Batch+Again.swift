@@ -1,0 +1,72 @@
+// A loader's batch that was sent and not answered whole, to be sent once more on another connection.
+// What of it the destination has carried out is not known; so it overwrites, as a repeated
+// snapshot does. Commands that were answered are left out.
+
+import ReplicaLink
+
+extension Batch {
+  /// The same commands from number `first` on.
+  ///
+  /// - Parameter overwriting: whether commands that spare what is there are to overwrite it: it may be
+  ///   theirs.
+  func again(from first: Int, overwriting: Bool) -> Batch {
+    let copy = Batch()
+    copy.keyCount = keyCount
+    copy.database = database
+    copy.stringLength = stringLength
+    copy.isOrdered = isOrdered
+    copy.beginsValue = beginsValue
+    var cursor = BatchCursor()
+    for index in 0..<commandCount {
+      let range = cursor.range(of: index, in: self)
+      // A value that is built in parts is built again from its first; the SELECT is always needed.
+      guard isOrdered || index == 0 || index >= first else { continue }
+      if let move, move.index == index {
+        if overwriting {
+          copy.bytes.appendCommand([Array("UNLINK".utf8), move.key])
+          copy.commandCount += 1
+        }
+        copy.move = (copy.commandCount, move.key)
+      }
+      bytes.withBytes { bytes in
+        let command = UnsafeRawBufferPointer(rebasing: bytes[range])
+        if overwriting, !isOrdered {
+          copy.appendOverwriting(command)
+        } else {
+          copy.bytes.append(command)
+        }
+      }
+      copy.commandCount += 1
+    }
+    return copy
+  }
+
+  /// Appends a loader's command without its NX, or with REPLACE.
+  private func appendOverwriting(_ command: UnsafeRawBufferPointer) {
+    let notExisting = StaticString("$2\r\nNX\r\n")
+    guard let (count, head) = Self.arrayHeader(command) else { return bytes.append(command) }
+    let body = UnsafeRawBufferPointer(rebasing: command[head...])
+    if Self.begins(body, with: "$3\r\nSET\r\n") {
+      bytes.appendArrayHeader(count - 1)
+      bytes.append(UnsafeRawBufferPointer(rebasing: body.dropLast(notExisting.utf8CodeUnitCount)))
+    } else if Self.begins(body, with: "$7\r\nRESTORE\r\n") {
+      bytes.appendArrayHeader(count + 1)
+      bytes.append(body)
+      bytes.append("$7\r\nREPLACE\r\n")
+    } else {
+      bytes.append(command)
+    }
+  }
+
+  /// The number of arguments that `*n` announces, and where it ends.
+  private static func arrayHeader(_ command: UnsafeRawBufferPointer) -> (Int, Int)? {
+    guard let end = command.firstIndex(of: 13),
+      let count = Int(String(decoding: command[1..<end], as: UTF8.self))
+    else { return nil }
+    return (count, end + 2)
+  }
+
+  private static func begins(_ bytes: UnsafeRawBufferPointer, with word: StaticString) -> Bool {
+    word.withUTF8Buffer { bytes.starts(with: $0) }
+  }
+}

@@ -1,0 +1,100 @@
+// The connections that carry the snapshot are lost, again and again: what was not answered is sent once
+// more, and the source is not asked for another snapshot.
+
+import Glibc
+import Testing
+
+@Suite("Lost connections while the snapshot is written", .ownThread)
+struct LostLoaderTests {
+  private static let keyCount = 150_000
+
+  /// Ends every connection of the tool but the one that renews the lease.
+  private func endConnections(_ client: TestClient) throws -> Int {
+    var count = 0
+    for line in try client("CLIENT", "LIST").text.split(separator: "\n") {
+      guard line.contains(" name=migr8sync:"), !line.contains(":lease "),
+        let id = line.split(separator: " ").first(where: { $0.hasPrefix("id=") })
+      else { continue }
+      _ = try client.reply(to: "CLIENT", "KILL", "ID", String(id.dropFirst(3)))
+      count += 1
+    }
+    return count
+  }
+
+  private func run(
+    _ source: TestServer, _ destination: TestServer, _ more: [String], step: Int
+  ) throws -> ToolResult {
+    let proxy = try FaultyProxy(to: destination, bytesPerSecond: 3 << 20)
+    defer { proxy.stop() }
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", proxy.url, "-p", "bump:"] + more)
+    let client = try destination.client()
+    var next = step
+    var ended = 0
+    try awaitCondition("the snapshot to be there", seconds: Tool.deadlineSeconds) {
+      try #require(tool.isRunning, "\(tool.standardError)")
+      let count = try client("DBSIZE").number ?? 0
+      if count >= next {
+        ended += try endConnections(client)
+        next = count + step
+      }
+      return next > Self.keyCount
+    }
+    #expect(ended > 8)
+    try source.awaitToolFollowing(tool)
+    try source.awaitToolInSync(tool)
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    return result
+  }
+
+  @Test(arguments: ["fail", "replace", "skip"])
+  func costNoSnapshot(policy: String) throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    try SampleData.fill(source)
+    try source.client()("DEBUG", "POPULATE", Self.keyCount, "bump:many", 100)
+    let result = try run(source, destination, ["--on-conflict", policy], step: 15_000)
+    #expect(result.standardError.contains("sent again"), "\(result)")
+    #expect(try source.resynchronisations()[0] == "1", "\(result)")
+    try expectEqual(destination, to: source, prefixes: ["bump:"])
+  }
+
+  /// A value that is built in parts may be lost in its middle: then there is no other way but a new
+  /// snapshot, and never a part too many.
+  @Test func neverDoubleAPartOfALargeValue() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    let writer = try source.client()
+    for key in 0..<12 {
+      try writer(
+        "EVAL",
+        "for i = 1, 20000 do redis.call('RPUSH', KEYS[1], string.rep('x', 100) .. i) end", 1,
+        "bump:list:\(key)")
+    }
+    try writer("DEBUG", "POPULATE", Self.keyCount, "bump:many", 100)
+    _ = try run(source, destination, [], step: 25_000)
+    try expectEqual(destination, to: source, prefixes: ["bump:"])
+  }
+
+  /// One that is somebody else's is a conflict all the same, though connections are lost.
+  @Test func aStrangersKeyIsStillAConflict() throws {
+    let source = try TestServer()
+    let destination = try TestServer()
+    try source.client()("DEBUG", "POPULATE", Self.keyCount, "bump:many", 100)
+    let proxy = try FaultyProxy(to: destination, bytesPerSecond: 1 << 20)
+    defer { proxy.stop() }
+    let tool = try Tool.start(["sync", "-q", "-s", source.url, "-d", proxy.url, "-p", "bump:"])
+    let client = try destination.client()
+    try awaitCondition("some of the snapshot") { (try client("DBSIZE").number ?? 0) > 10_000 }
+    _ = try endConnections(client)
+    // Among so many there is one that was not under way when the connections ended.
+    var strangers = 0
+    for number in 0..<Self.keyCount where strangers < 500 {
+      if try client("SET", "bump:many:\(number)", "a stranger's", "NX") != .null { strangers += 1 }
+    }
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(result.standardError.contains("has appeared at the destination"), "\(result)")
+  }
+}

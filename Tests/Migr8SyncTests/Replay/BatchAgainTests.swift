@@ -1,0 +1,65 @@
+// What is sent again of a batch that was not answered whole.
+
+import Testing
+
+@testable import Migr8Sync
+
+@Suite("A loader's batch that is sent again")
+struct BatchAgainTests {
+  private func batch(_ commands: [[String]]) -> Batch {
+    let batch = Batch()
+    for command in commands {
+      batch.bytes.appendCommand(command.map { Array($0.utf8) })
+      batch.commandCount += 1
+    }
+    batch.keyCount = commands.count - 1
+    return batch
+  }
+
+  private func commands(of batch: Batch) -> [[String]] {
+    var cursor = BatchCursor()
+    return (0..<batch.commandCount).map { index in
+      cursor.arguments(of: index, in: batch, first: .max).map {
+        String(decoding: $0, as: UTF8.self)
+      }
+    }
+  }
+
+  private static let sparing = [
+    ["SELECT", "3"], ["SET", "a", "1", "NX"], ["SET", "b", "$2\r\nNX\r\n", "PXAT", "5", "NX"],
+    ["RESTORE", "c", "0", "payload"], ["RESTORE", "d", "7", "payload", "ABSTTL"],
+    ["FUNCTION", "LOAD", "REPLACE", "code"],
+  ]
+
+  @Test func whatSparedOverwrites() {
+    let again = batch(Self.sparing).again(from: 0, overwriting: true)
+    #expect(
+      commands(of: again) == [
+        ["SELECT", "3"], ["SET", "a", "1"], ["SET", "b", "$2\r\nNX\r\n", "PXAT", "5"],
+        ["RESTORE", "c", "0", "payload", "REPLACE"],
+        ["RESTORE", "d", "7", "payload", "ABSTTL", "REPLACE"],
+        ["FUNCTION", "LOAD", "REPLACE", "code"],
+      ])
+    #expect(again.keyCount == Self.sparing.count - 1)
+  }
+
+  @Test func whatWasAnsweredIsLeftOut() {
+    let again = batch(Self.sparing).again(from: 4, overwriting: false)
+    #expect(commands(of: again) == [Self.sparing[0], Self.sparing[4], Self.sparing[5]])
+  }
+
+  @Test func aValueInPartsIsSentWholeAndTakesItsPlace() {
+    let parts = [
+      ["SELECT", "0"], ["UNLINK", "k:p"], ["RPUSH", "k:p", "1"], ["PERSIST", "k:p"],
+      ["RENAMENX", "k:p", "k"], ["UNLINK", "k:p"],
+    ]
+    let value = batch(parts)
+    value.isOrdered = true
+    value.beginsValue = true
+    value.move = (4, Array("k".utf8))
+    let again = value.again(from: 3, overwriting: true)
+    #expect(commands(of: again) == parts[..<4] + [["UNLINK", "k"]] + parts[4...])
+    #expect(again.move?.index == 5)
+    #expect(again.isOrdered && again.beginsValue)
+  }
+}

@@ -259,7 +259,7 @@ struct StreamReplay: ~Copyable {
       guard !names.isEmpty else { throw ReplayError(refused.error) }
       for name in names {
         // A repair that is refused as well would go round for ever.
-        healed[name, default: 0] += 1
+        if !router.mayFailAtSource(refused.arguments) { healed[name, default: 0] += 1 }
         guard healed[name, default: 0] <= Self.healingsMax else {
           throw ReplayError("\(refused.error), though the key was read again several times")
         }

@@ -165,6 +165,17 @@ class Case:
                 raise Failed("round %d, destination %d:\n%s\n%s" % (
                     number, index, "\n".join(lines), "\n".join(self.explained(wrong[:3]))))
 
+        if not self.rules.options and not self.rules.routes and "6.2" not in (self.version, self.target):
+            self.judge_functions(number)
+
+    def judge_functions(self, number):
+        """Where everything goes, functions do."""
+        truth, found = ({row[1]: repr(sorted(map(repr, row))) for row in one.client()(
+            "FUNCTION", "LIST", "WITHCODE")} for one in (self.native, self.destinations[0]))
+        if truth != found:
+            raise Failed("round %d: functions %s, source %s" % (
+                number, sorted(found), sorted(truth)))
+
     def explained(self, names):
         """What --explain said about keys, by the end of their names: it is the source's, too."""
         lines = []

@@ -33,6 +33,27 @@ struct FollowingTests {
       try source.resynchronisations() == ["2", "0"], "the native replica and the tool, once each")
   }
 
+  /// Sources before 7.0 can send scripts as they are, with those that fail behind their first write.
+  @Test func scriptsThatFailAtTheSourceTooEndNothing() throws {
+    let source = try TestServer(.redis62, ["--lua-replicate-commands", "no"])
+    let destination = try TestServer(.redis62)
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("SET", "bump:text", "no set")
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    let script = "redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('SADD', KEYS[2], ARGV[1])"
+    for number in 0..<12 {
+      let reply = try writer.reply(to: "EVAL", script, 2, "bump:list", "bump:text", number)
+      guard case .error = reply else { throw TestFailure("the script did not fail: \(reply)") }
+      try source.awaitToolInSync(tool)
+    }
+    #expect(
+      try reader("LRANGE", "bump:list", 0, -1) == writer("LRANGE", "bump:list", 0, -1))
+    #expect(try reader("LLEN", "bump:list").number == 12)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
   /// An acknowledged write is on the destination: WAIT at the source means what it says.
   @Test func waitAtTheSourceMeansAppliedAtTheDestination() throws {
     let source = try TestServer()

@@ -19,7 +19,7 @@ import time
 import keyspace
 from crash_servers import PausableServer
 from resp import exit_on_signals
-from rules import Rules
+from rules import FURTHER, STYLES, Rules
 from workload import Workload
 import catalogue
 
@@ -52,12 +52,12 @@ class Case:
     def __init__(self, options, source, seed):
         self.options, self.version, self.seed = options, source, seed
         rng = self.random = random.Random("%s %d" % (source, seed))
-        self.rules = Rules(rng)
+        self.rules = Rules(rng, options.style)
         other = rng.choice(DESTINATIONS[source]) if rng.random() < 0.5 else source
         self.target = options.destination or other
         self.isVerbatim = source == "6.2" and rng.random() < 0.3
         self.isShared = self.rules.mayShare and rng.random() < 0.5
-        self.log = os.path.join(HOME, "differential-%s-%d.log" % (source, seed))
+        self.log = os.path.join(HOME, "differential-%s-%d-%d.log" % (source, seed, os.getpid()))
         self.servers = []
         self.tool = None
         self.compared = 0
@@ -74,19 +74,25 @@ class Case:
     def run(self):
         try:
             self.source, self.native = self.start(self.version), self.start(self.version)
-            self.destination, self.elsewhere = self.start(self.target), self.start(self.version)
+            self.elsewhere = self.start(self.version)
+            self.destinations = [self.start(self.target) for _ in range(self.rules.count)]
             control = self.source.client()
             if self.isVerbatim:
                 control("CONFIG", "SET", "lua-replicate-commands", "no")
             self.workload = Workload(
                 self.source, self.elsewhere, self.rules, self.random, self.isVerbatim)
+            if self.rules.types:  # a new snapshot would decide anew
+                self.workload.forget("flushall", "flushdb", "swapdb")
             self.workload.play(self.options.commands)
             self.native.client()("REPLICAOF", "127.0.0.1", self.source.port)
-            if self.isShared:
-                client = self.destination.client()
+            for destination in self.destinations if self.isShared else ():
                 for (database, key), value in FOREIGN.items():
-                    client.pipeline([("SELECT", database), ("SET", key, value)])
+                    destination.client().pipeline([("SELECT", database), ("SET", key, value)])
             self.start_tool()
+            if self.rules.types:  # decided by the snapshot, which nothing may change meanwhile
+                self.workload.settle()
+                self.await_offset()
+                self.rules.leave(keyspace.read(self.native.client()))
             for number in range(self.options.rounds):
                 self.play()
                 self.workload.settle()
@@ -115,11 +121,10 @@ class Case:
             self.tool = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", self.options.tool, "sync", "--explain",
                  "--no-progress", "--log-format", "json",
-                 "-s", "redis://127.0.0.1:%d" % self.source.port,
-                 "-d", "redis://127.0.0.1:%d" % self.destination.port, "--config", "-"],
+                 "-s", "redis://127.0.0.1:%d" % self.source.port, "--config", "-"],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         with self.tool.stdin as rules:
-            rules.write(self.rules.file())
+            rules.write(self.rules.file([one.port for one in self.destinations]))
 
     def log_lines(self):
         with open(self.log, errors="replace") as file:
@@ -141,29 +146,41 @@ class Case:
     def judge(self, number):
         isSame = self.version == self.target
         truth = keyspace.read(self.native.client(), digests=isSame, is_portable=not isSame)
-        found = keyspace.read(self.destination.client(), digests=isSame, is_portable=not isSame)
-        expected = self.rules.seen(truth)
-        if self.options.canary and expected:
-            found[self.random.choice(sorted(expected))] = None
-        if self.isShared:
-            for name, value in FOREIGN.items():
+        for index, destination in enumerate(self.destinations):
+            found = keyspace.read(destination.client(), digests=isSame, is_portable=not isSame)
+            expected = self.rules.seen(truth, index)
+            for name, value in FOREIGN.items() if self.isShared else ():
                 state = found.pop(name, None)
                 if state is None or state[1] != value:
                     raise Failed("the others' key %r is %r" % (name, state))
-        if self.version == "6.2":
-            forgive_expiries(found, expected)
-        self.compared += len(expected)
-        lines = keyspace.differences(found, expected, most=8)
-        if lines:
-            wrong = [n for n in sorted(found.keys() | expected.keys())
-                     if found.get(n) != expected.get(n)]
-            raise Failed("round %d:\n%s\n%s" % (
-                number, "\n".join(lines), "\n".join(self.explained(wrong[:3]))))
+            if self.version == "6.2":
+                forgive_expiries(found, expected)
+            if self.options.canary and expected:
+                found[self.random.choice(sorted(expected))] = None
+            self.compared += len(expected)
+            lines = keyspace.differences(found, expected, most=8)
+            if lines:
+                wrong = [n for n in sorted(found.keys() | expected.keys())
+                         if found.get(n) != expected.get(n)]
+                raise Failed("round %d, destination %d:\n%s\n%s" % (
+                    number, index, "\n".join(lines), "\n".join(self.explained(wrong[:3]))))
+
+        if not self.rules.options and not self.rules.routes and "6.2" not in (self.version, self.target):
+            self.judge_functions(number)
+
+    def judge_functions(self, number):
+        """Where everything goes, functions do."""
+        truth, found = ({row[1]: repr(sorted(map(repr, row))) for row in one.client()(
+            "FUNCTION", "LIST", "WITHCODE")} for one in (self.native, self.destinations[0]))
+        if truth != found:
+            raise Failed("round %d: functions %s, source %s" % (
+                number, sorted(found), sorted(truth)))
 
     def explained(self, names):
-        """What --explain said about keys."""
+        """What --explain said about keys, by the end of their names: it is the source's, too."""
         lines = []
         for database, key in names:
+            key = key[-4:] if self.rules.rewrites else key
             text = repr(key)[2:-1]
             lines.append("--explain about %r:" % key)
             about = [line for line in self.log_lines()
@@ -213,6 +230,7 @@ def run(options):
     failures, total = 0, 0
     for source in options.source or list(PROGRAMS):
         coverage, commands, keys, kinds = Coverage(), 0, 0, {}
+        style = " --style " + options.style if options.style else ""
         seeds = [options.seed] if options.seed is not None else [
             options.first + number for number in range(options.seeds)]
         for seed in seeds:
@@ -223,8 +241,8 @@ def run(options):
             except Failed as failure:
                 failures += 1
                 print("DIFFERENT: %s\nagain: scripts/differential --source %s --seed %d --rounds %d"
-                      " --commands %d\nlog: %s" % (failure, source, seed, options.rounds,
-                                                   options.commands, case.log), flush=True)
+                      " --commands %d%s\nlog: %s" % (failure, source, seed, options.rounds,
+                                                     options.commands, style, case.log), flush=True)
                 if failures >= options.failures:
                     sys.exit(1)
                 continue
@@ -258,6 +276,7 @@ def main():
     parser.add_argument("--first", type=int, help="the first seed of several (random)",
                         default=random.SystemRandom().randrange(1 << 20))
     parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--style", choices=sorted({*STYLES, *FURTHER}), help="of the rules; drawn by default")
     parser.add_argument("--rounds", type=int, default=3, help="of commands, each judged (3)")
     parser.add_argument("--commands", type=int, default=600, help="about so many a round (600)")
     parser.add_argument("--failures", type=int, default=1, help="end after so many differences (1)")

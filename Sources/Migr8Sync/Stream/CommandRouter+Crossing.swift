@@ -147,6 +147,13 @@ extension CommandRouter {
     return CommandShape(kind: .keyed, first: 1, last: 1, step: 1)
   }
 
+  /// Whether a command may have failed at the source as well: scripts of old sources are sent as they
+  /// are, also when they ended with an error after the first write. What they wrote is all the same.
+  func mayFailAtSource(_ arguments: [[UInt8]]) -> Bool {
+    guard let name = arguments.first else { return false }
+    return table.shape(named: name.span)?.kind == .movable(.script)
+  }
+
   // MARK: MOVE and COPY
 
   mutating func route(

@@ -130,6 +130,15 @@ import Testing
     #expect(refused("LPUSH in:b v", 0) == [] && refused("LPUSH", 4) == [])
   }
 
+  @Test func onlyScriptsMayHaveFailedAtTheSource() {
+    let router = Self.renaming()
+    func mayFail(_ text: String) -> Bool {
+      router.mayFailAtSource(text.split(separator: " ").map { Array($0.utf8) })
+    }
+    #expect(mayFail("eval x 1 in:b") && mayFail("EVALSHA x 0"))
+    #expect(!mayFail("RESTORE in:b 0 x") && !mayFail("NOSUCH") && !mayFail(""))
+  }
+
   @Test func relativeTimesBecomeAbsoluteUnderTheNewName() {
     var router = Self.renaming()
     func routed(_ text: String) -> Outcome {

@@ -19,7 +19,7 @@ import Testing
 
   @Test func oneThatIsAheadWaitsForWhatItHasNot() throws {
     var probe = try probe(written: 500)
-    #expect(probe.spool.rewind(1, to: 300))
+    #expect(probe.spool.rewind(1, to: 300, applied: 300) == .done)
     _ = try probe.produce(200)
     #expect(try probe.read(0, 1000).0 == .bytes(200))
     #expect(try probe.read(1, 1000).0 == .timedOut)
@@ -34,14 +34,14 @@ import Testing
   /// What the source has not said that it wrote may be other bytes.
   @Test func nobodyGoesBeyondWhatTheSourceHadWritten() throws {
     var probe = try probe(written: 500)
-    #expect(!probe.spool.rewind(0, to: 501))
-    #expect(probe.spool.rewind(0, to: 500))
+    #expect(probe.spool.rewind(0, to: 501, applied: 501) == .notHeld)
+    #expect(probe.spool.rewind(0, to: 500, applied: 500) == .done)
     // A promoted source shares less.
     _ = try probe.produce(100)
     probe.spool.continueStream(from: 100, replicationID: "b", written: 100)
     #expect(try probe.read(0, 10).0 == .rewound(to: 100))
-    #expect(!probe.spool.rewind(0, to: 500))
-    #expect(probe.spool.rewind(0, to: 100))
+    #expect(probe.spool.rewind(0, to: 500, applied: 500) == .lost)
+    #expect(probe.spool.rewind(0, to: 100, applied: 100) == .done)
   }
 
   @Test func whatSeveralAskForServesAll() {

@@ -19,7 +19,7 @@ import time
 import keyspace
 from crash_servers import PausableServer
 from resp import exit_on_signals
-from rules import FURTHER, STYLES, Rules
+from rules import STYLES, Rules
 from workload import Workload
 import catalogue
 
@@ -276,7 +276,7 @@ def main():
     parser.add_argument("--first", type=int, help="the first seed of several (random)",
                         default=random.SystemRandom().randrange(1 << 20))
     parser.add_argument("--seed", type=int, help="only this one")
-    parser.add_argument("--style", choices=sorted({*STYLES, *FURTHER}), help="of the rules; drawn by default")
+    parser.add_argument("--style", choices=sorted(set(STYLES)), help="of the rules; drawn by default")
     parser.add_argument("--rounds", type=int, default=3, help="of commands, each judged (3)")
     parser.add_argument("--commands", type=int, default=600, help="about so many a round (600)")
     parser.add_argument("--failures", type=int, default=1, help="end after so many differences (1)")

@@ -10,9 +10,7 @@ HEADS = (b"in:", b"in:{tag}:", b"out:", b"inn:", b"in", b"{in:}", b"user:", b"\x
 # Keys by their whole name, of strings.
 ODD = (b"", b"in:", b"user:", b"out", b" ", b"*", b"\x00\xff", b"in:" + b"long" * 70)
 PREFIXES = (b"in:", b"user:", b"{in:}", b"out:z", b"\xff\xfe")
-STYLES = ("prefix", "prefix", "prefixes", "match", "regex", "mixed", "all")
-# Only when they are asked for.
-FURTHER = ("renamed", "types", "routes")
+STYLES = ("prefix", "prefix", "prefixes", "match", "regex", "mixed", "all", "renamed", "types", "routes")
 TYPES = (b"string", b"list", b"set", b"zset", b"hash", b"stream")
 
 

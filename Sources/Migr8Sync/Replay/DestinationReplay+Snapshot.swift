@@ -97,7 +97,7 @@ extension DestinationReplay {
 
   /// Keys that appeared at the destination while the snapshot was written are to be left alone by
   /// later runs, too.
-  private func persist(_ late: [SkippedKeys.Member]) throws(ReplayError) {
+  private func persist(_ late: [KeyName]) throws(ReplayError) {
     if late.isEmpty { return }
     var connection = try openOnRecord()
     try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)

@@ -6,6 +6,7 @@ extension StreamReplay {
   /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
   /// decide, it is collected after all.
   mutating func handleLarge() throws(ReplayError) {
+    guard try mayPass() else { return try passOverLarge() }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head, place) = decoder.withHead { (bytes, arguments) in
@@ -55,7 +56,7 @@ extension StreamReplay {
   }
 
   /// The next part; waits for it.
-  private mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
+  mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
     while true {
       let step: CommandDecoder.PartStep
       do {

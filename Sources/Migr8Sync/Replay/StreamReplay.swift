@@ -12,7 +12,7 @@ struct StreamReplay: ~Copyable {
   var decoder: CommandDecoder
   var router: CommandRouter
   var lane: Lane
-  private var repairs: RepairDesk
+  var repairs: RepairDesk
   var counts: RoutingCounts
   /// How often keys were read again because the destination refused a command on them.
   private var healed: [KeyName: Int] = [:]
@@ -20,6 +20,9 @@ struct StreamReplay: ~Copyable {
   private static let healingsMax = 5
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
+  /// Whether a cutover has ended the job, and commands behind its end are looked at: nothing is written
+  /// any more.
+  var isBehindEnd = false
 
   /// Begins behind the checkpoint in `record`.
   init(
@@ -46,7 +49,7 @@ struct StreamReplay: ~Copyable {
     let goal = replay.hasConverged ? 0 : replay.host.catchUpGoal()
     while true {
       try handleWhatIsThere()
-      try serveRepairs()
+      if !isBehindEnd { try serveRepairs() }
       try lane.flush()
       replay.streamCounters.publish(counts)
       if !replay.hasConverged, router.repairs.isEmpty,
@@ -55,6 +58,10 @@ struct StreamReplay: ~Copyable {
         replay.converge()
       }
       if replay.hasConverged, replay.host.isComplete, router.repairs.isEmpty {
+        try lane.drain()
+        return .converged
+      }
+      if replay.host.gate.isClosed {
         try lane.drain()
         return .converged
       }
@@ -128,6 +135,7 @@ struct StreamReplay: ~Copyable {
   // MARK: - Commands
 
   private mutating func handle() throws(ReplayError) {
+    guard try mayPass() else { return try passOver() }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
@@ -142,6 +150,7 @@ struct StreamReplay: ~Copyable {
     if decision == .needsKeys { decision = try askForKeys(start) }
     counts.count(decision)
     if replay.plan.explains { explain(decision, start) }
+    if replay.recentKeys.isOn { remember(decision) }
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -198,7 +207,7 @@ struct StreamReplay: ~Copyable {
     StandardError.write(line + "\n")
   }
 
-  private mutating func askForKeys(_ start: UInt64) throws(ReplayError) -> RoutingDecision {
+  mutating func askForKeys(_ start: UInt64) throws(ReplayError) -> RoutingDecision {
     let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
     let keys = try repairs.keys(of: words)
     return decoder.withCommand { (bytes, arguments) in

@@ -10,9 +10,9 @@ enum Migr8SyncMain {
   }
 
   private static func run() -> ExitCode {
+    let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
     let invocation = Invocation.parse(
-      arguments: Array(CommandLine.arguments.dropFirst()),
-      environment: { name in getenv(name).map { String(cString: $0) } })
+      arguments: Array(CommandLine.arguments.dropFirst()), environment: environment)
     switch invocation {
     case .help(let text), .version(let text):
       StandardOutput.write(text)
@@ -27,6 +27,11 @@ enum Migr8SyncMain {
     case .jobs(let options):
       warn(options.warnings, options.logFormat)
       return JobsCommand(options: options).run()
+    case .status(let options):
+      return StatusCommand(options: options, environment: environment).run()
+    case .tell(let options): return TellCommand(options: options, environment: environment).run()
+    case .cutover(let options):
+      return CutoverCommand(options: options, environment: environment).run()
     }
   }
 

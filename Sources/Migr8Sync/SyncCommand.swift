@@ -88,7 +88,15 @@ struct SyncCommand {
   ) -> ExitCode {
     let job = Job(options: options, findings: findings, starts: begun.starts, place: begun.place)
     signals.onStop { job.requestStop() }
-    let result = watch(job) { () throws(ReplayError) in try job.run() }
+    let control = JobControl(
+      CutoverSubject(
+        job: job, options: options, identity: begun.starts[0].runner.identity, verification: .none)
+    ) { job.requestStop() }
+    if let trouble = control.open() {
+      reporter.warn("this run cannot be talked to, and so not cut over: \(trouble)")
+    }
+    var result = watch(job) { () throws(ReplayError) in try job.run() }
+    if control.close() { result = .success(.converged) }
     var isDone = false
     if case .success(.converged) = result { isDone = true }
     for start in begun.starts { start.leave(isDone: isDone) }

@@ -47,6 +47,8 @@ struct CommandOption: Sendable {
     case dryRun = "dry-run"
     case once
     case workers
+    case maximumRate = "max-rate"
+    case notHandedOver = "not-handed-over"
     case queueMemory = "queue-memory"
     case spoolDirectory = "spool-dir"
     case spoolMaximum = "spool-max"
@@ -58,6 +60,28 @@ struct CommandOption: Sendable {
     case quiet
     case noProgress = "no-progress"
     case forget
+    case json
+    case watch
+    case pause
+    case resume
+    case stop
+    case maximumLag = "max-lag"
+    case skipVerify = "skip-verify"
+    case acceptSkipped = "accept-skipped"
+    case fence
+    case fenceTime = "fence-time"
+    case queued
+    case checkTime = "check-time"
+    case observeTime = "observe-time"
+    case linger
+    case hookTimeout = "hook-timeout"
+    case postponeFile = "postpone-file"
+    case onReady = "on-ready"
+    case onFence = "on-fence"
+    case onCutover = "on-cutover"
+    case onLift = "on-lift"
+    case onFailed = "on-failed"
+    case onDone = "on-done"
     case config
     case help
     case version
@@ -128,6 +152,8 @@ struct Command: Sendable {
   let introduction: [String]
   let examples: [Example]
   let groups: [OptionGroup]
+  /// The option that a word without dashes is the value of; nil where there is no such word.
+  var operand: CommandOption.Name?
   /// Its exit codes and what they mean here.
   let exitCodes: [(code: ExitCode, meaning: String)]
   /// Reads its options. The second argument looks a variable of the environment up.

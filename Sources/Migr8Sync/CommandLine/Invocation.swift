@@ -10,6 +10,12 @@ enum Invocation: Sendable {
   case sync(SyncOptions)
   /// Run `jobs`.
   case jobs(JobsOptions)
+  /// Run `status`.
+  case status(StatusOptions)
+  /// Run `tell`.
+  case tell(TellOptions)
+  /// Run `cutover`.
+  case cutover(CutoverOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

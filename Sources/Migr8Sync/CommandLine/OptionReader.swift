@@ -85,6 +85,13 @@ struct OptionReader {
     return bytes
   }
 
+  /// The most that may be written in a second.
+  func maximumRate() throws(UsageError) -> RateLimit {
+    guard let text = try arguments.value(.maximumRate) else { return .none }
+    guard let limit = RateLimit(text) else { throw wrong(.maximumRate, takes: RateLimit.form) }
+    return limit
+  }
+
   /// The limits on waiting for a server.
   func timeouts() throws(UsageError) -> Timeouts {
     Timeouts(

@@ -152,6 +152,11 @@ extension OptionGroup {
         name: .workers, short: "w", value: "N",
         help: "The number of connections that write the snapshot. Default: chosen by the "
           + "program."),
+      maximumRate,
+      CommandOption(
+        name: .notHandedOver,
+        help: "Go on with a job that was handing over when its process died: the application still "
+          + "writes to the source."),
     ])
 
   static let resources = OptionGroup(
@@ -205,6 +210,13 @@ extension OptionGroup {
   private static let ioTimeout = CommandOption(
     name: .ioTimeout, value: "TIME", standard: "60s",
     help: "How long a server may be silent when it should answer.")
+
+  private static let maximumRate = CommandOption(
+    name: .maximumRate, value: "RATE",
+    help:
+      "Write no more than this: keys and commands a second, bytes a second with a unit, or both: "
+      + "5000, 10mb or 5000,10mb; none for no limit. 'migr8sync tell' changes it while the job runs."
+  )
 
   private static let logFormat = CommandOption(
     name: .logFormat, value: "FORMAT", standard: "text",

@@ -15,7 +15,7 @@ extension OptionGroup {
 
 extension Command {
   /// Every command that exists, in the order of the help.
-  static let all: [Command] = [sync, jobs]
+  static let all: [Command] = [sync, status, tell, cutover, jobs]
 
   static let sync = Command(
     name: "sync",
@@ -24,7 +24,8 @@ extension Command {
     introduction: [
       "Attaches to the source as a replica; no KEYS, no SCAN, no change to the source.",
       "Copies the keys that match, then applies every later write to them in order.",
-      "It follows until you stop it (Ctrl-C) when the application has moved over.",
+      "It follows until 'migr8sync cutover' hands the application over, or until you",
+      "stop it (Ctrl-C).",
     ],
     examples: syncExamples,
     groups: [

@@ -84,6 +84,10 @@ extension ScannedArguments {
     while index < arguments.endIndex {
       let word = arguments[index]
       index += 1
+      if let operand = command.operand, !Self.isOption(word) {
+        try add(OptionValue(word), to: command.option(operand))
+        continue
+      }
       let (name, attached) = Self.split(word)
       guard let option = options.first(where: { $0.isCalled(name) }) else {
         throw Self.unknown(word, name, command)

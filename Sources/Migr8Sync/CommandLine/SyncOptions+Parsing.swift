@@ -30,6 +30,8 @@ extension SyncOptions {
     policy = RoutingPolicy(unplaced: try reader.unplaced(), channels: try reader.channels())
     explains = arguments.has(.explain)
     workers = try reader.workers()
+    maximumRate = try reader.maximumRate()
+    ignoresHandOver = arguments.has(.notHandedOver)
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory()
     spoolMaximumBytes = try reader.bytes(.spoolMaximum)

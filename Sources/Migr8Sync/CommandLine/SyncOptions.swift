@@ -30,6 +30,10 @@ struct SyncOptions: Sendable {
   var explains: Bool
   /// The number of loaders; `nil` leaves it to the program.
   var workers: Int?
+  /// The most that is written in a second.
+  var maximumRate: RateLimit
+  /// Whether a job that was handing over when its process died goes on all the same.
+  var ignoresHandOver: Bool
   /// Memory for bytes that were received and not applied yet, in bytes.
   var queueMemoryBytes: Int
   /// Where that queue goes when it outgrows its memory.

@@ -25,6 +25,10 @@ enum CrashPoint: String, CaseIterable, Sendable {
   case snapshotRecorded = "snapshot-recorded"
   /// Keys that the source no longer has are being removed.
   case reconciling = "reconciling"
+  /// A cutover has fenced the source, and nobody was handed over.
+  case fenced
+  /// The destinations know that the hand-over begins, and the application does not.
+  case marked
 
   /// What was asked for: the step's name, and at the how manieth time.
   private static let request: [Substring] = {

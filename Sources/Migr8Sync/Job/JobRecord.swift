@@ -2,13 +2,14 @@
 // written in the same transaction as the data it speaks of, so it is never wrong about it.
 //
 //   migr8sync:job:NAME   phase stream · replid … · offset … · db 0 · confirmed … · confirmed-db 0
-//                        · origin … · rules … · source … · version … · time …
+//                        · origin … · rules … · source … · version … · time … · handover …
 //
 // `replid`, `offset` and `db` are the checkpoint: everything up to that offset of the source's
 // history is applied here, and the next command acts on that db of the source. Up to `confirmed` the
 // replies to it were read, too (CheckpointTrail.swift). `origin` is the place of
 // the snapshot that it all began with: a destination that has lost its last writes may have gone back to
-// a checkpoint of another history, with the same numbers.
+// a checkpoint of another history, with the same numbers. `handover` is there while a cutover hands the
+// application over: nobody but the operator knows what became of it when the process died then.
 
 import ReplicaLink
 
@@ -37,6 +38,8 @@ struct JobRecord: Sendable, Equatable {
   var source: String
   /// The version of the program that wrote the record.
   var version: String
+  /// The end offset of a hand-over that had begun; nil where none has.
+  var handOver: String?
 
   /// Reads the record of a job, in the db that the connection has selected; nil when there is none.
   ///
@@ -90,6 +93,7 @@ struct JobRecord: Sendable, Equatable {
     rules = fields["rules"] ?? ""
     source = fields["source"] ?? ""
     version = fields["version"] ?? ""
+    handOver = fields["handover"]
   }
 
   init(

@@ -40,7 +40,12 @@ struct JobStart: Sendable {
         record = nil
       } else {
         record = try JobRecord.read(runner.identity, &connection)
-        refusal = record.flatMap { Self.objection(to: $0, runner.identity, plan) }
+        refusal = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }
+        if refusal == nil, record?.handOver != nil {
+          _ = try DestinationReplay.ask(
+            &connection,
+            [Array("HDEL".utf8), runner.identity.recordKey, Array("handover".utf8)])
+        }
         if record != nil {
           skipped = try SkippedKeys.read(runner.identity.skippedKey, &connection)
           otherTypes = try SkippedKeys.read(runner.identity.otherTypesKey, &connection)
@@ -64,13 +69,20 @@ struct JobStart: Sendable {
 
   /// Why a record cannot be gone on from.
   private static func objection(
-    to record: JobRecord, _ identity: JobIdentity, _ plan: DestinationPlan
+    to record: JobRecord, _ identity: JobIdentity, _ plan: DestinationPlan,
+    _ options: SyncOptions
   ) -> PreflightRefusal? {
     if !record.rules.isEmpty, record.rules != identity.rules {
       return PreflightRefusal(
         "job \(identity.name) was begun at \(plan.address) with other rules: then \(record.rules); now"
           + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)"
       )
+    }
+    if let offset = record.handOver, !options.ignoresHandOver {
+      return PreflightRefusal(
+        "job \(identity.name) was handing the application over, at offset \(offset), when its process"
+          + " died (if the application writes to the destination now, end the job with 'migr8sync jobs"
+          + " --forget \(identity.name)'; if it still writes to the source, add --not-handed-over)")
     }
     let address = plan.sourceAddress
     guard !record.source.isEmpty, record.source != address, let source = plan.source else {

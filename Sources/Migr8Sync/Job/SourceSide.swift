@@ -11,6 +11,8 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
   let pulse: SourcePulse
   /// Rung when the run is to end: no question to a server is waited for then.
   let stopBell: WakePipe
+  let gate = StreamGate()
+  let pacer: Pacer
   private let options: SyncOptions
   private let findings: PreflightFindings
   private let applied: Mutex<AppliedOffsets>
@@ -22,6 +24,7 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
   /// - Parameter place: what an earlier run has applied; nil asks for a snapshot.
   init(options: SyncOptions, findings: PreflightFindings, resumingFrom place: ReplicationPlace?) {
     self.options = options
+    pacer = Pacer(options.maximumRate)
     self.findings = findings
     let count = options.routes.count
     applied = Mutex(AppliedOffsets(destinationCount: count))
@@ -50,6 +53,7 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
   /// Ends the run soon, with everything that was begun finished. From any thread.
   func requestStop() {
     isStopping.store(true, ordering: .releasing)
+    pacer.lift(true)
     stopBell.ring()
   }
 

@@ -32,6 +32,9 @@ protocol ReplayHost: AnyObject, Sendable {
   /// Whether that byte was written at the source before it was asked for, so that its arrival says
   /// nothing of when.
   func isLate(at offset: UInt64) -> Bool
+  /// How far the stream may be applied, and how fast.
+  var gate: StreamGate { get }
+  var pacer: Pacer { get }
   /// Everything up to `offset` is applied at a destination. On any thread.
   ///
   /// - Parameter generation: the beginning of the link's that the offset belongs to.
@@ -50,10 +53,13 @@ final class DestinationReplay: @unchecked Sendable {
   let plan: DestinationPlan
   let runner: JobRunner
   let host: any ReplayHost
-  let progress = ReplayProgress()
+  let progress: ReplayProgress
   let snapshotCounters = SnapshotCounters()
   let streamCounters = StreamCounters()
   let phases = PhaseClock()
+  /// For a cutover: what the stream has changed last, and what came behind its end.
+  let recentKeys = RecentKeys()
+  let lateWrites = LateWrites()
   /// No more than this may be acknowledged, whatever is applied: keys are under repair.
   let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
@@ -90,6 +96,7 @@ final class DestinationReplay: @unchecked Sendable {
     self.plan = plan
     self.runner = runner
     self.host = host
+    progress = ReplayProgress(gate: host.gate, pacer: host.pacer)
     self.stopBell = stopBell
     feed = Feed(reader)
     var connector = DestinationConnector(
@@ -177,6 +184,7 @@ final class DestinationReplay: @unchecked Sendable {
     host.applied(
       min(offset, acknowledgeCeiling.load(ordering: .relaxed)), generation: generation,
       at: plan.index)
+    host.gate.note()
   }
 
   /// The source asks to be told as soon as everything up to `offset` is applied.

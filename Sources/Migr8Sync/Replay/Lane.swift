@@ -347,6 +347,7 @@ struct Lane: ~Copyable {
     guard let full = batch else { return }
     batch = nil
     full.isOpenEnded = isOpen
+    try progress.pace(full)
     try pipeline.submit(full)
   }
 

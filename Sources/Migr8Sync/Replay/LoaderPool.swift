@@ -77,7 +77,17 @@ struct LoaderPool: ~Copyable {
   private mutating func dispatch() throws(ReplayError) {
     guard let full = batch else { return }
     batch = nil
+    try pace(full)
     try leastBusy().submit(full)
+  }
+
+  /// Waits while the operator holds the run back.
+  private func pace(_ batch: Batch) throws(ReplayError) {
+    while progress.gate.isPaused {
+      try progress.throwFailure()
+      progress.gate.wait(milliseconds: Feed.patienceMilliseconds)
+    }
+    try progress.pace(batch)
   }
 
   /// The loader with the least under way; waits while all of them are saturated.

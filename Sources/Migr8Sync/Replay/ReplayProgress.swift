@@ -38,6 +38,9 @@ final class ReplayProgress: @unchecked Sendable {
 
   /// What has happened that the operator should see.
   let notices = Notices()
+  /// What holds the run back at the operator's wish.
+  let gate: StreamGate
+  let pacer: Pacer
 
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
@@ -46,6 +49,11 @@ final class ReplayProgress: @unchecked Sendable {
   private let hasRefusals = Atomic<Bool>(false)
   private var refusals: [RefusedCommand] = []
   private var lateSkips: [KeyName] = []
+
+  init(gate: StreamGate, pacer: Pacer) {
+    self.gate = gate
+    self.pacer = pacer
+  }
 
   /// Records the first failure and wakes whoever waits.
   func fail(_ error: ReplayError) {
@@ -75,6 +83,13 @@ final class ReplayProgress: @unchecked Sendable {
   /// Throws the first failure.
   func throwFailure() throws(ReplayError) {
     try monitor.withLock { () throws(ReplayError) in try throwFailureLocked() }
+  }
+
+  /// Waits until a batch may be sent at the rate that the operator allows.
+  func pace(_ batch: Batch) throws(ReplayError) {
+    try pacer.pace(commands: batch.commandCount, bytes: batch.bytes.count) {
+      () throws(ReplayError) in try throwFailure()
+    }
   }
 
   /// An empty batch to fill.

@@ -8,6 +8,7 @@ extension StreamReplay {
   mutating func handleLarge() throws(ReplayError) {
     // Where the beginning does not suffice the command is collected, and handled whole.
     if let unconfirmedEnd { return try passUnconfirmedLarge(to: unconfirmedEnd) }
+    guard try mayPass() else { return try passOverLarge() }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let (decision, head, place) = decoder.withHead { (bytes, arguments) in
@@ -63,7 +64,7 @@ extension StreamReplay {
   }
 
   /// The next part; waits for it.
-  private mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
+  mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
     while true {
       let step: CommandDecoder.PartStep
       do {

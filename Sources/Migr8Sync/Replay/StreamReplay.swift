@@ -30,6 +30,9 @@ struct StreamReplay: ~Copyable {
   static let healingsMax = 5
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
+  /// Whether a cutover has ended the job, and commands behind its end are looked at: nothing is written
+  /// any more.
+  var isBehindEnd = false
 
   /// Begins where `record` says that all is confirmed.
   init(
@@ -64,7 +67,7 @@ struct StreamReplay: ~Copyable {
     defer { replay.mayExpire = router.mayExpire }
     while true {
       try handleWhatIsThere()
-      try serveRepairs(isIdle: true)
+      if !isBehindEnd { try serveRepairs(isIdle: true) }
       try lane.flush()
       replay.streamCounters.publish(counts)
       replay.warnOfClocks()
@@ -75,6 +78,10 @@ struct StreamReplay: ~Copyable {
       }
       if replay.hasConverged, replay.host.isComplete, router.repairs.isEmpty {
         if try conclude() { return .converged }
+      }
+      if replay.host.gate.isClosed {
+        try lane.drain()
+        return .converged
       }
       if isTimeToStop() {
         _ = try conclude()
@@ -158,6 +165,7 @@ struct StreamReplay: ~Copyable {
 
   private mutating func handle() throws(ReplayError) {
     if let unconfirmedEnd { return try passUnconfirmed(to: unconfirmedEnd) }
+    guard try mayPass() else { return try passOver() }
     if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
     let start = decoder.startOffset
     let end = decoder.endOffset
@@ -174,6 +182,7 @@ struct StreamReplay: ~Copyable {
     counts.count(decision)
     if explains { explain(decision, start) }
     lane.note(writtenMilliseconds: written)
+    if replay.recentKeys.isOn { remember(decision) }
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -234,7 +243,7 @@ struct StreamReplay: ~Copyable {
     StandardError.write(line + "\n")
   }
 
-  private mutating func askForKeys(_ start: UInt64) throws(ReplayError) -> RoutingDecision {
+  mutating func askForKeys(_ start: UInt64) throws(ReplayError) -> RoutingDecision {
     let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
     let keys = try repairs.keys(of: words)
     return decoder.withCommand { (bytes, arguments) in

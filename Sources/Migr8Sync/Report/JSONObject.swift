@@ -19,12 +19,20 @@ struct JSONObject {
     add(name, raw: String(value))
   }
 
+  mutating func add(_ name: String, _ value: Bool) {
+    add(name, raw: value ? "true" : "false")
+  }
+
   mutating func add(_ name: String, _ value: JSONObject) {
     add(name, raw: value.text)
   }
 
   mutating func add(_ name: String, _ values: [JSONObject]) {
     add(name, raw: "[" + values.map(\.text).joined(separator: ",") + "]")
+  }
+
+  mutating func add(_ name: String, _ values: [String]) {
+    add(name, raw: "[" + values.map(Self.quoted).joined(separator: ",") + "]")
   }
 
   /// Bytes that may be anything: a string under `name` where they are UTF-8, otherwise hex digits

@@ -14,12 +14,20 @@ extension RoutingDecision {
   func explanation(
     _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, database: Int, offset: UInt64
   ) -> String {
+    let command = summary(bytes, arguments: arguments, database: database, offset: offset)
+    return "\(command): \(reason)"
+  }
+
+  /// The command alone: `offset 1234 db 0: RENAME out:a in:b`.
+  func summary(
+    _ bytes: Span<UInt8>, arguments: Span<Range<Int>>, database: Int, offset: UInt64
+  ) -> String {
     var shown: [String] = []
     for index in 0..<min(arguments.count, Self.argumentsShownMax) {
       shown.append(Printable.key(bytes.extracting(arguments[index])))
     }
     if arguments.count > shown.count { shown.append("... (\(arguments.count) arguments)") }
-    return "offset \(offset) db \(database): \(shown.joined(separator: " ")): \(reason)"
+    return "offset \(offset) db \(database): \(shown.joined(separator: " "))"
   }
 
   /// What is done, and why.

@@ -10,6 +10,13 @@ public enum Clock {
     read(CLOCK_MONOTONIC)
   }
 
+  /// The same clock in microseconds, for what is over before a millisecond is.
+  public static func monotonicMicroseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+  }
+
   /// Milliseconds since 1970-01-01T00:00Z by this machine's clock.
   public static func wallMilliseconds() -> Int64 {
     read(CLOCK_REALTIME)

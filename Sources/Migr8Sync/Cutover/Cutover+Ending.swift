@@ -1,0 +1,146 @@
+// The steps of a cutover behind the hand-over, and those of the way back.
+
+import ReplicaLink
+
+extension Cutover {
+  /// Lets the source's writers go: they find their new home, or are told that they may not.
+  func lift() throws(CutoverError) -> String {
+    gate.handOver()
+    var message = ""
+    if settings.queued == .refuse {
+      do {
+        endedConnections = try self.fence!.endWaiting()
+        if endedConnections > 0 { message = "\(endedConnections) waiting connections were ended; " }
+      } catch {
+        // The writers must be let go whatever else fails; what they wrote is found in `settle`.
+        message = "waiting connections could not be ended: \(error); "
+      }
+    }
+    if case .user = fence?.method {
+      // He must not write there any more: that is the point of it.
+      fenceLowered = Clock.monotonicMicroseconds()
+      return "the user stays without the right to write what has moved"
+    }
+    return message + (try lowerFence())
+  }
+
+  private func lowerFence() throws(CutoverError) -> String {
+    if settings.fence == .hook {
+      _ = try hook(.lift, milliseconds: settings.hookMilliseconds)
+      fenceLowered = Clock.monotonicMicroseconds()
+      return "lifted by the command of --on-lift"
+    }
+    let isLowered = try self.fence!.lower()
+    fenceLowered = Clock.monotonicMicroseconds()
+    if isLowered { return "the source takes writes again" }
+    let left = (machine.fenceEndsMilliseconds ?? 0) - Clock.monotonicMilliseconds()
+    return "the source answers again in \(max(0, left)) ms, by itself: this pause cannot be ended"
+  }
+
+  /// Looks at what still came to the source.
+  func settle() throws(CutoverError) -> String {
+    let replays = replays
+    wait(milliseconds: settings.lingerMilliseconds) { false }
+    // Asked over the link's own bytes: what has arrived is all there is to look at.
+    let received = subject.job.link.status.boundaryOffset
+    let isSeen = gate.await(untilMilliseconds: Clock.monotonicMilliseconds() + 2_000) {
+      replays.allSatisfy { replay in
+        max(
+          replay.lateWrites.seenOffset.load(ordering: .acquiring),
+          replay.progress.appliedOffset.load(ordering: .acquiring)) >= received
+      }
+    }
+    let late = replays.reduce(0) { $0 + $1.lateWrites.all.count }
+    if !isSeen {
+      throw CutoverError("not all that came to the source meanwhile could be looked at")
+    }
+    if late == 0 { return "no write on what has moved came to the source" }
+    return "\(late) writes on what has moved came to the source, and are nowhere else"
+  }
+
+  func finish() -> String {
+    do {
+      return try hook(.done, milliseconds: settings.hookMilliseconds)
+    } catch {
+      return error.description
+    }
+  }
+
+  // MARK: - The way back
+
+  /// Lets the writers go again. A lost connection must not leave a user without his rights.
+  func lower() throws(CutoverError) -> String {
+    if endPlace == nil, fenceBegun == 0 { return "it was not up" }
+    do {
+      return try lowerFence()
+    } catch {
+      guard settings.fence != .hook else { throw error }
+      try self.fence!.reconnect(subject.source, timeouts: subject.options.timeouts)
+      return try lowerFence()
+    }
+  }
+
+  func reopen() -> String {
+    gate.open()
+    subject.job.source.pacer.lift(false)
+    return "the stream is applied again"
+  }
+
+  // MARK: - Dry run
+
+  /// Says what each step would do, with the numbers of now.
+  func dryRun() -> JSONObject {
+    var object = JSONObject()
+    object.add("event", "cutover_end")
+    object.add("dry_run", true)
+    do throws(CutoverError) {
+      log.plan(.examine, try examine())
+    } catch {
+      log.plan(.examine, "would end here: \(error)")
+      object.add("ok", false)
+      object.add("error", "examine: \(error)")
+      return object
+    }
+    let job = subject.identity
+    let record = Printable.key(job.recordKey)
+    if settings.checkMilliseconds > 0 {
+      log.plan(.observe, "gather the keys that change within \(settings.observeMilliseconds) ms")
+    }
+    for (step, event) in [(CutoverStep.ready, HookEvent.ready)] where settings.hooks[event] != nil {
+      log.plan(step, "run the command of --\(event.option)")
+    }
+    if let file = settings.postponeFile {
+      log.plan(.postpone, "wait while \(LogLine.harmless(file)) is there")
+    }
+    let method = fence?.description(milliseconds: settings.fenceMilliseconds) ?? []
+    log.plan(.fence, "source: " + method.joined(separator: " · "))
+    let snapshot = subject.job.progressSnapshot()
+    log.plan(.drain, "apply what is on its way, now \(snapshot.lagBytes) bytes")
+    if settings.checkMilliseconds > 0 {
+      log.plan(
+        .check, "compare up to \(RecentKeys.keysMax) keys, \(settings.checkMilliseconds) ms at most"
+      )
+    }
+    log.plan(.mark, "destination: HSET \(record) handover OFFSET")
+    if settings.hooks[.cutover] != nil {
+      log.plan(.handOver, "run the command of --\(HookEvent.cutover.option)")
+    }
+    log.plan(.lift, liftPlan)
+    log.plan(.settle, "watch the source for \(settings.lingerMilliseconds) ms")
+    log.plan(.finish, "destination: DEL \(record); the run ends")
+    object.add("ok", true)
+    return object
+  }
+
+  private var liftPlan: String {
+    switch fence?.method {
+    case .pauseWrites:
+      (settings.queued == .refuse ? "source: CLIENT KILL of each that waits · " : "source: ")
+        + "CLIENT UNPAUSE"
+    case .pauseAll: "nothing: such a pause ends by its own time"
+    case .user: "nothing: the user stays without the right"
+    case .hook: "run the command of --\(HookEvent.lift.option)"
+    case .nothing, nil: "nothing"
+    }
+  }
+}

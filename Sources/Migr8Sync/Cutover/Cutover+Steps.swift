@@ -1,0 +1,221 @@
+// The steps of a cutover up to the hand-over.
+
+import Glibc
+import ReplicaLink
+
+extension Cutover {
+  // MARK: - Before the fence
+
+  /// Whether everything is in order; opens what the fence will need.
+  func examine() throws(CutoverError) -> String {
+    let snapshot = subject.job.progressSnapshot()
+    try examine(snapshot)
+    let fence = try SourceFence.open(
+      subject.source, kind: settings.fence, filters: subject.options.routes.map(\.filter),
+      timeouts: subject.options.timeouts)
+    if fence.facts.isReplica {
+      throw CutoverError(
+        "\(fence.peer) is a replica: its writers are at \(fence.facts.masterAddress) (run sync with that"
+          + " as its source; --prefer-replica takes the snapshot from a replica)")
+    }
+    let method = fence.description(milliseconds: settings.fenceMilliseconds)
+    self.fence = consume fence
+    ends.ends = []
+    for replay in replays {
+      ends.ends.append(DestinationEnds.End(try open(replay)))
+    }
+    if settings.checkMilliseconds > 0 { try prepareCheck() }
+    return
+      "following, lag \(snapshot.lagMilliseconds) ms; the fence is \(method.joined(separator: " · "))"
+  }
+
+  /// The conditions, by the numbers of now.
+  func examine(_ snapshot: ProgressSnapshot) throws(CutoverError) {
+    guard snapshot.phase == .following else {
+      throw CutoverError("the run is \(snapshot.phase.title) (wait until it follows)")
+    }
+    if gate.isPaused { throw CutoverError("the run is paused (resume it first)") }
+    if snapshot.lagMilliseconds > settings.maxLagMilliseconds {
+      throw CutoverError(
+        "the lag is \(snapshot.lagMilliseconds) ms, more than --max-lag"
+          + " \(settings.maxLagMilliseconds)ms (wait, or raise it)")
+    }
+    if let warning = snapshot.warning { throw CutoverError(warning) }
+    for replay in replays
+    where replay.acknowledgeCeiling.load(ordering: .relaxed) != .max {
+      throw CutoverError("keys are being read again from the source (wait a moment)")
+    }
+    let skipped = replays.reduce(0) { $0 + $1.progress.skippedKeys.count }
+    if skipped > 0, !settings.acceptsSkippedKeys {
+      throw CutoverError(
+        "\(skipped) keys were left as the destination had them, with all their later writes"
+          + " (--accept-skipped to hand over all the same)")
+    }
+    switch subject.verification {
+    case .clean: break
+    case .none where settings.skipsVerify: break
+    case .none:
+      throw CutoverError(
+        "both ends have not been compared: there is no verify command yet (--skip-verify)")
+    case .different(let count):
+      throw CutoverError("the last comparison of both ends found \(count) differences")
+    }
+  }
+
+  private func open(_ replay: DestinationReplay) throws(CutoverError) -> RedisConnection {
+    do {
+      return try replay.connector.openAsRunner(interrupt: bell)
+    } catch {
+      throw CutoverError(error)
+    }
+  }
+
+  private func prepareCheck() throws(CutoverError) {
+    for (replay, end) in zip(replays, ends.ends) {
+      do throws(LinkError) {
+        let source = try RedisConnection.open(
+          try subject.source.locate(interrupt: bell), timeouts: subject.options.timeouts,
+          interrupt: bell)
+        end.check = LastCheck(
+          source: source, destination: try openPlain(replay), mapping: replay.plan.mapping)
+      } catch {
+        throw CutoverError(error)
+      }
+    }
+  }
+
+  private func openPlain(_ replay: DestinationReplay) throws(LinkError) -> RedisConnection {
+    try RedisConnection.open(
+      try replay.plan.locator.locate(interrupt: bell), timeouts: subject.options.timeouts,
+      interrupt: bell)
+  }
+
+  /// Gathers the keys that change, for the check.
+  func observe() -> String {
+    for replay in replays { replay.recentKeys.gather(true) }
+    wait(milliseconds: settings.observeMilliseconds) { false }
+    let count = replays.reduce(0) { $0 + $1.recentKeys.all.count }
+    return "\(count) keys have changed last"
+  }
+
+  /// Waits until the operator's file has gone.
+  func postpone() throws(CutoverError) -> String {
+    guard let file = settings.postponeFile, access(file, F_OK) == 0 else { return "not asked for" }
+    log.begin(.postpone, "ready; waiting until \(LogLine.harmless(file)) is removed")
+    while access(file, F_OK) == 0 {
+      if isStopRequested { throw CutoverError("the run is to stop") }
+      wait(milliseconds: 100) { false }
+    }
+    // Connections may have been closed in the meantime.
+    _ = try examine()
+    return "the file was removed"
+  }
+
+  // MARK: - In the fence
+
+  func raiseFence() throws(CutoverError) -> String {
+    if settings.fence == .hook {
+      fenceBegun = Clock.monotonicMicroseconds()
+      _ = try hook(.fence, milliseconds: settings.hookMilliseconds)
+    }
+    subject.job.source.pacer.lift(true)
+    fullResyncs = subject.job.link.status.fullResyncCount
+    gate.hold()
+    if settings.fence != .hook { fenceBegun = Clock.monotonicMicroseconds() }
+    let begun = Clock.monotonicMilliseconds()
+    machine.fenceBegins(endsMilliseconds: begun + settings.fenceMilliseconds)
+    let place = try self.fence!.raise(milliseconds: settings.fenceMilliseconds)
+    let linked = subject.job.link.status.replicationID
+    guard linked == place.replicationID else {
+      throw CutoverError(
+        "the source's history is \(place.replicationID), the link's \(linked ?? "unknown"): there was a"
+          + " failover")
+    }
+    endPlace = place
+    CrashPoint.fenced.pass()
+    gate.admit(upTo: place.offset)
+    return "the stream ends at offset \(place.offset)"
+  }
+
+  func drain() throws(CutoverError) -> String {
+    guard let end = endPlace?.offset, let fenceEnd = machine.fenceEndsMilliseconds else {
+      throw CutoverError("there is no end")
+    }
+    let replays = replays
+    let isThere = gate.await(
+      untilMilliseconds: fenceEnd - CutoverSettings.reserveMilliseconds
+    ) {
+      replays.allSatisfy { replay in
+        replay.progress.appliedOffset.load(ordering: .acquiring) >= end
+          && replay.acknowledgeCeiling.load(ordering: .acquiring) == .max
+      }
+    }
+    guard isThere else {
+      let applied = replays.map { $0.progress.appliedOffset.load(ordering: .acquiring) }.min() ?? 0
+      let reason = replays.compactMap(\.progress.notices.current).first.map { ": \($0)" } ?? ""
+      throw CutoverError(
+        "a destination had come to offset \(applied) only when the time was up\(reason)")
+    }
+    for replay in replays
+    where replay.progress.appliedOffset.load(ordering: .acquiring) != end
+      || subject.job.link.status.fullResyncCount != fullResyncs
+    {
+      throw CutoverError("the stream was begun anew meanwhile")
+    }
+    return "everything is applied, at \(replays.count) destination\(replays.count == 1 ? "" : "s")"
+  }
+
+  func check() throws(CutoverError) -> String {
+    if fence?.method == .pauseAll { return "not done: the source answers nobody in such a pause" }
+    var compared = 0
+    var leftOut = 0
+    for (replay, end) in zip(replays, ends.ends) {
+      let keys = Array(replay.recentKeys.all)
+      let deadline = Clock.monotonicMilliseconds() + settings.checkMilliseconds
+      guard let findings = try end.check?.run(keys, untilMilliseconds: deadline) else { continue }
+      if let key = findings.different.first {
+        throw CutoverError(
+          "\(findings.different.count) of \(findings.compared) keys differ, such as \(key)")
+      }
+      compared += findings.compared
+      leftOut += findings.leftOut
+    }
+    return "\(compared) keys are equal; \(leftOut) were not looked at"
+  }
+
+  /// Writes into every record that the hand-over has begun, or that it has not happened: a run that finds
+  /// the mark does not go on by itself.
+  func mark(_ isHandedOver: Bool) throws(CutoverError) -> String {
+    let offset = "\(endPlace?.offset ?? 0)"
+    let change = isHandedOver ? ["HSET", "handover", offset] : ["HDEL", "handover"]
+    for (replay, end) in zip(replays, ends.ends) {
+      let words =
+        [Array(change[0].utf8), replay.runner.identity.recordKey]
+        + change.dropFirst().map { Array($0.utf8) }
+      do {
+        // On the way back the connection may be what has failed.
+        if !isHandedOver { end.record = try open(replay) }
+        _ = try DestinationReplay.ask(&end.record, words)
+      } catch {
+        throw CutoverError(error)
+      }
+    }
+    if isHandedOver { CrashPoint.marked.pass() }
+    return isHandedOver ? "the destinations know of the hand-over" : "the mark is gone"
+  }
+
+  func switchOver() throws(CutoverError) -> String {
+    let left = (machine.fenceEndsMilliseconds ?? 0) - Clock.monotonicMilliseconds()
+    let milliseconds = min(
+      settings.hookMilliseconds, left - CutoverSettings.reserveMilliseconds / 2)
+    return try hook(.cutover, milliseconds: max(1, milliseconds))
+  }
+
+  /// Waits, until something is so or the run is to stop.
+  func wait(milliseconds: Int64, _ condition: () -> Bool) {
+    let deadline = Clock.monotonicMilliseconds() + milliseconds
+    while !isStopRequested, !condition(), Clock.monotonicMilliseconds() < deadline {
+      gate.wait(milliseconds: min(50, deadline - Clock.monotonicMilliseconds()))
+    }
+  }
+}

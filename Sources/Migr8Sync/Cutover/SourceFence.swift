@@ -1,0 +1,254 @@
+// The source's side of a cutover: holds its writers off for a bounded time, says where its stream ends
+// then, and lets them go again. Everything that can be prepared is, before the fence begins.
+
+import ReplicaLink
+
+/// Why a step of a cutover did not succeed.
+struct CutoverError: Error, Sendable, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+
+  init(_ error: any Error) {
+    description = "\(error)"
+  }
+}
+
+/// The fence, on a connection of its own. For one thread.
+struct SourceFence: ~Copyable {
+  /// The way it is done at this source.
+  enum Method: Sendable, Equatable {
+    case pauseWrites
+    /// Nobody is answered until the time is over, not even who wants to end it.
+    case pauseAll
+    case user(String)
+    case nothing
+    case hook
+  }
+
+  let method: Method
+  let facts: ServerFacts
+  private var connection: RedisConnection
+  /// What the user might before.
+  private var rules: ACLRules?
+  private let prefixes: [String]
+  private let narrows: Bool
+
+  /// Connects to the source that takes the writes.
+  ///
+  /// - Parameter filters: which keys move.
+  /// - Throws: when it cannot be asked, or cannot be fenced that way.
+  static func open(
+    _ locator: ServerLocator, kind: FenceKind, filters: [KeyFilter], timeouts: Timeouts
+  ) throws(CutoverError) -> SourceFence {
+    var connection = try connect(locator, timeouts)
+    let read: ServerFacts?
+    do {
+      read = try ServerFacts.read(&connection)
+    } catch {
+      throw CutoverError(error)
+    }
+    guard let facts = read else {
+      throw CutoverError("the source's user may not run INFO (grant +info)")
+    }
+    var fence = SourceFence(connection, kind: kind, filters: filters, facts: facts)
+    if case .user(let user) = fence.method { fence.rules = try fence.readRules(of: user) }
+    return fence
+  }
+
+  private init(
+    _ connection: consuming RedisConnection, kind: FenceKind, filters: [KeyFilter],
+    facts: ServerFacts
+  ) {
+    self.connection = connection
+    self.facts = facts
+    let isNew = facts.version >= ServerVersion(6, 2)
+    method =
+      switch kind {
+      case .pause: isNew ? .pauseWrites : .pauseAll
+      case .pauseAll: .pauseAll
+      case .user(let user): .user(user)
+      case .nothing: .nothing
+      case .hook: .hook
+      }
+    prefixes = filters.flatMap(\.prefixes).map { String(decoding: $0, as: UTF8.self) }
+    narrows = filters.allSatisfy(\.movesWholePrefixes)
+  }
+
+  private static func connect(
+    _ locator: ServerLocator, _ timeouts: Timeouts
+  ) throws(CutoverError) -> RedisConnection {
+    do {
+      return try RedisConnection.open(try locator.locate(interrupt: nil), timeouts: timeouts)
+    } catch {
+      throw CutoverError(error)
+    }
+  }
+
+  /// Connects anew: a pause ends by itself, but a user's rights do not come back.
+  mutating func reconnect(_ locator: ServerLocator, timeouts: Timeouts) throws(CutoverError) {
+    connection = try Self.connect(locator, timeouts)
+  }
+
+  /// The source, for messages.
+  var peer: String { connection.peer }
+
+  /// Whether only the moved keys are closed to the user.
+  var isNarrow: Bool {
+    guard narrows, facts.version >= ServerVersion(7) else { return false }
+    return rules?.isNarrow(prefixes: prefixes) ?? false
+  }
+
+  /// The commands that `raise` sends, for a person.
+  func description(milliseconds: Int64) -> [String] {
+    switch method {
+    case .pauseWrites:
+      ["MULTI", "CLIENT PAUSE \(milliseconds) WRITE", "INFO replication", "EXEC"]
+    case .pauseAll: ["MULTI", "CLIENT PAUSE \(milliseconds)", "INFO replication", "EXEC"]
+    case .user(let user):
+      [
+        "ACL SETUSER \(user) "
+          + (isNarrow ? "(its patterns of what moves for reading alone)" : "... -@write"),
+        "INFO replication",
+      ]
+    case .nothing, .hook: ["INFO replication"]
+    }
+  }
+
+  /// Holds the writers off, for so long at the most, and says where the stream ends.
+  mutating func raise(milliseconds: Int64) throws(CutoverError) -> ReplicationPlace {
+    switch method {
+    case .pauseWrites: return try pause(["CLIENT", "PAUSE", "\(milliseconds)", "WRITE"])
+    case .pauseAll: return try pause(["CLIENT", "PAUSE", "\(milliseconds)"])
+    case .user(let user):
+      let fencing =
+        rules?.fencing(prefixes: prefixes, narrows: narrows, on: facts.version) ?? []
+      try ask(["ACL", "SETUSER", user] + fencing)
+    case .nothing, .hook: break
+    }
+    return try place(try ask(["INFO", "replication"]))
+  }
+
+  /// One connection, one transaction: the end is that of the moment at which the pause began.
+  private mutating func pause(_ command: [String]) throws(CutoverError) -> ReplicationPlace {
+    for words in [["MULTI"], command, ["INFO", "replication"], ["EXEC"]] {
+      connection.enqueue(words.map { Array($0.utf8) })
+    }
+    var replies: [RESPValue] = []
+    do throws(LinkError) {
+      for _ in 0..<4 { replies.append(try connection.receive()) }
+    } catch {
+      throw CutoverError(error)
+    }
+    for reply in replies { try refuse(reply, command) }
+    guard let results = replies[3].array, results.count == 2 else {
+      throw CutoverError("\(connection.peer) answers EXEC with something else")
+    }
+    try refuse(results[0], command)
+    return try place(results[1])
+  }
+
+  /// Lets the writers go.
+  ///
+  /// - Returns: whether it was done; otherwise the pause ends by its own time.
+  mutating func lower() throws(CutoverError) -> Bool {
+    switch method {
+    case .pauseWrites: try ask(["CLIENT", "UNPAUSE"])
+    case .user(let user):
+      if let rules { try ask(["ACL", "SETUSER", user] + rules.restoring(on: facts.version)) }
+    case .pauseAll: return false
+    case .nothing, .hook: break
+    }
+    return true
+  }
+
+  /// Ends the connections that wait with a write, so that none of these writes ever runs. Whoever has one
+  /// gets no answer, connects anew, and finds where the keys are now.
+  ///
+  /// - Returns: how many there were.
+  mutating func endWaiting() throws(CutoverError) -> Int {
+    guard method == .pauseWrites else { return 0 }
+    var ended: Set<String> = []
+    // Each round finds those that have come since; when there is none, the pause can end.
+    for _ in 0..<5 {
+      let waiting = Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").filter {
+        !ended.contains($0)
+      }
+      if waiting.isEmpty { break }
+      for id in waiting { connection.enqueue(["CLIENT", "KILL", "ID", id].map { Array($0.utf8) }) }
+      do throws(LinkError) {
+        for _ in waiting { _ = try connection.receive() }
+      } catch {
+        throw CutoverError(error)
+      }
+      ended.formUnion(waiting)
+    }
+    return ended.count
+  }
+
+  /// The ids of the clients in an answer to CLIENT LIST that a pause holds up: blocked, and not by a
+  /// command that blocks by itself.
+  static func waiting(_ list: String) -> [String] {
+    list.split(separator: "\n").compactMap { line in
+      var fields: [Substring: Substring] = [:]
+      for field in line.split(separator: " ") {
+        guard let equals = field.firstIndex(of: "=") else { continue }
+        fields[field[..<equals]] = field[field.index(after: equals)...]
+      }
+      guard let flags = fields["flags"], flags.contains("b"), let id = fields["id"] else {
+        return nil
+      }
+      return blocking.contains(fields["cmd"]?.lowercased() ?? "") ? nil : String(id)
+    }
+  }
+
+  /// Commands that wait by themselves, for data or for replicas, and those that a pause of writes holds up
+  /// although they write no key: Sentinel's PUBLISH is one.
+  private static let blocking: Set<String> = [
+    "publish", "spublish", "pfcount",
+    "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread",
+    "xreadgroup", "wait", "waitaof",
+  ]
+
+  /// Where the source's stream stands now.
+  mutating func place() throws(CutoverError) -> ReplicationPlace {
+    try place(try ask(["INFO", "replication"]))
+  }
+
+  private func place(_ reply: RESPValue) throws(CutoverError) -> ReplicationPlace {
+    let facts = ServerFacts(info: reply.text ?? "")
+    guard let id = facts.replicationID, let offset = facts.replicationOffset else {
+      throw CutoverError("\(connection.peer) does not say where its stream stands")
+    }
+    return ReplicationPlace(replicationID: id, offset: offset)
+  }
+
+  private mutating func readRules(of user: String) throws(CutoverError) -> ACLRules {
+    let lines = try ask(["ACL", "LIST"]).array?.compactMap(\.text) ?? []
+    guard let rules = ACLRules(user: user, in: lines) else {
+      throw CutoverError("the source has no user \(user) (see ACL LIST)")
+    }
+    return rules
+  }
+
+  @discardableResult
+  private mutating func ask(_ words: [String]) throws(CutoverError) -> RESPValue {
+    let reply: RESPValue
+    do {
+      reply = try connection.command(words.map { Array($0.utf8) })
+    } catch {
+      throw CutoverError(error)
+    }
+    try refuse(reply, words)
+    return reply
+  }
+
+  /// An error reply, without the words behind the command: a user's rules hold his passwords' hashes.
+  private func refuse(_ reply: RESPValue, _ words: [String]) throws(CutoverError) {
+    guard let line = reply.errorLine else { return }
+    let name = words.prefix(2).joined(separator: " ")
+    throw CutoverError("\(connection.peer) refuses \(name): \(line)")
+  }
+}

@@ -1,0 +1,95 @@
+// migr8sync cutover: asks a running job to hand the application over, and shows how that goes. The work
+// is done in the job's own process: this one may be ended at any time.
+
+import Glibc
+import ReplicaLink
+
+/// The options of one `cutover`.
+struct CutoverOptions: Sendable {
+  /// The job; nil for the one that runs.
+  var job: String?
+  /// What is sent.
+  var request: JSONObject
+  /// How long nothing need be heard, in milliseconds.
+  var patienceMilliseconds: Int64
+  var logFormat: LogFormat
+
+  /// Reads the options of `cutover`.
+  init(
+    _ arguments: ScannedArguments, environment: @escaping (String) -> String?
+  ) throws(UsageError) {
+    let reader = OptionReader(arguments: arguments, environment: environment)
+    job = try reader.jobName(.job)
+    logFormat = arguments.has(.json) ? .json : .text
+    var values: [String: String] = [:]
+    for option in arguments.command.options
+    where CutoverSettings.names.contains(option.name.rawValue) {
+      guard arguments.has(option.name) else { continue }
+      values[option.name.rawValue] = try arguments.value(option.name) ?? ""
+    }
+    do {
+      let settings = try CutoverSettings(values)
+      // A postponed cutover is silent for as long as it waits.
+      patienceMilliseconds =
+        settings.postponeFile != nil
+        ? .max / 2
+        : settings.fenceMilliseconds + settings.observeMilliseconds + settings.lingerMilliseconds
+          + 4 * settings.hookMilliseconds + 30_000
+    } catch {
+      throw UsageError("--\(error.name) takes \(error.expected)")
+    }
+    request = JSONObject()
+    request.add("command", "cutover")
+    for (name, text) in values.sorted(by: { $0.key < $1.key }) {
+      if arguments.command.options.first(where: { $0.name.rawValue == name })?.value == nil {
+        request.add(name, true)
+      } else {
+        request.add(name, text)
+      }
+    }
+  }
+}
+
+/// The `cutover` subcommand.
+struct CutoverCommand {
+  let options: CutoverOptions
+  let environment: (String) -> String?
+
+  /// Runs to the end and says how the process should exit.
+  func run() -> ExitCode {
+    do {
+      var call = try ControlCall.find(options.job, environment: environment)
+      var answer = try call.ask(options.request)
+      while answer["event"]?.text == "cutover" {
+        show(answer)
+        answer = try call.next(milliseconds: options.patienceMilliseconds)
+      }
+      return conclude(answer)
+    } catch {
+      StandardError.write(
+        "migr8sync cutover: \(error)"
+          + " (what becomes of a cutover that had begun is in the log of the run)\n")
+      return .failed
+    }
+  }
+
+  private func show(_ line: JSONValue) {
+    if options.logFormat == .json { return StandardOutput.write(line.text()) }
+    if let text = CutoverText.line(line) { StandardOutput.write(text + "\n") }
+  }
+
+  private func conclude(_ report: JSONValue) -> ExitCode {
+    if options.logFormat == .json {
+      StandardOutput.write(report.text())
+    } else {
+      for remark in CutoverText.remarks(report) { StandardOutput.write("  \(remark)\n") }
+    }
+    if report["ok"]?.boolean == true {
+      if options.logFormat == .text { StandardOutput.write(CutoverText.summary(report) + "\n") }
+      return .converged
+    }
+    StandardError.write("migr8sync cutover: \(CutoverText.summary(report))\n")
+    // Refused before anything was touched, or taken back.
+    return report["error"]?.text?.hasPrefix("examine:") ?? true ? .refused : .failed
+  }
+}

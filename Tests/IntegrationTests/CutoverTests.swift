@@ -1,0 +1,330 @@
+// Handing an application over: what is at the destination then, and what everything is like when
+// something fails on the way. Timing and the count of every write are scripts/cutover-drill's.
+
+import Glibc
+import Testing
+
+@Suite("Cutover", .ownThread)
+struct CutoverTests {
+  /// The run goes on: what is written now arrives, and the source takes it.
+  private func expectFollowing(
+    _ tool: Subprocess, _ source: TestServer, _ destination: TestServer
+  ) throws {
+    let key = "bump:after:\(UInt32.random(in: 0...UInt32.max))"
+    try source.client()("SET", key, 1)
+    let reader = try destination.client()
+    try awaitCondition("the run to go on", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return try reader("EXISTS", key).number == 1
+    }
+    #expect(try reader("HEXISTS", "migr8sync:job:drill", "handover").number == 0)
+  }
+
+  @Test(arguments: ServerKind.allCases)
+  func nothingBehindTheEndIsApplied(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(.redis82))
+    try SampleData.fill(source)
+    let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
+    try application.awaitCommands(500)
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    try application.awaitCommands(2_000)
+    try application.stop()
+    let result = try runtime.cutover([
+      // Written while the fence stands, behind the end, by the one client that a pause does not hold.
+      "--fence", "none", "--on-cutover", "redis-cli -p \(source.port) set bump:late 1",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardOutput.contains("late write: offset"), "\(result)")
+    #expect(result.standardOutput.contains("set bump:late 1"))
+    #expect(try Tool.finish(tool).exitCode == 0)
+    let reader = try destination.client()
+    #expect(try reader("EXISTS", "bump:late").number == 0)
+    #expect(try reader("KEYS", "migr8sync:*").elements.isEmpty)
+    let writer = try source.client()
+    try writer("DEL", "bump:late")
+    let keys = try writer("KEYS", "bump:*").elements.map(\.text).sorted()
+    #expect(try reader("KEYS", "bump:*").elements.map(\.text).sorted() == keys)
+    for key in keys.prefix(200) {
+      let (one, other) = (try writer("TYPE", key), try reader("TYPE", key))
+      #expect(one == other, "\(key)")
+    }
+  }
+
+  /// All destinations of a run come to the same end.
+  @Test func severalDestinationsTogether() throws {
+    let (source, one, other) = (try TestServer(), try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try Tool.start(
+      [
+        "sync", "-s", source.url, "--route", "a:=\(one.url)", "--route", "b:=\(other.url)",
+        "--no-progress",
+      ], environment: runtime.environment)
+    try runtime.awaitFollowing(tool)
+    let writer = try source.client()
+    _ = try writer.pipeline((0..<2_000).map { ["SET", "\($0 % 2 == 0 ? "a" : "b"):\($0)", $0] })
+    let result = try runtime.cutover()
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try Tool.finish(tool).exitCode == 0)
+    for (server, prefix) in [(one, "a:"), (other, "b:")] {
+      let keys = try server.client()("KEYS", "*").elements.map(\.text)
+      #expect(keys.count == 1_000 && keys.allSatisfy { $0.hasPrefix(prefix) })
+    }
+  }
+
+  @Test func aPauseHoldsWritersAndTheyAreSentAway() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "bump:n", 1)
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    // The writer comes while the fence stands: its write waits, and its connection is ended.
+    let result = try runtime.cutover([
+      "--on-cutover",
+      "(setsid redis-cli -p \(source.port) incr bump:n > \(runtime.folder)/said 2>&1 &) ;"
+        + " until redis-cli -p \(source.port) client list | grep -q ' flags=b '; do sleep 0.01; done",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardOutput.contains("1 connections that waited"), "\(result)")
+    #expect(!result.standardOutput.contains("late write:"), "\(result)")
+    #expect(try source.client()("GET", "bump:n").text == "1")
+    #expect(try Tool.finish(tool).exitCode == 0)
+    unlink(runtime.folder + "/said")
+  }
+
+  @Test func conditionsAreNamed() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try destination.client()("SET", "bump:kept", "theirs")
+    try source.client()("SET", "bump:kept", "ours")
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination, ["--on-conflict", "skip"])
+    let unverified = try runtime.run(["cutover", "--accept-skipped"])
+    #expect(unverified.exitCode == 4 && unverified.standardError.contains("--skip-verify"))
+    let skipped = try runtime.cutover()
+    #expect(skipped.exitCode == 4 && skipped.standardError.contains("--accept-skipped"))
+    #expect(try runtime.run(["tell", "--pause"]).exitCode == 0)
+    let paused = try runtime.cutover(["--accept-skipped"])
+    #expect(paused.exitCode == 4 && paused.standardError.contains("paused"))
+    #expect(try runtime.run(["tell", "--resume"]).exitCode == 0)
+    let stranger = try runtime.cutover(["--accept-skipped", "--fence", "acl:nobody"])
+    #expect(stranger.exitCode == 4 && stranger.standardError.contains("no user nobody"))
+    try expectFollowing(tool, source, destination)
+  }
+
+  @Test func aDryRunTouchesNothing() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let result = try runtime.cutover(["--dry-run", "--on-cutover", "touch \(runtime.folder)/ran"])
+    #expect(result.exitCode == 0)
+    for words in ["CLIENT PAUSE 20000 WRITE", "CLIENT UNPAUSE", "DEL migr8sync:job:drill"] {
+      #expect(result.standardOutput.contains(words), "\(result)")
+    }
+    #expect(access(runtime.folder + "/ran", F_OK) != 0)
+    try expectFollowing(tool, source, destination)
+  }
+
+  @Test(arguments: ["exit 3", "sleep 1000", "kill -9 $$"])
+  func aHookThatFailsTakesItBack(command: String) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let said = runtime.folder + "/failed"
+    let result = try runtime.cutover(
+      [
+        "--hook-timeout", "2s", "--on-cutover", command, "--on-failed",
+        "echo $MIGR8SYNC_REASON > \(said)",
+      ])
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(access(said, F_OK) == 0, "\(result)")
+    try expectFollowing(tool, source, destination)
+    unlink(said)
+  }
+
+  /// The source holds its writers for no longer than the fence was to last, whatever becomes of the
+  /// destination.
+  @Test func aDestinationThatStandsStill() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let result = try runtime.run([
+      "cutover", "--skip-verify", "--fence-time", "2s", "--observe-time", "200ms", "--check-time",
+      "0ms",
+      "--on-ready",
+      "kill -STOP \(try processOf(destination)); redis-cli -p \(source.port) set bump:x 1",
+    ])
+    #expect(result.exitCode == 1, "\(result)")
+    // The source takes writes while the destination still stands.
+    try source.client()("SET", "bump:y", 1)
+    destination.thaw()
+    try expectFollowing(tool, source, destination)
+    #expect(
+      try destination.client()("MGET", "bump:x", "bump:y").elements.map(\.text) == ["1", "1"])
+  }
+
+  private func processOf(_ server: TestServer) throws -> String {
+    try server.client().info("server")["process_id"] ?? ""
+  }
+
+  /// Every connection to the source is lost when the fence is about to begin.
+  @Test func aLinkThatIsCut() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let proxy = try FaultyProxy(to: source, .cutOnce(behind: Array("CUT".utf8), bytes: 0))
+    let tool = try runtime.follow(source, destination, from: "redis://127.0.0.1:\(proxy.port)")
+    let result = try runtime.cutover([
+      "--on-ready", "redis-cli -p \(source.port) set bump:x CUT; sleep 0.2",
+    ])
+    #expect(result.exitCode == 1 && result.standardError.contains("fence:"), "\(result)")
+    try expectFollowing(tool, source, destination)
+    #expect(try destination.client()("GET", "bump:x").text == "CUT")
+  }
+
+  /// Killed inside the fence: the source lets its writers go by itself, and the next run goes on.
+  @Test(arguments: ServerKind.allCases)
+  func killedInsideTheFence(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(.redis82))
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination, dyingAt: "fenced")
+    let result = try runtime.run([
+      "cutover", "--skip-verify", "--fence-time", "2s", "--observe-time", "0ms",
+    ])
+    #expect(result.exitCode == 1 && result.standardError.contains("hung up"), "\(result)")
+    #expect(try Tool.finish(tool).exitCode == 128 + SIGKILL)
+    // Answered as soon as the pause is over.
+    try source.client()("SET", "bump:x", 1)
+    let next = try runtime.follow(source, destination)
+    try expectFollowing(next, source, destination)
+    #expect(try source.resynchronisations() == ["1", "1"])
+  }
+
+  /// Killed when nobody knows whether the application has moved: the operator decides.
+  @Test func killedWhileHandingOver() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination, dyingAt: "marked")
+    _ = try runtime.run([
+      "cutover", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms",
+    ])
+    #expect(try Tool.finish(tool).exitCode == 128 + SIGKILL)
+    let words = [
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "drill",
+      "--no-progress",
+    ]
+    let refused = try runtime.run(words)
+    #expect(
+      refused.exitCode == 4 && refused.standardError.contains("--not-handed-over"), "\(refused)")
+    try source.client()("SET", "bump:x", 1)
+    let next = try runtime.follow(source, destination, ["--not-handed-over"])
+    try awaitCondition("the write") { try destination.client()("EXISTS", "bump:x").number == 1 }
+    // From here on a cutover is as ever.
+    let result = try runtime.cutover()
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try Tool.finish(next).exitCode == 0)
+  }
+
+  /// A user's rights are closed for what moves, and given back exactly when the hand-over fails.
+  @Test(arguments: [
+    (ServerKind.redis62, "~bump:* ~other:* +@all", false),
+    (.redis70, "~bump:* ~other:* &* +@all -@dangerous", true),
+    (.redis70, "~* &* +@all (~bump:* +get +set)", false),
+    (.redis82, "~bump:* ~other:* resetchannels +@all", true),
+    (.valkey81, "%R~x:* ~bump:a* ~other:* +@all", true),
+  ])
+  func aUsersRights(kind: ServerKind, rights: String, isNarrow: Bool) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(.redis82))
+    let admin = try source.client()
+    _ = try admin.pipeline([
+      ["ACL", "SETUSER", "app", "on", ">secret"] + rights.split(separator: " ").map { String($0) }
+    ])[0].orThrow()
+    let before = try admin("ACL", "LIST")
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let said = runtime.folder + "/said"
+    let cli = "redis-cli -p \(source.port) --user app --pass secret --no-auth-warning"
+    let commands =
+      "\(cli) set bump:a 1 > \(said) 2>&1; \(cli) set other:a 1 >> \(said) 2>&1;"
+      + " \(cli) get bump:a >> \(said) 2>&1"
+    let failed = try runtime.cutover(["--fence", "acl:app", "--on-cutover", commands + "; exit 1"])
+    #expect(failed.exitCode == 1, "\(failed)")
+    let lines = try readLines(said)
+    #expect(lines.first?.contains("NOPERM") == true, "\(lines)")
+    #expect((lines.dropFirst().first == "OK") == isNarrow, "\(lines)")
+    #expect(try admin("ACL", "LIST") == before)
+    #expect(!failed.standardOutput.contains("secret") && !failed.description.contains("#"))
+    try expectFollowing(tool, source, destination)
+
+    let done = try runtime.cutover(["--fence", "acl:app"])
+    #expect(done.exitCode == 0, "\(done)")
+    #expect(try Tool.finish(tool).exitCode == 0)
+    #expect(try admin("ACL", "LIST") != before)
+    unlink(said)
+  }
+
+  private func readLines(_ path: String) throws -> [String] {
+    guard let file = fopen(path, "r") else { throw TestFailure("no \(path)") }
+    defer { fclose(file) }
+    var lines: [String] = []
+    var buffer = [CChar](repeating: 0, count: 1024)
+    while fgets(&buffer, 1024, file) != nil {
+      let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      lines.append(String(decoding: bytes.filter { $0 != 10 }, as: UTF8.self))
+    }
+    return lines.filter { !$0.isEmpty }
+  }
+
+  /// Keys that differ are found inside the fence, and nobody is handed over.
+  @Test func aDestinationThatDiffers() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let key = "bump:hash"
+    let result = try runtime.cutover([
+      "--on-ready",
+      "redis-cli -p \(source.port) hset \(key) a 1 b 2; sleep 0.3;"
+        + " redis-cli -p \(destination.port) hset \(key) b 3",
+    ])
+    #expect(
+      result.exitCode == 1 && result.standardError.contains("1 of 1 keys differ"), "\(result)")
+    #expect(result.standardError.contains(key))
+    try expectFollowing(tool, source, destination)
+  }
+
+  @Test func aFileHoldsItUpAndASecondOneIsRefused() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let file = runtime.folder + "/wait"
+    fclose(fopen(file, "w"))
+    let first = try Tool.start(
+      [
+        "cutover", "--skip-verify", "--postpone-file", file, "--observe-time", "0ms", "--linger",
+        "0ms",
+        "--fence-time", "20s",
+      ], environment: runtime.environment)
+    try awaitCondition("it to be ready") { first.standardOutput.contains("waiting until") }
+    let second = try runtime.cutover()
+    #expect(second.exitCode != 0 && second.standardError.contains("under way"), "\(second)")
+    try expectFollowing(tool, source, destination)
+    unlink(file)
+    #expect(try Tool.finish(first).exitCode == 0)
+    #expect(try Tool.finish(tool).exitCode == 0)
+  }
+
+  /// A stop while it waits: nothing was done, and the same command goes on.
+  @Test func aStopEndsItBeforeTheHandOver() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let file = runtime.folder + "/wait"
+    fclose(fopen(file, "w"))
+    let asked = try Tool.start(
+      ["cutover", "--skip-verify", "--postpone-file", file, "--observe-time", "0ms"],
+      environment: runtime.environment)
+    try awaitCondition("it to be ready") { asked.standardOutput.contains("waiting until") }
+    tool.send(signal: SIGTERM)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    #expect(try Tool.finish(asked).exitCode == 1)
+    unlink(file)
+    #expect(try destination.client()("HEXISTS", "migr8sync:job:drill", "handover").number == 0)
+  }
+}

@@ -90,7 +90,7 @@ struct RepairQuestion: Sendable {
   }
 
   /// The source's own clock plus the time to live, so that no clock but the source's counts.
-  private static func deadline(_ timeToLive: Int64, _ clock: RESPValue) -> Int64? {
+  static func deadline(_ timeToLive: Int64, _ clock: RESPValue) -> Int64? {
     guard let parts = clock.array, parts.count == 2, let seconds = parts[0].integer,
       let microseconds = parts[1].integer
     else { return nil }

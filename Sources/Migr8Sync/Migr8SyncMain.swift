@@ -27,6 +27,9 @@ enum Migr8SyncMain {
     case .jobs(let options):
       warn(options.warnings, options.logFormat)
       return JobsCommand(options: options).run()
+    case .verify(let options):
+      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      return VerifyCommand(options: options).run()
     }
   }
 

@@ -58,6 +58,18 @@ struct CommandOption: Sendable {
     case quiet
     case noProgress = "no-progress"
     case forget
+    case sample
+    case quick
+    case fix
+    case settle
+    case ttlTolerance = "ttl-tolerance"
+    case maxRate = "max-rate"
+    case from
+    case json
+    case noVerify = "no-verify"
+    case maxLatency = "max-latency"
+    case force
+    case rdb
     case config
     case help
     case version

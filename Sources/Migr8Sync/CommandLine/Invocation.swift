@@ -10,6 +10,8 @@ enum Invocation: Sendable {
   case sync(SyncOptions)
   /// Run `jobs`.
   case jobs(JobsOptions)
+  /// Run `verify`.
+  case verify(VerifyOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

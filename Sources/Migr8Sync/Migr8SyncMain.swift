@@ -30,6 +30,12 @@ enum Migr8SyncMain {
     case .verify(let options):
       if !options.isQuiet { warn(options.warnings, options.logFormat) }
       return VerifyCommand(options: options).run()
+    case .delete(let options):
+      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      return DeleteCommand(options: options).run()
+    case .check(let options):
+      warn(options.warnings, .text)
+      return CheckCommand(options: options).run()
     }
   }
 

@@ -173,3 +173,114 @@ struct VerifyTests {
     try Self.expectNoKeys(source, destination)
   }
 }
+
+@Suite("Comparing two servers in other ways", .ownThread)
+struct VerifyExtentTests {
+  private static func fill(_ server: TestServer, _ count: Int) throws {
+    try VerifyTests.run(server, (0..<count).map { ["SET", "bump:\($0)", "value \($0)"] })
+  }
+
+  @Test func aSampleReadsSoManyKeys() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try Self.fill(source, 3_000)
+    try VerifyTests.copy(source, destination)
+    let some = try VerifyTests.verify(source, destination, "--sample", "100", "--json")
+    #expect(some.exitCode == 0, "\(some)")
+    #expect(
+      some.standardOutput.contains("\"keys_compared\":100,\"keys_looked_up\":100,"), "\(some)")
+    #expect(
+      try source.client().info("commandstats")["cmdstat_dump"]?.contains("calls=100,") == true)
+    try VerifyTests.run(destination, (0..<3_000).map { ["APPEND", "bump:\($0)", "x"] })
+    let all = try VerifyTests.verify(source, destination, "--sample", "50", "--json")
+    #expect(all.exitCode == 3 && VerifyTests.found(all).count == 50, "\(all)")
+  }
+
+  @Test func numbersOfKeysAreCompared() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try Self.fill(source, 1_000)
+    try VerifyTests.run(source, [["SELECT", 3], ["SET", "bump:a", 1], ["SET", "user:a", 1]])
+    try VerifyTests.copy(source, destination)
+    let options = ["--quick", "-p", "bump:", "-p", "user:"]
+    let same = try Tool.run(
+      ["verify", "-s", source.url, "-d", destination.url, "--settle", "50ms"] + options)
+    #expect(same.exitCode == 0 && same.standardOutput.contains("1,000"), "\(same)")
+    try VerifyTests.run(destination, [["SELECT", 3], ["DEL", "bump:a"]])
+    let result = try Tool.run(
+      ["verify", "-s", source.url, "-d", destination.url, "--settle", "50ms", "--json"] + options)
+    #expect(result.exitCode == 3, "\(result)")
+    #expect(
+      result.standardOutput.contains(
+        "{\"event\":\"count\",\"db\":3,\"prefix\":\"bump:\",\"source_keys\":1,\"dest_keys\":0}"),
+      "\(result)")
+  }
+
+  /// An interrupted comparison goes on where it was, and knows what it had found.
+  @Test func anInterruptedComparisonGoesOn() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try Self.fill(source, 6_000)
+    try VerifyTests.copy(source, destination)
+    let tool = try Tool.start([
+      "verify", "-s", source.url, "-d", destination.url, "--max-rate", "2000",
+    ])
+    try awaitCondition("some keys to be compared") {
+      guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
+      return try source.client().info("commandstats")["cmdstat_dump"]?.isEmpty == false
+        && Int(
+          try source.client().info("commandstats")["cmdstat_dump"]?
+            .split(separator: ",").first?.dropFirst(6) ?? "") ?? 0 > 1_500
+    }
+    tool.send(signal: SIGINT)
+    let stopped = try Tool.finish(tool)
+    #expect(stopped.exitCode == 5, "\(stopped)")
+    let place = try #require(stopped.standardError.firstMatch(of: /--from (\S+)/)?.1)
+    let rest = try VerifyTests.verify(source, destination, "--from", String(place), "--json")
+    #expect(rest.exitCode == 0, "\(rest)")
+    let compared = rest.standardOutput.firstMatch(of: /"keys_compared":(\d+)/)?.1
+    #expect(Int(compared ?? "") ?? 6_000 < 6_000, "\(rest)")
+    let other = String(place).replacing(/:[0-9a-f]{8}:same/, with: ":00000000:same")
+    expectLine(
+      try VerifyTests.verify(source, destination, "--from", other), code: 1,
+      saying: ["server process that is gone"])
+  }
+
+  /// The keys have other names and another db there.
+  @Test func renamesAndDatabasesAreFollowed() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try VerifyTests.run(source, (0..<50).map { ["HSET", "old:\($0)", "f", $0] })
+    try VerifyTests.run(
+      destination, [["SELECT", 3]] + (0..<49).map { ["HSET", "new:\($0)", "f", $0] })
+    try VerifyTests.run(
+      destination, [["SELECT", 3], ["SET", "new:extra", 1], ["SET", "else", 1]])
+    let rules = ["-p", "old:", "--rewrite", "old:=new:", "--db-map", "0=3", "--db", "0"]
+    func verify(_ options: String...) throws -> ToolResult {
+      try Tool.run(
+        ["verify", "-s", source.url, "-d", destination.url, "--settle", "50ms"] + rules + options)
+    }
+    let result = try verify("--json")
+    #expect(VerifyTests.found(result) == ["old:49": "missing", "old:extra": "extra"], "\(result)")
+    #expect(result.standardOutput.contains("\"dest_key\":\"new:49\",\"dest_db\":3"), "\(result)")
+    #expect(try verify("--fix", "--yes").exitCode == 0)
+    #expect(try verify().exitCode == 0)
+    let client = try destination.client()
+    try client("SELECT", 3)
+    #expect(try client("EXISTS", "new:49", "else").number == 2)
+    #expect(try client("EXISTS", "new:extra").number == 0)
+  }
+
+  /// A stopped job would apply what is behind its checkpoint to what was mended.
+  @Test func nothingIsMendedBehindTheBackOfAStoppedJob() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "bump:1", 1)
+    let tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "one"])
+    try source.awaitToolFollowing(tool)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    try source.client()("INCR", "bump:1")
+    let compared = try VerifyTests.verify(source, destination, "-p", "bump:")
+    #expect(compared.exitCode == 3, "\(compared)")
+    expectLine(
+      try VerifyTests.verify(source, destination, "-p", "bump:", "--fix", "--yes"), code: 4,
+      saying: ["job one is stopped", "nothing was written"])
+  }
+}

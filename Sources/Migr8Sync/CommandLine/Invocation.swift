@@ -12,6 +12,10 @@ enum Invocation: Sendable {
   case jobs(JobsOptions)
   /// Run `verify`.
   case verify(VerifyOptions)
+  /// Run `delete`.
+  case delete(DeleteOptions)
+  /// Run `check`.
+  case check(CheckOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

@@ -122,10 +122,7 @@ extension OptionGroup {
   static let existing = OptionGroup(
     title: "Keys that the destination has already",
     options: [
-      CommandOption(
-        name: .onConflict, value: "WHAT", standard: "fail",
-        help: "fail: refuse to start when the destination holds matching keys. replace: "
-          + "overwrite them. skip: leave them, and their writes, alone."),
+      onConflict,
       CommandOption(
         name: .clearDestination, short: "c",
         help: "Remove the matching keys of the destination first, after you confirm it."),
@@ -160,10 +157,7 @@ extension OptionGroup {
       CommandOption(
         name: .queueMemory, value: "SIZE", standard: "64mb",
         help: "Memory for what was received and waits for the destination."),
-      CommandOption(
-        name: .spoolDirectory, value: "DIR",
-        help: "Where what waits goes when it outgrows that memory. Default: $TMPDIR, or "
-          + "/var/tmp."),
+      spoolDirectory,
       CommandOption(
         name: .spoolMaximum, value: "SIZE", standard: "16gb",
         help: "The most it may take there; 0 keeps off the disk. When that is full too, the "
@@ -183,6 +177,16 @@ extension OptionGroup {
         name: .noProgress, help: "No display and no lines on progress; the summary stays."),
       config, help,
     ])
+
+  static let onConflict = CommandOption(
+    name: .onConflict, value: "WHAT", standard: "fail",
+    help: "fail: refuse to start when the destination holds matching keys. replace: "
+      + "overwrite them. skip: leave them, and their writes, alone.")
+
+  static let spoolDirectory = CommandOption(
+    name: .spoolDirectory, value: "DIR",
+    help: "Where what waits goes when it outgrows that memory. Default: $TMPDIR, or "
+      + "/var/tmp.")
 
   static let config = CommandOption(
     name: .config, value: "FILE",

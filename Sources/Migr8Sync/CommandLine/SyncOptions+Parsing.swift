@@ -86,7 +86,7 @@ extension OptionReader {
     return patterns
   }
 
-  fileprivate func conflictPolicy() throws(UsageError) -> ConflictPolicy {
+  func conflictPolicy() throws(UsageError) -> ConflictPolicy {
     switch try arguments.value(.onConflict) {
     case "fail": .fail
     case "replace": .replace
@@ -118,7 +118,7 @@ extension OptionReader {
     return bytes
   }
 
-  fileprivate func spoolDirectory() throws(UsageError) -> String {
+  func spoolDirectory() throws(UsageError) -> String {
     if let directory = try arguments.value(.spoolDirectory) {
       if directory.isEmpty { throw wrong(.spoolDirectory, takes: "the path of a directory") }
       return directory

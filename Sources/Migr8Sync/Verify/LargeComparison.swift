@@ -30,9 +30,7 @@ extension PairReader {
   }
 
   /// Compares one large key.
-  mutating func compareLarge(
-    _ name: KeyName, _ rules: ComparisonRules
-  ) throws(ReplayError) -> LargeResult {
+  mutating func compareLarge(_ name: KeyName) throws(ReplayError) -> LargeResult {
     let type = Array("TYPE".utf8)
     switch try confirm(name, [type]) {
     case .undecided: return .undecided
@@ -45,7 +43,7 @@ extension PairReader {
     let word = try source.ask([type, name.key]).text ?? "none"
     let elements = try compareElements(name, ofType: word)
     guard elements == .same else { return elements }
-    return try compareExpiry(name, rules)
+    return try compareExpiry(name)
   }
 
   private mutating func compareElements(
@@ -79,9 +77,7 @@ extension PairReader {
     return RawState.haveSameBytes(mine, others)
   }
 
-  private mutating func compareExpiry(
-    _ name: KeyName, _ rules: ComparisonRules
-  ) throws(ReplayError) -> LargeResult {
+  private mutating func compareExpiry(_ name: KeyName) throws(ReplayError) -> LargeResult {
     // Below 7.0 only the time left is told: the two are asked within moments of each other.
     let isExact = source.knowsExpireTime && destination.knowsExpireTime
     let command = [Array((isExact ? "PEXPIRETIME" : "PTTL").utf8)]

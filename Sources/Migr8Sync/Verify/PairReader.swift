@@ -34,6 +34,7 @@ struct PairReader: ~Copyable {
   let mapping: KeyMapping
   let job: VerifiedJob?
   let settleMilliseconds: Int64
+  let rules: ComparisonRules
   let progress: VerifyProgress
 
   /// The place in the source's history that an INFO told.

@@ -32,45 +32,11 @@ extension Verifier {
   private mutating func decide(_ group: [Suspect]) throws(ReplayError) {
     if let large = group.first, large.isLarge { return try decideLarge(large) }
     // Most of them were only on their way.
-    let states = try readStates(group.map(\.name))
+    let states = try pair.readStates(group.map(\.name))
     var left: [Suspect] = []
     for (suspect, state) in zip(group, states)
-    where judge(state.source, state.destination) != .same { left.append(suspect) }
+    where pair.judge(state.source, state.destination) != .same { left.append(suspect) }
     if !left.isEmpty { try decideTogether(left[...]) }
-  }
-
-  /// Reads keys of one db at both ends, at about the same time.
-  mutating func readStates(
-    _ names: [KeyName]
-  ) throws(ReplayError) -> [(source: RawState, destination: RawState)] {
-    guard let first = names.first else { return [] }
-    try pair.selectBoth(first)
-    for name in names {
-      for command in pair.source.stateCommands(name.key) { pair.source.connection.enqueue(command) }
-      let key = plan.mapping.destinationKey(of: name.key)
-      for command in pair.destination.stateCommands(key) {
-        pair.destination.connection.enqueue(command)
-      }
-    }
-    try pair.source.send()
-    try pair.destination.send()
-    var states: [(source: RawState, destination: RawState)] = []
-    for name in names {
-      states.append(
-        (try Self.receiveState(name, &pair.source), try Self.receiveState(name, &pair.destination))
-      )
-    }
-    return states
-  }
-
-  private static func receiveState(
-    _ name: KeyName, _ end: inout VerifyEnd
-  ) throws(ReplayError) -> RawState {
-    var replies: [RESPValue] = []
-    for _ in 0..<end.stateReplyCount {
-      replies.append(try end.receive([Array("DUMP".utf8), name.key]))
-    }
-    return end.state(replies[...])
   }
 
   private mutating func decideTogether(
@@ -106,16 +72,16 @@ extension Verifier {
   private mutating func conclude(
     _ suspect: Suspect, _ source: RawState, _ destination: RawState
   ) {
-    switch judge(source, destination) {
+    switch pair.judge(source, destination) {
     case .same: break
     case .expiring: putBack(suspect)
     case .different(let cause):
-      report(suspect.name, cause, Self.detail(cause, source, destination))
+      report(suspect.name, cause, PairReader.detail(cause, source, destination))
     }
   }
 
   private mutating func decideLarge(_ suspect: Suspect) throws(ReplayError) {
-    switch try pair.compareLarge(suspect.name, plan.rules) {
+    switch try pair.compareLarge(suspect.name) {
     case .same: break
     case .undecided: giveUp(suspect)
     case .different(let cause, let detail): report(suspect.name, cause, detail)
@@ -140,61 +106,5 @@ extension Verifier {
     progress.update { $0.differences[cause, default: 0] += 1 }
     if plan.fixes, found.count < Self.foundMax { found.append(difference) }
     onDifference(difference)
-  }
-
-  // MARK: - Judging
-
-  /// Compares two states; types that the rules leave out are the same whatever they are.
-  func judge(_ source: RawState, _ destination: RawState) -> KeyComparison {
-    if let mine = source.payload, let other = destination.payload,
-      plan.rules.isSame(source.expiryMilliseconds, destination.expiryMilliseconds),
-      RawState.haveSameBytes(mine, other)
-    {
-      return .same
-    }
-    let now = Clock.wallMilliseconds()
-    let comparison: KeyComparison
-    do throws(RDBError) {
-      let mine = try source.state(now: now)
-      let other = try destination.state(now: now)
-      if let type = mine.meaning?.type ?? other.meaning?.type,
-        !plan.mapping.filter.matches(typeNamed: type)
-      {
-        return .same
-      }
-      comparison = plan.rules.compare(mine, other, now: now)
-    } catch {
-      // What cannot be read has to be the same byte for byte, and is not.
-      return .different(.value)
-    }
-    return comparison
-  }
-
-  private static func detail(
-    _ cause: DifferenceCause, _ source: RawState, _ destination: RawState
-  ) -> String {
-    switch cause {
-    case .missing, .extra: return ""
-    case .ttl:
-      return "\(expiry(source)) at the source, \(expiry(destination)) at the destination"
-    case .type:
-      return "\(type(source)) at the source, \(type(destination)) at the destination"
-    case .value, .fieldTTL:
-      guard let mine = source.payload.flatMap(ElementDifference.value(of:)),
-        let other = destination.payload.flatMap(ElementDifference.value(of:))
-      else { return "" }
-      return ElementDifference.describe(mine, other)
-    }
-  }
-
-  private static func expiry(_ state: RawState) -> String {
-    state.expiryMilliseconds.map { "expires at \($0)" } ?? "never expires"
-  }
-
-  private static func type(_ state: RawState) -> String {
-    guard let payload = state.payload, let contents = try? DumpPayload.open(payload.span) else {
-      return "nothing"
-    }
-    return contents.type.logicalName
   }
 }

@@ -12,8 +12,6 @@ import ReplicaLink
 
 /// One comparison of one destination.
 struct Verifier: ~Copyable {
-  /// Keys looked at by one SCAN.
-  static let scanCount = 1_000
   /// Keys asked for at once.
   static let batchKeysMax = 512
   /// Values larger than this are compared in pieces, in bytes of a server's memory.
@@ -63,7 +61,7 @@ struct Verifier: ~Copyable {
         foundDifferences: false)
     pair = PairReader(
       source: source, destination: destination, mapping: plan.mapping, job: job,
-      settleMilliseconds: plan.settleMilliseconds, progress: progress)
+      settleMilliseconds: plan.settleMilliseconds, rules: plan.rules, progress: progress)
     pace = Pace(perSecondMax: plan.keysPerSecondMax)
   }
 
@@ -78,7 +76,7 @@ struct Verifier: ~Copyable {
     switch plan.extent {
     case .full: try compareAll()
     case .sample(let count): try compareSample(count)
-    case .quick: preconditionFailure("numbers are compared by KeyCensus")
+    case .quick: preconditionFailure("numbers are compared by census()")
     }
     progress.update { $0.phase = .settling }
     try settle(all: true)
@@ -162,26 +160,18 @@ struct Verifier: ~Copyable {
   ) throws(ReplayError) -> (cursor: [UInt8], keys: [[UInt8]]) {
     let mapping = plan.mapping
     let pattern = atSource || !mapping.renamesKeys ? mapping.filter.scanPattern : nil
-    var command = [Array("SCAN".utf8), cursor]
-    if let pattern { command += [Array("MATCH".utf8), pattern] }
-    command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
-    let reply: RESPValue
+    let page: (cursor: [UInt8], keys: [[UInt8]])
     if atSource {
       try pair.source.select(database)
-      reply = try pair.source.ask(command)
+      page = try pair.source.scan(cursor, pattern)
     } else {
       try pair.destination.select(database)
-      reply = try pair.destination.ask(command)
+      page = try pair.destination.scan(cursor, pattern)
     }
-    guard let parts = reply.array, parts.count == 2, case .bulk(let next) = parts[0],
-      let found = parts[1].array
-    else { throw ReplayError("comparing: the answer to SCAN makes no sense") }
-    let keys = found.compactMap { value -> [UInt8]? in
-      guard case .bulk(let key) = value else { return nil }
-      if atSource { return mapping.filter.matches(key: key.span) ? key : nil }
-      return mapping.sourceKey(of: key) == nil ? nil : key
+    let keys = page.keys.filter { key in
+      atSource ? mapping.filter.matches(key: key.span) : mapping.sourceKey(of: key) != nil
     }
-    return (next, keys)
+    return (page.cursor, keys)
   }
 
   // MARK: - A batch
@@ -195,7 +185,7 @@ struct Verifier: ~Copyable {
       let batch = Array(rest.prefix(Self.batchKeysMax))
       rest = rest.dropFirst(batch.count)
       try pair.selectBoth(KeyName(database: database, key: []))
-      let sizes = try sizes(batch)
+      let sizes = try pair.sizes(batch)
       var group: [[UInt8]] = []
       var groupBytes: UInt64 = 0
       for (key, size) in zip(batch, sizes) {
@@ -220,30 +210,14 @@ struct Verifier: ~Copyable {
     }
   }
 
-  /// The memory that keys take, at whichever end it is more; nil for those that neither has.
-  private mutating func sizes(_ keys: [[UInt8]]) throws(ReplayError) -> [UInt64?] {
-    for key in keys {
-      pair.source.enqueueSize(key)
-      pair.destination.enqueueSize(plan.mapping.destinationKey(of: key))
-    }
-    try pair.source.send()
-    try pair.destination.send()
-    var sizes: [UInt64?] = []
-    for key in keys { sizes.append(try pair.source.receiveSize(key)) }
-    for (index, key) in keys.enumerated() {
-      guard let size = try pair.destination.receiveSize(key) else { continue }
-      sizes[index] = max(sizes[index] ?? 0, size)
-    }
-    return sizes
-  }
-
   /// Compares small values; those that seem to differ become suspects.
   private mutating func compareGroup(
     _ keys: [[UInt8]], _ database: Int
   ) throws(ReplayError) {
     if keys.isEmpty { return }
-    let states = try readStates(keys.map { KeyName(database: database, key: $0) })
-    for (key, state) in zip(keys, states) where judge(state.source, state.destination) != .same {
+    let states = try pair.readStates(keys.map { KeyName(database: database, key: $0) })
+    for (key, state) in zip(keys, states) where pair.judge(state.source, state.destination) != .same
+    {
       let bytes = UInt64(max(state.source.payload?.count ?? 0, 64))
       book.add(Suspect(KeyName(database: database, key: key), bytes: bytes))
     }

@@ -2,6 +2,7 @@
 // selected. Reads and never writes; keeps what it reads out of the server's statistics of use where the
 // server lets it.
 
+import Glibc
 import RDBParser
 import ReplicaLink
 
@@ -26,7 +27,11 @@ struct RawState: Sendable {
   static func haveSameBytes(_ one: [UInt8], _ other: [UInt8]) -> Bool {
     let footer = DumpPayload.footerLength
     guard one.count == other.count, one.count > footer else { return false }
-    return one.dropLast(footer) == other.dropLast(footer)
+    return one.withUnsafeBytes { mine in
+      other.withUnsafeBytes { others in
+        memcmp(mine.baseAddress!, others.baseAddress!, mine.count - footer) == 0
+      }
+    }
   }
 }
 
@@ -111,6 +116,26 @@ struct VerifyEnd: ~Copyable {
   }
 
   // MARK: - Keys
+
+  /// Keys looked at by one SCAN: a millisecond or so of the server's time.
+  static let scanCount = 1_000
+
+  /// One page of SCAN over the selected db.
+  mutating func scan(
+    _ cursor: [UInt8], _ pattern: [UInt8]?
+  ) throws(ReplayError) -> (cursor: [UInt8], keys: [[UInt8]]) {
+    var command = [Array("SCAN".utf8), cursor]
+    if let pattern { command += [Array("MATCH".utf8), pattern] }
+    command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
+    guard let parts = try ask(command).array, parts.count == 2, case .bulk(let next) = parts[0],
+      let found = parts[1].array
+    else { throw ReplayError("scanning \(peer): the answer to SCAN makes no sense") }
+    let keys = found.compactMap { value -> [UInt8]? in
+      if case .bulk(let key) = value { return key }
+      return nil
+    }
+    return (next, keys)
+  }
 
   /// Enqueues the question how much memory a key takes.
   mutating func enqueueSize(_ key: [UInt8]) {

@@ -33,6 +33,7 @@ struct SyncCommand {
       ).run(filter: options.filter, writes: !options.isDryRun)
       for remark in findings.remarks { reporter.note(remark) }
       for warning in findings.warnings { reporter.warn(warning.text) }
+      for line in try checkFirst() { reporter.warn("ignored by --force: \(line)") }
       return options.isDryRun ? dryRun(findings) : follow(try begin(findings), findings)
     } catch {
       return end(error)

@@ -179,4 +179,16 @@ struct CheckTests {
     Self.expectRow(result, "warn", "command flushdb")
     Self.expectRow(result, "fail", "spool", "No such file", "--spool-dir")
   }
+
+  /// A sync looks first, without reading keys.
+  @Test func aSyncIsRefusedForWhatFails() throws {
+    let (source, few) = (try TestServer(), try TestServer(.redis70, ["--databases", "4"]))
+    try VerifyTests.run(source, [["SELECT", 9], ["SET", "bump:x", 1]])
+    let arguments = ["sync", "-s", source.url, "-d", few.url, "--once"]
+    expectLine(try Tool.run(arguments), code: 4, saying: ["databases", "db 9", "--force"])
+    #expect(try source.client().info("commandstats")["cmdstat_scan"] == nil)
+    let forced = try Tool.run(arguments + ["--force"])
+    #expect(forced.exitCode == 1, "\(forced)")
+    #expect(forced.standardError.contains("ignored by --force: databases"), "\(forced)")
+  }
 }

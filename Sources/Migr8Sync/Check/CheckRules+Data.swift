@@ -33,9 +33,9 @@ extension CheckRules {
 
   static func sourceRights(_ facts: CheckFacts) -> CheckFinding {
     let survey = facts.source
-    if survey.missingCommands.contains("psync") {
+    if let missing = survey.missingCommands.first {
       return .fail(
-        "source rights", "there is no command PSYNC", "it may be renamed: --psync-command")
+        "source rights", "there is no command \(missing)", "it may be renamed: --psync-command")
     }
     return rights("source rights", survey, sourceLine)
   }

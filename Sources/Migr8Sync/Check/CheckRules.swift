@@ -131,9 +131,16 @@ enum CheckRules {
     let used = source.keyCounts.keys.filter { facts.mapping.filter.matches(database: $0) }
     let targets = used.map { facts.mapping.destination(of: $0) }
     if let highest = targets.max(), UInt64(highest) >= count {
-      return .fail(
-        "databases", "keys go to db \(highest), and the destination has \(count)",
-        "raise databases there, or use --db or --db-map")
+      let filter = facts.mapping.filter
+      // A db may hold nothing but keys that do not move.
+      if filter.matchesEveryKey || filter.databases != nil {
+        return .fail(
+          "databases", "keys go to db \(highest), and the destination has \(count)",
+          "raise databases there, or use --db or --db-map")
+      }
+      return .warn(
+        "databases", "keys may go to db \(highest), and the destination has \(count)",
+        "if none of them moves, say so with --db")
     }
     return .pass("databases", "\(used.count) in use at the source, \(count) at the destination")
   }

@@ -11,8 +11,11 @@ struct CheckRun: Sendable {
   let onConflict: ConflictPolicy
   let spoolDirectory: String
   let timeouts: Timeouts
+  /// What `PSYNC` is called at the source.
+  var psyncCommand = "PSYNC"
   /// Whether keys are looked at, with SCAN: the source's for a sample, the destination's for matches and
-  /// jobs. A sync scans no source.
+  /// jobs; and the place where the queue goes. A sync does without: it scans no source, and looks at the rest
+  /// by itself.
   var looksAtKeys = true
 
   /// Every row.
@@ -25,16 +28,16 @@ struct CheckRun: Sendable {
     let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
     var facts = CheckFacts(
       source: survey(
-        source, needed: CheckRules.sourceCommands, names: ["psync"]),
+        source, needed: CheckRules.sourceCommands, names: [psyncCommand]),
       destination: survey(
         destination, needed: CheckRules.destinationCommands(key), names: []),
       mapping: mapping)
     facts.onConflict = onConflict
     facts.spoolDirectory = spoolDirectory
-    readSpool(&facts)
+    if looksAtKeys { readSpool(&facts) }
     guard facts.source.failure == nil, facts.destination.failure == nil else { return facts }
-    facts.attachWarnings = attachWarnings(facts.source.facts)
     if looksAtKeys {
+      facts.attachWarnings = attachWarnings(facts.source.facts)
       // What cannot be looked at has a row of its own: rights, or reachability.
       facts.sample = try? sample()
       facts.existing = try? existing(facts.destination.facts)

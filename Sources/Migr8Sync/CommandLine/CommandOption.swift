@@ -69,7 +69,6 @@ struct CommandOption: Sendable {
     case noVerify = "no-verify"
     case maxLatency = "max-latency"
     case force
-    case rdb
     case config
     case help
     case version

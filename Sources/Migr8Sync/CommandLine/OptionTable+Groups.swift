@@ -144,6 +144,10 @@ extension OptionGroup {
         name: .dryRun, short: "n",
         help: "Read the whole snapshot, report what would move, write nothing."),
       CommandOption(
+        name: .force,
+        help: "Go on although a check fails that would stop or spoil the run; what is ignored is "
+          + "said."),
+      CommandOption(
         name: .once, help: "End when the snapshot is copied and the stream caught up with."),
       CommandOption(
         name: .workers, short: "w", value: "N",

@@ -37,6 +37,7 @@ extension SyncOptions {
     clearsDestination = arguments.has(.clearDestination)
     assumesYes = arguments.has(.yes)
     isDryRun = arguments.has(.dryRun)
+    isForced = arguments.has(.force)
     once = arguments.has(.once)
     timeouts = try reader.timeouts()
     psyncCommand = try reader.psyncCommand()

@@ -41,9 +41,6 @@ enum KeyComparison: Sendable, Equatable {
 
 /// By which rules two keys are the same.
 struct ComparisonRules: Sendable {
-  /// What a job that lags adds to times to live, in milliseconds: such a time is the one without it.
-  static let padding: Int64 = 1 << 42
-
   /// How far the times at which a key expires may lie apart, in milliseconds.
   var toleranceMilliseconds: Int64 = 1_000
 
@@ -71,11 +68,7 @@ struct ComparisonRules: Sendable {
   /// Whether two times are the same.
   func isSame(_ source: Int64?, _ destination: Int64?) -> Bool {
     guard let source, let destination else { return source == nil && destination == nil }
-    return isClose(source, destination) || isClose(source, destination &- Self.padding)
-  }
-
-  private func isClose(_ one: Int64, _ other: Int64) -> Bool {
-    let (distance, overflows) = one.subtractingReportingOverflow(other)
+    let (distance, overflows) = source.subtractingReportingOverflow(destination)
     return !overflows && distance.magnitude <= UInt64(max(0, toleranceMilliseconds))
   }
 

@@ -25,8 +25,9 @@ struct Suspect: Sendable {
 struct SuspectBook: Sendable {
   /// So many keys are waiting at most; then no others are looked at until some are decided.
   static let countMax = 4_096
-  /// So many are read at once, at most, and so many bytes of theirs.
-  static let groupMax = 64
+  /// So many are read at once, at most, and so many bytes of theirs. Many, because a group waits for the
+  /// destination's checkpoint, which at rest moves once a second.
+  static let groupMax = 1_024
   static let groupBytesMax: UInt64 = 8 << 20
   /// So often a key is read again before it counts as undecided.
   static let attemptsMax = 24

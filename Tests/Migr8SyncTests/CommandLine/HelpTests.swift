@@ -86,7 +86,10 @@ import Testing
     (["snyc"], "unknown command 'snyc'; did you mean 'sync'?"),
     (["help", "sink"], "unknown command 'sink'"), (["redis://:pw@h"], "unknown command (see"),
     (["--verison"], "unknown option; did you mean --version?"),
-    (["-s", "redis://h"], "the command comes first: migr8sync check|sync|verify|delete|jobs [options]"),
+    (
+      ["-s", "redis://h"],
+      "the command comes first: migr8sync check|sync|verify|delete|jobs [options]"
+    ),
   ])
   func anUnknownCommandIsAnswered(words: [String], expected: String) {
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })

@@ -34,8 +34,6 @@ import Testing
     for (other, isSame) in [(far + 1_000, true), (far + 1_001, false), (far - 1_000, true)] {
       #expect(rules.isSame(far, other) == isSame)
     }
-    // What a lagging job adds is no difference.
-    #expect(rules.isSame(far, far + ComparisonRules.padding))
     #expect(!rules.isSame(far, nil) && rules.isSame(nil, nil) && !rules.isSame(.min, .max))
   }
 
@@ -49,8 +47,8 @@ import Testing
 
   @Test func suspectsComeInGroupsOfOneDatabase() {
     var book = SuspectBook()
-    for number in 0..<200 {
-      let name = KeyName(database: number % 2, key: [UInt8(number)])
+    for number in 0..<3_000 {
+      let name = KeyName(database: number % 2, key: Array("\(number)".utf8))
       book.add(Suspect(name, bytes: 100))
     }
     book.add(Suspect(KeyName(database: 0, key: [255]), bytes: 1 << 30, isLarge: true))
@@ -58,7 +56,7 @@ import Testing
     #expect(first.count == SuspectBook.groupMax && first.allSatisfy { $0.name.database == 0 })
     var sizes: [Int] = []
     while !book.isEmpty { sizes.append(book.takeDue(now: 0).count) }
-    #expect(sizes.reduce(0, +) == 137 && sizes.contains(1))
+    #expect(sizes.reduce(0, +) == 3_001 - SuspectBook.groupMax && sizes.contains(1))
   }
 
   @Test func aSuspectIsTriedSoOftenAndNoMore() {

@@ -34,6 +34,7 @@ extension PairReader {
     let target = mapping.destination(of: name.database)
     try source.select(name.database)
     guard let first = try watchSource([name]) else { return false }
+    var reached: UInt64 = 0
     if let job {
       guard try awaitCheckpoint(first, job) else { return try giveUpFixing() }
       try destination.select(job.database)
@@ -41,13 +42,17 @@ extension PairReader {
       let checkpoint = try destination.ask(Self.checkpoint(job))
       let repair = try destination.ask(
         [Array("SISMEMBER".utf8), job.identity.repairsKey, name.encoded])
-      guard isReached(first, checkpoint), repair.integer == 0 else { return try giveUpFixing() }
+      guard let offset = offset(checkpoint, in: first), offset >= first.offset,
+        repair.integer == 0
+      else { return try giveUpFixing() }
+      reached = offset
     }
     try destination.select(target)
     _ = try destination.ask([Array("WATCH".utf8), mapping.destinationKey(of: name.key)])
     let commands = source.stateCommands(name.key)
     guard let answers = try Self.transact(commands + [Self.info], &source),
-      let last = place(answers[commands.count]), last.replicationID == first.replicationID
+      let last = place(answers[commands.count]), last.replicationID == first.replicationID,
+      last.offset >= reached
     else {
       _ = try destination.ask("UNWATCH")
       return false

@@ -56,12 +56,14 @@ struct PairReader: ~Copyable {
     try source.select(database)
     guard let first = try watchSource(names) else { return .changed }
     let theirs: [RESPValue]
+    var reached: UInt64 = 0
     if let job {
       guard try awaitCheckpoint(first, job) else { return try giveUp(.behind) }
       guard let answers = try ask(others, names, job, target, first) else {
         return try giveUp(.changed)
       }
-      theirs = answers
+      theirs = answers.replies
+      reached = answers.offset
     } else {
       guard let answers = try askQuietly(others, names, target) else {
         return try giveUp(.changed)
@@ -69,7 +71,9 @@ struct PairReader: ~Copyable {
       theirs = answers
     }
     guard let mine = try Self.transact(commands + [Self.info], &source) else { return .changed }
-    guard let last = place(mine[commands.count]), last.replicationID == first.replicationID
+    // A replica as the source may be behind the destination.
+    guard let last = place(mine[commands.count]), last.replicationID == first.replicationID,
+      last.offset >= reached
     else { return .changed }
     return .answers(source: Array(mine.dropLast()), destination: theirs)
   }
@@ -142,18 +146,22 @@ struct PairReader: ~Copyable {
   }
 
   func isReached(_ place: Place, _ checkpoint: RESPValue) -> Bool {
+    offset(checkpoint, in: place).map { $0 >= place.offset } ?? false
+  }
+
+  /// The offset of a checkpoint; nil when it is of another history, or means nothing yet.
+  func offset(_ checkpoint: RESPValue, in place: Place) -> UInt64? {
     guard let fields = checkpoint.array, fields.count == 3,
-      fields[0].text == place.replicationID, fields[2].text == JobRecord.Phase.stream.rawValue,
-      let offset = fields[1].text.flatMap({ UInt64($0) })
-    else { return false }
-    return offset >= place.offset
+      fields[0].text == place.replicationID, fields[2].text == JobRecord.Phase.stream.rawValue
+    else { return nil }
+    return fields[1].text.flatMap { UInt64($0) }
   }
 
   /// Reads the destination and its checkpoint at once; nil when a key is under repair there.
   private mutating func ask(
     _ commands: [[[UInt8]]], _ names: [KeyName], _ job: VerifiedJob, _ target: Int,
     _ place: Place
-  ) throws(ReplayError) -> [RESPValue]? {
+  ) throws(ReplayError) -> (replies: [RESPValue], offset: UInt64)? {
     try destination.select(job.database)
     let back = [Array("SELECT".utf8), Array("\(job.database)".utf8)]
     let repairs = names.map { name in
@@ -161,11 +169,11 @@ struct PairReader: ~Copyable {
     }
     let all =
       [Self.checkpoint(job)] + repairs + [[back[0], Array("\(target)".utf8)]] + commands + [back]
-    guard let answers = try Self.transact(all, &destination), isReached(place, answers[0]) else {
-      return nil
-    }
+    guard let answers = try Self.transact(all, &destination),
+      let offset = offset(answers[0], in: place), offset >= place.offset
+    else { return nil }
     for answer in answers[1..<1 + names.count] where answer.integer != 0 { return nil }
-    return Array(answers[(names.count + 2)..<(answers.count - 1)])
+    return (Array(answers[(names.count + 2)..<(answers.count - 1)]), offset)
   }
 
   // MARK: - Without one

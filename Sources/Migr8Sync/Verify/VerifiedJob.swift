@@ -6,10 +6,18 @@ import ReplicaLink
 /// A job whose checkpoint can be read at the destination.
 struct VerifiedJob: Sendable {
   let identity: JobIdentity
+  /// The keys that it leaves alone, as the source calls them: there before it, or of other types.
+  private let skipped: [KeyHashSet]
+
   /// The destination's db where its record lies.
-  let database: Int
-  /// Keys that it leaves alone, of the source's dbs.
-  let skipped: KeyHashSet
+  var database: Int { identity.database }
+
+  /// Whether the job leaves a key of the source alone, so that the two ends have nothing to do with each
+  /// other there.
+  func leavesAlone(_ key: Span<UInt8>, database: Int) -> Bool {
+    for keys in skipped where keys.contains(key, database: database) { return true }
+    return false
+  }
 
   /// What was found.
   enum Finding: Sendable {
@@ -57,11 +65,12 @@ struct VerifiedJob: Sendable {
       return .unclear("job \(name) follows another history than this source's")
     }
     if let reason = objection(to: entry) { return .unclear(reason) }
-    let identity = JobIdentity(name: entry.name, rules: "")
+    let identity = JobIdentity(name: entry.name, rules: "", database: entry.database)
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(entry.database)".utf8)])
-    let skipped = try SkippedKeys.read(identity, &connection)
-    return .job(VerifiedJob(identity: identity, database: entry.database, skipped: skipped))
+    let before = try SkippedKeys.read(identity.skippedKey, &connection)
+    let others = try SkippedKeys.read(identity.otherTypesKey, &connection)
+    return .job(VerifiedJob(identity: identity, skipped: [before, others]))
   }
 
   private static func objection(to entry: JobCatalogue.Entry) -> String? {

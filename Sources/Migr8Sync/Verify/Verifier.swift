@@ -179,7 +179,7 @@ struct Verifier: ~Copyable {
   /// Compares keys of one db of the source.
   mutating func compare(_ keys: [[UInt8]], _ database: Int) throws(ReplayError) {
     var rest = keys.filter { key in
-      !(pair.job?.skipped.contains(key.span, database: database) ?? false)
+      !(pair.job?.leavesAlone(key.span, database: database) ?? false)
     }[...]
     while !rest.isEmpty {
       let batch = Array(rest.prefix(Self.batchKeysMax))
@@ -227,7 +227,7 @@ struct Verifier: ~Copyable {
   mutating func lookUp(_ keys: [[UInt8]], _ target: Int) throws(ReplayError) {
     guard let database = plan.mapping.source(of: target) else { return }
     let names = keys.compactMap { plan.mapping.sourceKey(of: $0) }.filter { key in
-      !(pair.job?.skipped.contains(key.span, database: database) ?? false)
+      !(pair.job?.leavesAlone(key.span, database: database) ?? false)
     }
     progress.update { $0.keysLookedUp += UInt64(keys.count) }
     if names.isEmpty { return }

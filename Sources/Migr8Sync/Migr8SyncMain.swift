@@ -32,6 +32,15 @@ enum Migr8SyncMain {
     case .tell(let options): return TellCommand(options: options, environment: environment).run()
     case .cutover(let options):
       return CutoverCommand(options: options, environment: environment).run()
+    case .verify(let options):
+      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      return VerifyCommand(options: options).run()
+    case .delete(let options):
+      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      return DeleteCommand(options: options).run()
+    case .check(let options):
+      warn(options.warnings, .text)
+      return CheckCommand(options: options).run()
     }
   }
 

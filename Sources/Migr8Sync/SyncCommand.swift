@@ -32,6 +32,7 @@ struct SyncCommand {
       ).run(writes: !options.isDryRun)
       for remark in findings.remarks { reporter.note(remark) }
       for warning in findings.warnings { reporter.warn(warning.text) }
+      for line in try checkFirst() { reporter.warn("ignored by --force: \(line)") }
       let plans = options.routes.indices.map {
         DestinationPlan(options, findings, route: $0)
       }

@@ -64,6 +64,8 @@ public struct RDBReader: ~Copyable {
   var decoder: ElementDecoder
   /// What `readWholeValue` has gathered so far.
   var gathered = RDBValueGatherer()
+  /// What `readMeaning` has digested so far.
+  var meaning = RDBMeaningGatherer()
   /// How `nextCommands` turns values into commands; read when a value is begun.
   public var commandOptions = RDBCommandOptions()
   var commands = CommandBuilder()

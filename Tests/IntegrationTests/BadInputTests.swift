@@ -98,7 +98,8 @@ struct BadInputTests {
     let (source, destination) = (try TestServer(), try TestServer())
     try source.client()("ACL", "SETUSER", "me", "on", ">pw", "~*", "+@all", "-psync")
     try expectFailure(
-      "redis://me:pw@127.0.0.1:\(source.port)", destination.url, code: 1, saying: ["psync"])
+      "redis://me:pw@127.0.0.1:\(source.port)", destination.url, code: 4,
+      saying: ["source rights", "psync"])
   }
 
   @Test func aDestinationUserWithoutThePermission() throws {

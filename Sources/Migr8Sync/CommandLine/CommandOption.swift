@@ -82,6 +82,15 @@ struct CommandOption: Sendable {
     case onLift = "on-lift"
     case onFailed = "on-failed"
     case onDone = "on-done"
+    case sample
+    case quick
+    case fix
+    case settle
+    case ttlTolerance = "ttl-tolerance"
+    case from
+    case noVerify = "no-verify"
+    case maxLatency = "max-latency"
+    case force
     case config
     case help
     case version

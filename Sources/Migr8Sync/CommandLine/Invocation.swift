@@ -16,6 +16,12 @@ enum Invocation: Sendable {
   case tell(TellOptions)
   /// Run `cutover`.
   case cutover(CutoverOptions)
+  /// Run `verify`.
+  case verify(VerifyOptions)
+  /// Run `delete`.
+  case delete(DeleteOptions)
+  /// Run `check`.
+  case check(CheckOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

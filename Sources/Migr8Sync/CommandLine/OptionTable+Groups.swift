@@ -122,10 +122,7 @@ extension OptionGroup {
   static let existing = OptionGroup(
     title: "Keys that the destination has already",
     options: [
-      CommandOption(
-        name: .onConflict, value: "WHAT", standard: "fail",
-        help: "fail: refuse to start when the destination holds matching keys. replace: "
-          + "overwrite them. skip: leave them, and their writes, alone."),
+      onConflict,
       CommandOption(
         name: .clearDestination, short: "c",
         help: "Remove the matching keys of the destination first, after you confirm it."),
@@ -147,6 +144,10 @@ extension OptionGroup {
         name: .dryRun, short: "n",
         help: "Read the whole snapshot, report what would move, write nothing."),
       CommandOption(
+        name: .force,
+        help: "Go on although a check fails that would stop or spoil the run; what is ignored is "
+          + "said."),
+      CommandOption(
         name: .once, help: "End when the snapshot is copied and the stream caught up with."),
       CommandOption(
         name: .workers, short: "w", value: "N",
@@ -165,10 +166,7 @@ extension OptionGroup {
       CommandOption(
         name: .queueMemory, value: "SIZE", standard: "64mb",
         help: "Memory for what was received and waits for the destination."),
-      CommandOption(
-        name: .spoolDirectory, value: "DIR",
-        help: "Where what waits goes when it outgrows that memory. Default: $TMPDIR, or "
-          + "/var/tmp."),
+      spoolDirectory,
       CommandOption(
         name: .spoolMaximum, value: "SIZE", standard: "16gb",
         help: "The most it may take there; 0 keeps off the disk. When that is full too, the "
@@ -189,25 +187,35 @@ extension OptionGroup {
       config, help,
     ])
 
-  private static let config = CommandOption(
+  static let onConflict = CommandOption(
+    name: .onConflict, value: "WHAT", standard: "fail",
+    help: "fail: refuse to start when the destination holds matching keys. replace: "
+      + "overwrite them. skip: leave them, and their writes, alone.")
+
+  static let spoolDirectory = CommandOption(
+    name: .spoolDirectory, value: "DIR",
+    help: "Where what waits goes when it outgrows that memory. Default: $TMPDIR, or "
+      + "/var/tmp.")
+
+  static let config = CommandOption(
     name: .config, value: "FILE",
     help: "Read options from a file first (-: from the standard input): one on a line, without "
       + "dashes, as in redis.conf. What can be repeated adds up; of anything else the command line "
       + "has the last word. One file serves every command.")
 
-  private static let help = CommandOption(
+  static let help = CommandOption(
     name: .help, short: "h", help: "Print this and end.")
 
-  private static let destinationPasswordFile = CommandOption(
+  static let destinationPasswordFile = CommandOption(
     name: .destinationPasswordFile, value: "FILE",
     help: "The file whose first line is the destination's password, or else "
       + "MIGR8SYNC_DEST_PASSWORD.")
 
-  private static let connectTimeout = CommandOption(
+  static let connectTimeout = CommandOption(
     name: .connectTimeout, value: "TIME", standard: "5s",
     help: "How long to wait for a connection.")
 
-  private static let ioTimeout = CommandOption(
+  static let ioTimeout = CommandOption(
     name: .ioTimeout, value: "TIME", standard: "60s",
     help: "How long a server may be silent when it should answer.")
 
@@ -218,7 +226,7 @@ extension OptionGroup {
       + "5000, 10mb or 5000,10mb; none for no limit. 'migr8sync tell' changes it while the job runs."
   )
 
-  private static let logFormat = CommandOption(
+  static let logFormat = CommandOption(
     name: .logFormat, value: "FORMAT", standard: "text",
     help: "text, or json: an object on a line for every report.")
 }

@@ -15,7 +15,7 @@ extension OptionGroup {
 
 extension Command {
   /// Every command that exists, in the order of the help.
-  static let all: [Command] = [sync, status, tell, cutover, jobs]
+  static let all: [Command] = [check, sync, status, tell, cutover, verify, delete, jobs]
 
   static let sync = Command(
     name: "sync",

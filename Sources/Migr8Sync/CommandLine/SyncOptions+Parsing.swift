@@ -39,6 +39,7 @@ extension SyncOptions {
     clearsDestination = arguments.has(.clearDestination)
     assumesYes = arguments.has(.yes)
     isDryRun = arguments.has(.dryRun)
+    isForced = arguments.has(.force)
     once = arguments.has(.once)
     timeouts = try reader.timeouts()
     psyncCommand = try reader.psyncCommand()
@@ -88,7 +89,7 @@ extension OptionReader {
     return patterns
   }
 
-  fileprivate func conflictPolicy() throws(UsageError) -> ConflictPolicy {
+  func conflictPolicy() throws(UsageError) -> ConflictPolicy {
     switch try arguments.value(.onConflict) {
     case "fail": .fail
     case "replace": .replace
@@ -120,7 +121,7 @@ extension OptionReader {
     return bytes
   }
 
-  fileprivate func spoolDirectory() throws(UsageError) -> String {
+  func spoolDirectory() throws(UsageError) -> String {
     if let directory = try arguments.value(.spoolDirectory) {
       if directory.isEmpty { throw wrong(.spoolDirectory, takes: "the path of a directory") }
       return directory

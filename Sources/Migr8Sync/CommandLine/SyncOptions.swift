@@ -48,6 +48,8 @@ struct SyncOptions: Sendable {
   var assumesYes: Bool
   /// Whether to read and report only.
   var isDryRun: Bool
+  /// Whether it goes on although a check fails.
+  var isForced: Bool
   /// Whether to end once the snapshot is copied and the stream caught up with.
   var once: Bool
   /// The limits on waiting for a server.

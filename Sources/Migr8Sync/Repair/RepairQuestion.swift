@@ -116,7 +116,7 @@ struct RepairQuestion: Sendable {
   }
 
   /// The source's own clock plus the time to live, so that no clock but the source's counts.
-  private static func deadline(_ timeToLive: Int64, _ clock: RESPValue) -> Int64? {
+  static func deadline(_ timeToLive: Int64, _ clock: RESPValue) -> Int64? {
     guard let now = clock.milliseconds else { return nil }
     let (deadline, excess) = now.addingReportingOverflow(timeToLive)
     return excess ? nil : deadline

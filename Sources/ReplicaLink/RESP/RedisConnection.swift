@@ -93,6 +93,16 @@ public struct RedisConnection: ~Copyable, Sendable {
     output.appendCommand(arguments)
   }
 
+  /// The same for commands that are encoded already.
+  public mutating func enqueue(encoded commands: borrowing ByteBuffer) {
+    commands.withBytes { output.append($0) }
+  }
+
+  /// Sends what is enqueued and waits for nothing, so that a server works while another is asked.
+  public mutating func send() throws(LinkError) {
+    try flush(Clock.monotonicMilliseconds() + ioMilliseconds)
+  }
+
   /// Sends what is enqueued and waits for one reply.
   public mutating func receive() throws(LinkError) -> RESPValue {
     let deadline = Clock.monotonicMilliseconds() + ioMilliseconds

@@ -59,7 +59,7 @@ import Testing
     }
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })
     switch invocation {
-    case .sync, .jobs, .status, .tell, .cutover: break
+    case .sync, .jobs, .status, .tell, .cutover, .verify, .delete, .check: break
     default: Issue.record("\(invocation)")
     }
   }
@@ -86,7 +86,7 @@ import Testing
     (["snyc"], "unknown command 'snyc'; did you mean 'sync'?"),
     (["help", "sink"], "unknown command 'sink'"), (["redis://:pw@h"], "unknown command (see"),
     (["--verison"], "unknown option; did you mean --version?"),
-    (["-s", "redis://h"], "the command comes first: migr8sync sync|"),
+    (["-s", "redis://h"], "the command comes first: migr8sync check|sync|"),
   ])
   func anUnknownCommandIsAnswered(words: [String], expected: String) {
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })

@@ -1,0 +1,187 @@
+// The rules about rights, memory, types of values and commands.
+
+import RDBParser
+import ReplicaLink
+
+extension CheckRules {
+  // MARK: - Rights
+
+  /// What the source's user runs. `PSYNC` cannot be tried without attaching.
+  static let sourceCommands = [
+    ["psync", "?", "-1"], ["replconf", "ack", "0"], ["ping"], ["info"], ["time"],
+  ]
+
+  /// What the destination's user runs, with a key that it must be able to write.
+  static func destinationCommands(_ key: String) -> [[String]] {
+    [
+      ["restore", key, "0", "x"], ["set", key, "v"], ["unlink", key], ["del", key],
+      ["rename", key, key], ["pexpireat", key, "1"], ["rpush", key, "a"], ["sadd", key, "a"],
+      ["zadd", key, "1", "a"], ["hset", key, "f", "v"], ["xadd", key, "*", "f", "v"], ["multi"],
+      ["exec"], ["select", "0"], ["scan", "0"], ["info"],
+      ["hset", "migr8sync:job:check", "f", "v"], ["client", "list"], ["client", "kill", "id", "1"],
+    ]
+  }
+
+  static let sourceLine = "ACL SETUSER NAME on >PASSWORD +psync +replconf +ping +info +time"
+
+  static func destinationLine(_ filter: KeyFilter) -> String {
+    let keys = filter.prefixes.isEmpty ? ["*"] : filter.prefixes.map { Printable.key($0) + "*" }
+    return "ACL SETUSER NAME on >PASSWORD " + keys.map { "~\($0) " }.joined()
+      + "~migr8sync:* +@read +@write +@transaction +select +scan +info +client|list +client|kill"
+      + " +client|setname"
+  }
+
+  static func sourceRights(_ facts: CheckFacts) -> CheckFinding {
+    let survey = facts.source
+    if let missing = survey.missingCommands.first {
+      return .fail(
+        "source rights", "there is no command \(missing)", "it may be renamed: --psync-command")
+    }
+    return rights("source rights", survey, sourceLine)
+  }
+
+  static func destinationRights(_ facts: CheckFacts) -> CheckFinding {
+    rights("destination rights", facts.destination, destinationLine(facts.mapping.filter))
+  }
+
+  private static func rights(
+    _ subject: String, _ survey: ServerSurvey, _ line: String
+  ) -> CheckFinding {
+    guard let denied = survey.denied else {
+      return .pass(subject, "cannot be asked (ACL DRYRUN); it takes: \(line)")
+    }
+    let user = survey.user ?? "default"
+    if denied.isEmpty { return .pass(subject, "user \(user) may run what is needed") }
+    // Without these a run works, with less safety.
+    let essential = denied.filter { $0 != "client" && $0 != "time" && $0 != "info" }
+    let names = Set(denied).sorted().joined(separator: " ")
+    let text = "user \(user) may not run \(names)"
+    return essential.isEmpty ? .warn(subject, text, line) : .fail(subject, text, line)
+  }
+
+  // MARK: - Memory
+
+  static func memory(_ facts: CheckFacts) -> CheckFinding? {
+    guard let sample = facts.sample else { return nil }
+    let needed = sample.bytesEstimated
+    let keys = HumanNumber.count(sample.keysEstimated)
+    let text = "about \(HumanNumber.bytes(needed)) for about \(keys) keys"
+    if sample.keysMatched == 0 {
+      return .warn(
+        "memory", "no key matches, of \(HumanNumber.count(sample.keysSeen)) looked at",
+        "check --prefix and --db")
+    }
+    guard let limit = facts.destination.info("maxmemory"), limit > 0,
+      let used = facts.destination.info("used_memory")
+    else {
+      if let machine = facts.destination.info("total_system_memory"),
+        let used = facts.destination.info("used_memory"), used.saturatingAdd(needed) > machine
+      {
+        return .fail(
+          "memory", "\(text), and the destination's machine has \(HumanNumber.bytes(machine))",
+          "use a larger one")
+      }
+      return .pass("memory", "\(text); the destination sets itself no limit")
+    }
+    let free = limit > used ? limit - used : 0
+    if needed > free {
+      return .fail(
+        "memory", "\(text), and \(HumanNumber.bytes(free)) are left of its maxmemory",
+        "raise maxmemory at the destination")
+    }
+    if needed.saturatingMultiply(5) / 4 > free {
+      return .warn(
+        "memory", "\(text), of \(HumanNumber.bytes(free)) that are left",
+        "raise maxmemory at the destination: keys take more while they are loaded")
+    }
+    return .pass("memory", "\(text), of \(HumanNumber.bytes(free)) that are left")
+  }
+
+  static func eviction(_ facts: CheckFacts) -> CheckFinding? {
+    guard let limit = facts.destination.info("maxmemory"), limit > 0 else { return nil }
+    guard let policy = facts.destination.facts?.fields["maxmemory_policy"] else { return nil }
+    if policy == "noeviction" { return .pass("eviction", "the destination evicts nothing") }
+    return .warn(
+      "eviction", "the destination evicts keys when it is full (\(policy)), without a word",
+      "CONFIG SET maxmemory-policy noeviction while keys move")
+  }
+
+  // MARK: - Values
+
+  static func modules(_ facts: CheckFacts) -> CheckFinding? {
+    guard let loaded = facts.source.modules, !loaded.isEmpty else { return nil }
+    let there = Set(facts.destination.modules ?? [])
+    let missing = loaded.filter { !there.contains($0) }
+    if missing.isEmpty { return .pass("modules", "those of the source are at the destination") }
+    let text = "the destination does not have \(missing.sorted().joined(separator: ", "))"
+    let hasValues = facts.sample?.types.keys.contains(.module) ?? false
+    return hasValues
+      ? .fail("modules", "\(text), and keys that move need it", "load it there")
+      : .warn("modules", text, "load it there, if keys that move need it")
+  }
+
+  static func types(_ facts: CheckFacts) -> CheckFinding? {
+    guard let types = facts.sample?.types, !types.isEmpty else { return nil }
+    let restorable = RestorableTypes(facts.destination.facts)
+    let others = types.keys.filter { !restorable.contains($0) }
+    let count = types.values.reduce(0, +)
+    if others.isEmpty {
+      return .pass("value types", "the destination takes all of \(count) values looked at")
+    }
+    let names = Set(others.map(\.logicalName)).sorted().joined(separator: ", ")
+    let expiring: Set<RDBType> = [.hashTTL, .hashListpackTTL, .valkeyHash2]
+    let losesFields =
+      facts.destination.facts.map { !$0.commandFeatures.fieldExpiry } ?? false
+    if losesFields, others.contains(where: expiring.contains) {
+      return .fail(
+        "value types", "hash fields expire, which the destination cannot do",
+        "use a destination as new as the source")
+    }
+    return .warn(
+      "value types", "the destination cannot RESTORE this form of \(names)",
+      "they go as plain commands, which takes longer")
+  }
+
+  static func largeStrings(_ facts: CheckFacts) -> CheckFinding? {
+    guard let mine = facts.source.number("proto-max-bulk-len"),
+      let other = facts.destination.number("proto-max-bulk-len"), other < mine
+    else { return nil }
+    return .warn(
+      "string length",
+      "the destination takes strings of up to \(HumanNumber.bytes(other)), the"
+        + " source of \(HumanNumber.bytes(mine))", "raise proto-max-bulk-len there")
+  }
+
+  // MARK: - Commands
+
+  /// Commands of which an operator should know what becomes of them when a part of the keys moves.
+  private static let notable: [(name: String, meaning: String)] = [
+    ("flushall", "removes the matching keys at the destination, too"),
+    ("flushdb", "removes the matching keys at the destination, too"),
+    ("swapdb", "is carried over only where both dbs move"),
+    ("move", "is carried over only where both dbs move"),
+    ("rename", "across the rules becomes a repair: the key is read again"),
+    ("copy", "across the rules becomes a repair: the key is read again"),
+    ("sort", "with STORE across the rules becomes a repair"),
+    ("eval", "of sources before 7.0 needs its keys declared"),
+    ("evalsha", "of sources before 7.0 needs its keys declared"),
+    ("function|load", "moves only where everything moves"),
+    ("publish", "is not moved without --publish"),
+  ]
+
+  static func commands(_ facts: CheckFacts) -> [CheckFinding] {
+    let before7 = facts.source.facts.map { $0.version < ServerVersion(7) } ?? true
+    let seen = notable.filter { command in
+      if command.name.hasPrefix("eval"), !before7 { return false }
+      return facts.source.calls[command.name] ?? 0 > 0
+    }
+    if facts.source.calls.isEmpty { return [] }
+    if seen.isEmpty { return [.pass("commands", "none in use that needs a thought")] }
+    return seen.map { command in
+      .warn(
+        "command \(command.name)",
+        "was called \(HumanNumber.count(facts.source.calls[command.name] ?? 0)) times: it"
+          + " \(command.meaning)", "see docs/the-fine-print.md and --explain")
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// CheckOptions: everything `migr8sync check` was told.
+
+import ReplicaLink
+
+/// The options of one `check`.
+struct CheckOptions: Sendable {
+  var source: RedisURL
+  var routes: [Route]
+  var prefersReplica: Bool
+  var onConflict: ConflictPolicy
+  var spoolDirectory: String
+  var timeouts: Timeouts
+  var writesJSON: Bool
+  /// What the operator should know of the options themselves.
+  var warnings: [String]
+
+  /// Reads the options of `check`.
+  init(
+    _ arguments: ScannedArguments, environment: @escaping (String) -> String?
+  ) throws(UsageError) {
+    let reader = OptionReader(arguments: arguments, environment: environment)
+    var source = try reader.source()
+    routes = try reader.routes(source: &source)
+    self.source = source
+    prefersReplica = arguments.has(.preferReplica)
+    onConflict = try reader.conflictPolicy()
+    spoolDirectory = try reader.spoolDirectory()
+    timeouts = try reader.timeouts()
+    writesJSON = arguments.has(.json)
+    warnings = reader.warnings()
+  }
+}

@@ -1,0 +1,64 @@
+// What became of the keys that were to be removed from a source.
+
+/// Why a key stays at the source.
+enum KeptReason: Sendable, Hashable {
+  /// The destination has it otherwise, or not at all.
+  case different(DifferenceCause)
+  /// It changed whenever it was to be removed.
+  case changed
+
+  var text: String {
+    switch self {
+    case .different(.missing): "missing at the destination"
+    case .different(let cause): "different \(cause.rawValue)"
+    case .changed: "changed meanwhile"
+    }
+  }
+}
+
+/// Numbers of keys.
+struct DeleteCounts: Sendable, Equatable {
+  /// Removed; of a dry run, those that would be.
+  var removed: UInt64 = 0
+  /// Their memory, as the server tells it, in bytes.
+  var removedBytes: UInt64 = 0
+  /// Kept, by reason.
+  var kept: [KeptReason: UInt64] = [:]
+  /// Gone already when it was their turn.
+  var gone: UInt64 = 0
+
+  var keptCount: UInt64 { kept.values.reduce(0, +) }
+
+  mutating func add(_ other: DeleteCounts) {
+    removed += other.removed
+    removedBytes = removedBytes.saturatingAdd(other.removedBytes)
+    for (reason, count) in other.kept { kept[reason, default: 0] += count }
+    gone += other.gone
+  }
+}
+
+/// How many keys are removed at once, and how long to wait in between, so that other clients of the server
+/// do not feel it: judged by how long the server takes to answer a PING. Time is a parameter.
+struct LatencyThrottle: Sendable {
+  static let batchMin = 8
+  static let batchMax = 256
+
+  /// What a PING may take, in microseconds.
+  let microsecondsMax: Int64
+  private(set) var batch = 64
+
+  init(microsecondsMax: Int64) {
+    self.microsecondsMax = microsecondsMax
+  }
+
+  /// Takes the time of a PING; says how long to wait now, in milliseconds.
+  mutating func measured(microseconds: Int64) -> Int64 {
+    if microseconds <= microsecondsMax {
+      batch = min(Self.batchMax, batch + 8)
+      return 0
+    }
+    batch = max(Self.batchMin, batch / 2)
+    // Nine parts of rest to one of trouble, but never longer than the trouble is worth.
+    return min(1_000, max(1, microseconds * 9 / 1_000))
+  }
+}

@@ -1,0 +1,262 @@
+// Removes moved keys from a source: a key goes only when the destination holds it with the same value, and
+// when nobody touched it between the comparison and the end.
+//
+//   source   SCAN ─▶ WATCH keys ─▶ compare with the destination ─▶ MULTI · UNLINK those that are the same · EXEC
+//
+// An EXEC that is not carried out means that one of the keys was touched: the keys are tried again in two
+// halves, and a single one a few times; then it is kept. Begun anew at any time: what is gone is gone.
+
+import Glibc
+import ReplicaLink
+
+/// What to remove.
+struct DeletePlan: Sendable {
+  let source: ServerLocator
+  let mapping: KeyMapping
+  let timeouts: Timeouts
+  var isDryRun = false
+  var keysPerSecondMax: UInt64?
+  var latencyMicrosecondsMax: Int64 = 10_000
+}
+
+/// Removes the keys of one route.
+struct KeyRemover: ~Copyable {
+  /// So often a key that is touched all the time is tried.
+  static let attemptsMax = 5
+  /// Elements removed at once from a value that cannot be unlinked.
+  static let pieceElements = 500
+  /// The name that a large key has while it is removed in pieces.
+  static let partialSuffix = Array(":migr8sync-removed".utf8)
+
+  /// The comparison, where there is one.
+  final class Comparer {
+    var pair: PairReader
+    init(_ pair: consuming PairReader) { self.pair = pair }
+  }
+
+  private let plan: DeletePlan
+  private let comparer: Comparer?
+  let progress: VerifyProgress
+  private let onKept: (KeyName, KeptReason) -> Void
+  var source: VerifyEnd
+  private let canUnlink: Bool
+  private var throttle: LatencyThrottle
+  private var pace: Pace
+  private(set) var counts = DeleteCounts()
+
+  /// - Parameter comparer: nil to remove without looking at the destination.
+  init(
+    _ plan: DeletePlan, comparer: Comparer?, progress: VerifyProgress,
+    onKept: @escaping (KeyName, KeptReason) -> Void
+  ) throws(ReplayError) {
+    self.plan = plan
+    self.comparer = comparer
+    self.progress = progress
+    self.onKept = onKept
+    var source = try VerifyEnd(plan.source, timeouts: plan.timeouts)
+    canUnlink = try Self.probeUnlink(&source, plan.mapping.filter)
+    self.source = source
+    throttle = LatencyThrottle(microsecondsMax: plan.latencyMicrosecondsMax)
+    pace = Pace(perSecondMax: plan.keysPerSecondMax)
+  }
+
+  /// What the source said of itself.
+  var facts: ServerFacts { source.facts }
+
+  /// Whether the server has UNLINK, under this name and for this user; asked with a key that nobody has.
+  private static func probeUnlink(
+    _ source: inout VerifyEnd, _ filter: KeyFilter
+  ) throws(ReplayError) -> Bool {
+    let start = filter.prefixes.first ?? []
+    let key = start + Array("migr8sync:probe:nothing".utf8)
+    source.connection.enqueue([Array("UNLINK".utf8), key])
+    return try source.receive().errorLine == nil
+  }
+
+  // MARK: - The keys
+
+  /// Hands the matching keys of each db to `body`, a page at a time.
+  private mutating func walk(
+    _ body: (inout Self, [[UInt8]], Int) throws(ReplayError) -> Void
+  ) throws(ReplayError) {
+    let filter = plan.mapping.filter
+    for database in source.databases where filter.matches(database: database) {
+      var cursor = Array("0".utf8)
+      repeat {
+        if progress.isCancelled { throw .interrupted }
+        try source.select(database)
+        let page = try source.scan(cursor, filter.scanPattern)
+        cursor = page.cursor
+        try body(&self, page.keys.filter { filter.matches(key: $0.span) }, database)
+      } while cursor != Array("0".utf8)
+    }
+  }
+
+  /// How many keys match.
+  mutating func count() throws(ReplayError) -> UInt64 {
+    var count: UInt64 = 0
+    try walk { (_, keys, _) throws(ReplayError) in count += UInt64(keys.count) }
+    return count
+  }
+
+  /// Removes them.
+  mutating func run() throws(ReplayError) {
+    try walk { (remover, keys, database) throws(ReplayError) in
+      var rest = keys[...]
+      while !rest.isEmpty {
+        if remover.progress.isCancelled { throw .interrupted }
+        let batch = Array(rest.prefix(remover.throttle.batch))
+        rest = rest.dropFirst(batch.count)
+        try remover.remove(batch, database)
+        let counts = remover.counts
+        remover.progress.update {
+          $0.keysCompared = counts.removed + counts.keptCount + counts.gone
+        }
+        try remover.rest(batch.count)
+      }
+    }
+  }
+
+  /// Waits as long as the rate and the server ask for.
+  private mutating func rest(_ count: Int) throws(ReplayError) {
+    let now = Clock.monotonicMilliseconds()
+    try progress.pause(milliseconds: pace.add(count, now: now))
+    var start = timespec()
+    var end = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &start)
+    _ = try source.ask("PING")
+    clock_gettime(CLOCK_MONOTONIC, &end)
+    let seconds = Int64(end.tv_sec - start.tv_sec)
+    let microseconds = seconds * 1_000_000 + Int64(end.tv_nsec - start.tv_nsec) / 1_000
+    try progress.pause(milliseconds: throttle.measured(microseconds: microseconds))
+  }
+
+  // MARK: - A batch
+
+  private mutating func remove(
+    _ keys: [[UInt8]], _ database: Int, attempt: Int = 0
+  ) throws(ReplayError) {
+    if keys.isEmpty { return }
+    try source.select(database)
+    let watches = comparer != nil && !plan.isDryRun
+    if watches { _ = try source.ask([Array("WATCH".utf8)] + keys) }
+    var outcome = DeleteCounts()
+    var kept: [(KeyName, KeptReason)] = []
+    let doomed = try decide(keys, database, &outcome, &kept)
+    if !plan.isDryRun, try !carryOut(doomed, watches) {
+      if keys.count > 1 {
+        let middle = keys.count / 2
+        try remove(Array(keys[..<middle]), database)
+        return try remove(Array(keys[middle...]), database)
+      }
+      if attempt + 1 < Self.attemptsMax {
+        try progress.pause(milliseconds: Int64.random(in: 1...(20 << Int64(attempt))))
+        return try remove(keys, database, attempt: attempt + 1)
+      }
+      outcome = DeleteCounts()
+      kept = [(KeyName(database: database, key: keys[0]), .changed)]
+    }
+    for (name, reason) in kept {
+      outcome.kept[reason, default: 0] += 1
+      onKept(name, reason)
+    }
+    counts.add(outcome)
+  }
+
+  /// Which of the keys go.
+  private mutating func decide(
+    _ keys: [[UInt8]], _ database: Int, _ outcome: inout DeleteCounts,
+    _ kept: inout [(KeyName, KeptReason)]
+  ) throws(ReplayError) -> [(key: [UInt8], bytes: UInt64)] {
+    for key in keys { source.enqueueSize(key) }
+    var present: [(key: [UInt8], bytes: UInt64)] = []
+    for key in keys {
+      if let bytes = try source.receiveSize(key) {
+        present.append((key, bytes))
+      } else {
+        outcome.gone += 1
+      }
+    }
+    var doomed: [(key: [UInt8], bytes: UInt64)] = []
+    var rest = present[...]
+    while !rest.isEmpty {
+      var group: [(key: [UInt8], bytes: UInt64)] = []
+      var groupBytes: UInt64 = 0
+      while let next = rest.first,
+        group.isEmpty || groupBytes.saturatingAdd(next.bytes) <= SuspectBook.groupBytesMax
+      {
+        group.append(next)
+        groupBytes = groupBytes.saturatingAdd(next.bytes)
+        rest = rest.dropFirst()
+      }
+      for (one, comparison) in zip(group, try compare(group, database)) {
+        let name = KeyName(database: database, key: one.key)
+        switch comparison {
+        case .same: doomed.append(one)
+        case .different(.extra): outcome.gone += 1
+        case .different(let cause): kept.append((name, .different(cause)))
+        case .expiring: kept.append((name, .changed))
+        }
+      }
+    }
+    for (_, bytes) in doomed {
+      outcome.removed += 1
+      outcome.removedBytes = outcome.removedBytes.saturatingAdd(bytes)
+    }
+    return doomed
+  }
+
+  /// Compares a few keys, or one large one, with the destination's.
+  private func compare(
+    _ group: [(key: [UInt8], bytes: UInt64)], _ database: Int
+  ) throws(ReplayError) -> [KeyComparison] {
+    guard let comparer else { return group.map { _ in .same } }
+    if group.count == 1, group[0].bytes >= Verifier.largeBytes {
+      // What an interrupted run has begun to remove in pieces has been compared.
+      if Self.isPartial(group[0].key) { return [.same] }
+      switch try comparer.pair.compareLarge(KeyName(database: database, key: group[0].key)) {
+      case .same: return [.same]
+      case .different(let cause, _): return [.different(cause)]
+      case .undecided: return [.expiring]
+      }
+    }
+    let names = group.map { KeyName(database: database, key: $0.key) }
+    return try comparer.pair.readStates(names).enumerated().map { index, state in
+      Self.isPartial(names[index].key)
+        ? .same : comparer.pair.judge(state.source, state.destination)
+    }
+  }
+
+  private static func isPartial(_ key: [UInt8]) -> Bool {
+    key.suffix(partialSuffix.count).elementsEqual(partialSuffix)
+  }
+
+  /// Removes keys; false when one of them was touched since it was watched.
+  private mutating func carryOut(
+    _ doomed: [(key: [UInt8], bytes: UInt64)], _ watches: Bool
+  ) throws(ReplayError) -> Bool {
+    if doomed.isEmpty {
+      if watches { _ = try source.ask("UNWATCH") }
+      return true
+    }
+    let large = canUnlink ? [] : doomed.filter { $0.bytes >= Verifier.largeBytes }.map(\.key)
+    let small = doomed.map(\.key).filter { !large.contains($0) }
+    var commands: [[[UInt8]]] = []
+    if !small.isEmpty {
+      commands.append([Array((canUnlink ? "UNLINK" : "DEL").utf8)] + small)
+    }
+    // Gone under its name at once, whatever the time that its elements take.
+    for key in large where !Self.isPartial(key) {
+      commands.append([Array("RENAME".utf8), key, key + Self.partialSuffix])
+    }
+    if !commands.isEmpty {
+      guard try PairReader.transact(commands, &source) != nil else { return false }
+    } else if watches {
+      _ = try source.ask("UNWATCH")
+    }
+    for key in large {
+      try removeInPieces(Self.isPartial(key) ? key : key + Self.partialSuffix)
+    }
+    return true
+  }
+}

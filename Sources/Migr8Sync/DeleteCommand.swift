@@ -1,0 +1,188 @@
+// migr8sync delete: removes keys that have moved from their source.
+
+import Glibc
+import ReplicaLink
+
+/// The `delete` subcommand.
+struct DeleteCommand {
+  let options: DeleteOptions
+  private let signals = StopSignals()
+  private let progress = VerifyProgress()
+
+  init(options: DeleteOptions) {
+    self.options = options
+  }
+
+  /// Runs to the end and says how the process should exit.
+  func run() -> ExitCode {
+    signals.install()
+    let progress = progress
+    signals.onStop { progress.cancel() }
+    var counts = DeleteCounts()
+    let lines = DeleteLines(options)
+    do throws(ReplayError) {
+      if let reason = try objection() {
+        lines.failed(reason)
+        return .refused
+      }
+      if !options.isDryRun, !options.assumesYes, try !confirm() {
+        lines.failed("not confirmed: nothing was removed (add --yes where there is no terminal)")
+        return .refused
+      }
+      for (plan, route) in plans { try remove(plan, route, lines, &counts) }
+    } catch {
+      lines.summary(counts)
+      if !error.isInterruption {
+        lines.failed("\(error)")
+        return .failed
+      }
+      StandardError.write("migr8sync: interrupted; the same command goes on\n")
+      return .interrupted
+    }
+    lines.summary(counts)
+    return counts.keptCount > 0 ? .differences : .converged
+  }
+
+  private var plans: [(DeletePlan, Route?)] {
+    func plan(_ mapping: KeyMapping) -> DeletePlan {
+      var plan = DeletePlan(
+        source: ServerLocator(options.source, timeouts: options.timeouts), mapping: mapping,
+        timeouts: options.timeouts)
+      plan.isDryRun = options.isDryRun
+      plan.keysPerSecondMax = options.keysPerSecondMax
+      plan.latencyMicrosecondsMax = options.latencyMillisecondsMax * 1_000
+      return plan
+    }
+    if options.routes.isEmpty { return [(plan(KeyMapping(options.filter)), nil)] }
+    return options.routes.map { (plan($0.mapping), $0) }
+  }
+
+  private func remove(
+    _ plan: DeletePlan, _ route: Route?, _ lines: DeleteLines, _ counts: inout DeleteCounts
+  ) throws(ReplayError) {
+    var comparer: KeyRemover.Comparer?
+    if options.verifies, let route {
+      let locator = ServerLocator(route.destination, timeouts: options.timeouts)
+      comparer = KeyRemover.Comparer(
+        PairReader(
+          source: try VerifyEnd(plan.source, timeouts: options.timeouts),
+          destination: try VerifyEnd(locator, timeouts: options.timeouts), mapping: plan.mapping,
+          job: nil, settleMilliseconds: 200, rules: options.rules, progress: progress))
+    }
+    var remover = try KeyRemover(
+      plan, comparer: comparer, progress: progress, onKept: lines.kept)
+    do {
+      try remover.run()
+    } catch {
+      counts.add(remover.counts)
+      throw error
+    }
+    counts.add(remover.counts)
+  }
+
+  // MARK: - Before
+
+  /// Why removing keys at the source would remove them elsewhere, too; nil when it would not.
+  private func objection() throws(ReplayError) -> String? {
+    let locator = ServerLocator(options.source, timeouts: options.timeouts)
+    let source = try VerifyEnd(locator, timeouts: options.timeouts)
+    if source.facts.isReplica {
+      return "the source is a replica of \(source.facts.masterAddress): name its master"
+    }
+    for route in options.routes {
+      let locator = ServerLocator(route.destination, timeouts: options.timeouts)
+      let destination = try VerifyEnd(locator, timeouts: options.timeouts)
+      if let id = source.facts.runID, id == destination.facts.runID {
+        return "source and destination are the same server: the keys would be lost"
+      }
+      if destination.facts.isReplica,
+        destination.facts.replicationID == source.facts.replicationID
+      {
+        return "the destination is a replica of the source: the keys would be lost there, too"
+          + " (REPLICAOF NO ONE first)"
+      }
+      let finding = try VerifiedJob.find(
+        name: nil, source: source.facts, rules: route.words.joined(separator: ", "), locator,
+        timeouts: options.timeouts, isThorough: true)
+      switch finding {
+      case .none: break
+      case .job(let job):
+        return "job \(job.identity.name) still follows this source: what is removed here would be"
+          + " removed at the destination, too (end it, then 'migr8sync jobs --forget"
+          + " \(job.identity.name)')"
+      case .unclear(let reason):
+        return "what is removed here a job would remove at the destination, too: \(reason)"
+      }
+    }
+    let followers = source.facts.fields.values.filter { name, value in
+      name.hasPrefix("slave") && value.contains("port=0,")
+    }
+    if options.routes.isEmpty, !followers.isEmpty {
+      return
+        "a job follows this source: what is removed here may be removed at its destination, too"
+        + " (name it with --dest, or end it first)"
+    }
+    return nil
+  }
+
+  private func confirm() throws(ReplayError) -> Bool {
+    guard isatty(STDIN_FILENO) == 1 else { return false }
+    var count: UInt64 = 0
+    for (plan, _) in plans {
+      var remover = try KeyRemover(
+        plan, comparer: nil, progress: progress, onKept: { (_, _) in })
+      count += try remover.count()
+    }
+    let condition =
+      options.verifies
+      ? ", those that the destination holds with the same value"
+      : ", without a look at a destination"
+    StandardError.write(
+      "This removes up to \(HumanNumber.count(count)) keys from \(options.source.endpoint)"
+        + "\(condition).\nType their number to go on: ")
+    return readLine()?.filter { $0 != "," && $0 != " " } == "\(count)"
+  }
+}
+
+/// What `delete` writes: keys that stay to stdout, a line each; the rest to stderr.
+struct DeleteLines {
+  private let options: DeleteOptions
+
+  init(_ options: DeleteOptions) {
+    self.options = options
+  }
+
+  func kept(_ name: KeyName, _ reason: KeptReason) {
+    guard options.writesJSON else {
+      return StandardOutput.write("kept \(name): \(reason.text)\n")
+    }
+    var object = JSONObject()
+    object.add("event", "kept")
+    object.add("key", bytes: name.key)
+    object.add("db", UInt64(clamping: name.database))
+    object.add("reason", reason.text)
+    StandardOutput.write(object.text + "\n")
+  }
+
+  func summary(_ counts: DeleteCounts) {
+    if options.writesJSON {
+      var object = JSONObject()
+      object.add("event", "summary")
+      object.add(options.isDryRun ? "would_remove" : "removed", counts.removed)
+      object.add("bytes", counts.removedBytes)
+      object.add("kept", counts.keptCount)
+      object.add("gone", counts.gone)
+      return StandardOutput.write(object.text + "\n")
+    }
+    guard !options.isQuiet else { return }
+    let verb = options.isDryRun ? "would remove" : "removed"
+    StandardError.write(
+      "\(verb) \(HumanNumber.count(counts.removed)) keys (\(HumanNumber.bytes(counts.removedBytes))"
+        + " of memory); kept \(HumanNumber.count(counts.keptCount)) that are not the same at the"
+        + " destination; \(HumanNumber.count(counts.gone)) were gone already\n")
+  }
+
+  func failed(_ reason: String) {
+    StandardError.write("migr8sync: \(LogLine.harmless(reason))\n")
+  }
+}

@@ -1,0 +1,156 @@
+// What a comparison says: differences to stdout, a line each; how far it is, notes and errors to stderr.
+
+import ReplicaLink
+import Synchronization
+
+/// Writes for `verify`.
+///
+/// Its thread looks at the progress now and then; everything else is called by the one that compares.
+final class VerifyLines: Sendable {
+  /// The time between two lines on progress, in milliseconds.
+  static let lineMilliseconds: Int64 = 5_000
+  private static let lookMilliseconds: Int64 = 100
+
+  private let writesJSON: Bool
+  private let format: LogFormat
+  private let isQuiet: Bool
+  private let showsProgress: Bool
+  private let progress: VerifyProgress
+  private let startMilliseconds = Clock.monotonicMilliseconds()
+  private let isDone = Promise<Bool>()
+
+  init(_ options: VerifyOptions, _ progress: VerifyProgress) {
+    writesJSON = options.writesJSON
+    format = options.logFormat
+    isQuiet = options.isQuiet
+    showsProgress = options.showsProgress
+    self.progress = progress
+  }
+
+  // MARK: - Progress
+
+  /// Starts the thread that tells of progress.
+  func start() -> NamedThread {
+    NamedThread("progress") { [self] in
+      while isDone.wait(milliseconds: Self.lineMilliseconds) == nil {
+        if showsProgress { write(progressText) }
+      }
+    }
+  }
+
+  func stop() {
+    isDone.fulfil(true)
+  }
+
+  private var progressText: String {
+    let now = progress.snapshot
+    let elapsed = max(1, Clock.monotonicMilliseconds() - startMilliseconds)
+    let rate = Double(now.keysCompared &+ now.keysLookedUp) * 1_000 / Double(elapsed)
+    var parts = [
+      "\(HumanNumber.count(now.keysCompared)) keys compared",
+      "\(HumanNumber.count(now.keysLookedUp)) looked up", HumanNumber.rate(rate, of: "keys"),
+      "\(HumanNumber.count(now.differenceCount)) differ",
+    ]
+    if now.suspects > 0 { parts.append("\(HumanNumber.count(now.suspects)) are read again") }
+    return "\(now.phase.rawValue): " + parts.joined(separator: "; ")
+  }
+
+  private func write(_ message: String) {
+    StandardError.write(
+      LogLine.note(message, format: format, wallMilliseconds: Clock.wallMilliseconds()) + "\n")
+  }
+
+  func note(_ message: String) {
+    if !isQuiet { write(message) }
+  }
+
+  // MARK: - Findings
+
+  func difference(_ difference: Difference) {
+    StandardOutput.write((writesJSON ? difference.json.text : difference.text) + "\n")
+  }
+
+  func undecided(_ name: KeyName) {
+    guard writesJSON else {
+      return StandardOutput.write("undecided \(name): it changed whenever it was read\n")
+    }
+    var object = JSONObject()
+    object.add("event", "undecided")
+    object.add("key", bytes: name.key)
+    object.add("db", UInt64(clamping: name.database))
+    StandardOutput.write(object.text + "\n")
+  }
+
+  func census(_ rows: [CensusRow]) {
+    if writesJSON {
+      for row in rows {
+        var object = JSONObject()
+        object.add("event", "count")
+        object.add("db", UInt64(clamping: row.database))
+        object.add("prefix", bytes: row.prefix)
+        object.add("source_keys", row.sourceKeys)
+        object.add("dest_keys", row.destinationKeys)
+        StandardOutput.write(object.text + "\n")
+      }
+      return
+    }
+    var table = [["db", "prefix", "source", "destination", ""]]
+    for row in rows {
+      table.append([
+        "\(row.database)", row.prefix.isEmpty ? "-" : Printable.key(row.prefix),
+        HumanNumber.count(row.sourceKeys), HumanNumber.count(row.destinationKeys),
+        row.isSame ? "same" : "differ",
+      ])
+    }
+    StandardOutput.write(
+      TextTable.lines(table, right: [0, 2, 3]).joined(separator: "\n") + "\n")
+  }
+
+  // MARK: - The end
+
+  func summary() {
+    let end = progress.snapshot
+    let elapsed = Clock.monotonicMilliseconds() - startMilliseconds
+    if writesJSON {
+      var object = JSONObject()
+      object.add("event", "summary")
+      object.add("keys_compared", end.keysCompared)
+      object.add("keys_looked_up", end.keysLookedUp)
+      object.add("differences", end.differenceCount)
+      for cause in DifferenceCause.allCases {
+        if let count = end.differences[cause] { object.add(cause.rawValue, count) }
+      }
+      object.add("undecided", end.undecided)
+      object.add("fixed", end.fixed)
+      object.add("elapsed_ms", elapsed)
+      return StandardOutput.write(object.text + "\n")
+    }
+    guard !isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
+      return
+    }
+    var text = "\(HumanNumber.count(end.keysCompared)) keys compared, "
+    text += "\(HumanNumber.count(end.keysLookedUp)) looked up, in "
+    text += HumanNumber.duration(milliseconds: elapsed)
+    let causes = DifferenceCause.allCases.compactMap { cause in
+      end.differences[cause].map { "\(HumanNumber.count($0)) \(cause.rawValue)" }
+    }
+    text +=
+      causes.isEmpty
+      ? ": no differences"
+      : ": \(HumanNumber.count(end.differenceCount)) differ (\(causes.joined(separator: ", ")))"
+    if end.fixed > 0 { text += "; \(HumanNumber.count(end.fixed)) mended" }
+    if end.undecided > 0 { text += "; \(HumanNumber.count(end.undecided)) undecided" }
+    StandardError.write(text + "\n")
+  }
+
+  func interrupted() {
+    let end = progress.snapshot
+    var line = "migr8sync: interrupted"
+    if let place = end.place { line += "; the same command goes on with --from \(place.text)" }
+    StandardError.write(line + "\n")
+  }
+
+  func failed(_ reason: String) {
+    StandardError.write("migr8sync: \(LogLine.harmless(reason))\n")
+  }
+}

@@ -1,0 +1,189 @@
+// A value too large to be fetched whole is compared in pieces: its elements are read at the source some
+// hundreds at a time and looked up at the destination. What seems to differ is confirmed, by the same
+// method as a whole key, before it counts. Memory: a piece, whatever the value's size.
+
+import ReplicaLink
+
+/// Compares large values.
+extension PairReader {
+  /// Elements of a piece.
+  static let pieceElements = 500
+  /// Bytes of a piece of a string.
+  static let pieceBytes: Int64 = 1 << 18
+  /// So often an element is read again before its key counts as undecided.
+  static let confirmationsMax = 12
+  /// So many readings that say the same of an element decide, where the rest of its key never rests.
+  static let sameReadingsMin = 6
+
+  /// What comparing a large value came to.
+  enum LargeResult: Sendable, Equatable {
+    case same
+    case different(DifferenceCause, String)
+    case undecided
+  }
+
+  /// Both answers to a question about an element, when they are known to belong together.
+  enum Confirmation {
+    case same
+    case different(RESPValue, RESPValue)
+    case undecided
+  }
+
+  /// Compares one large key.
+  mutating func compareLarge(_ name: KeyName) throws(ReplayError) -> LargeResult {
+    let type = Array("TYPE".utf8)
+    switch try confirm(name, [type]) {
+    case .undecided: return .undecided
+    case .different(let mine, let other):
+      if mine.text == "none" { return .different(.extra, "") }
+      return .different(other.text == "none" ? .missing : .type, "")
+    case .same: break
+    }
+    try selectBoth(name)
+    let word = try source.ask([type, name.key]).text ?? "none"
+    let elements = try compareElements(name, ofType: word)
+    guard elements == .same else { return elements }
+    return try compareExpiry(name)
+  }
+
+  private mutating func compareElements(
+    _ name: KeyName, ofType word: String
+  ) throws(ReplayError) -> LargeResult {
+    switch word {
+    case "string":
+      return try comparePieces(name, length: "STRLEN", range: "GETRANGE", step: Self.pieceBytes)
+    case "list":
+      return try comparePieces(
+        name, length: "LLEN", range: "LRANGE", step: Int64(Self.pieceElements))
+    case "set": return try compareMembers(name, .set)
+    case "zset": return try compareMembers(name, .sortedSet)
+    case "hash": return try compareMembers(name, .hash)
+    case "stream": return try compareStream(name)
+    default: return try compareWhole(name)
+    }
+  }
+
+  /// A value of a module has no pieces: its bytes have to be the same.
+  private mutating func compareWhole(_ name: KeyName) throws(ReplayError) -> LargeResult {
+    switch try confirm(name, [Array("DUMP".utf8)], isSame: Self.haveSameBytes) {
+    case .same: .same
+    case .different: .different(.value, "")
+    case .undecided: .undecided
+    }
+  }
+
+  static func haveSameBytes(_ one: RESPValue, _ other: RESPValue) -> Bool {
+    guard case .bulk(let mine) = one, case .bulk(let others) = other else { return one == other }
+    return RawState.haveSameBytes(mine, others)
+  }
+
+  private mutating func compareExpiry(_ name: KeyName) throws(ReplayError) -> LargeResult {
+    // Below 7.0 only the time left is told: the two are asked within moments of each other.
+    let isExact = source.knowsExpireTime && destination.knowsExpireTime
+    let command = [Array((isExact ? "PEXPIRETIME" : "PTTL").utf8)]
+    let slack: Int64 = isExact ? 0 : settleMilliseconds + Self.patienceMilliseconds
+    var rules = rules
+    rules.toleranceMilliseconds += slack
+    let tolerant = rules
+    let confirmation = try confirm(name, command) { one, other in
+      let times = [one, other].map { $0.integer.flatMap { $0 >= 0 ? $0 : nil } }
+      return tolerant.isSame(times[0], times[1])
+    }
+    switch confirmation {
+    case .same: return .same
+    case .different: return .different(.ttl, "")
+    case .undecided: return .undecided
+    }
+  }
+
+  // MARK: - Strings and lists
+
+  private mutating func comparePieces(
+    _ name: KeyName, length: String, range: String, step: Int64
+  ) throws(ReplayError) -> LargeResult {
+    try selectBoth(name)
+    let count = try source.ask([Array(length.utf8), name.key]).integer ?? 0
+    var start: Int64 = 0
+    while start < count {
+      if progress.isCancelled { throw .interrupted }
+      let bounds = [start, start + step - 1].map { Array("\($0)".utf8) }
+      let command = [Array(range.utf8)]
+      let (mine, other) = try askBoth(name, command, bounds)
+      if mine != other {
+        switch try confirm(name, command, bounds) {
+        case .same: break
+        case .undecided: return .undecided
+        case .different(let mine, let other):
+          return .different(.value, Self.describe(mine, other, from: start))
+        }
+      }
+      start += step
+    }
+    switch try confirm(name, [Array(length.utf8)]) {
+    case .same: return .same
+    case .undecided: return .undecided
+    case .different(let mine, let other):
+      let unit = range == "LRANGE" ? "items" : "bytes"
+      return .different(
+        .value,
+        "\(mine.text ?? "?") \(unit) at the source, \(other.text ?? "?") at the destination")
+    }
+  }
+
+  private static func describe(
+    _ mine: RESPValue, _ other: RESPValue, from start: Int64
+  ) -> String {
+    if case .bulk(let one) = mine, case .bulk(let another) = other {
+      return "byte \(start + Int64(zip(one, another).prefix { $0 == $1 }.count))"
+    }
+    let (items, others) = (mine.array ?? [], other.array ?? [])
+    return "item \(start + Int64(zip(items, others).prefix { $0 == $1 }.count))"
+  }
+
+  // MARK: - Asking both
+
+  mutating func selectBoth(_ name: KeyName) throws(ReplayError) {
+    try source.select(name.database)
+    try destination.select(mapping.destination(of: name.database))
+  }
+
+  /// One question to both ends at about the same time.
+  mutating func askBoth(
+    _ name: KeyName, _ command: [[UInt8]], _ arguments: [[UInt8]] = []
+  ) throws(ReplayError) -> (RESPValue, RESPValue) {
+    try selectBoth(name)
+    let mine = command + [name.key] + arguments
+    let other = command + [mapping.destinationKey(of: name.key)] + arguments
+    source.connection.enqueue(mine)
+    destination.connection.enqueue(other)
+    try source.send()
+    try destination.send()
+    return (try source.receive(mine), try destination.receive(other))
+  }
+
+  /// Asks until the answers are the same, or known to belong together and to be different.
+  mutating func confirm(
+    _ name: KeyName, _ command: [[UInt8]], _ arguments: [[UInt8]] = [],
+    isSame: (RESPValue, RESPValue) -> Bool = { $0 == $1 }
+  ) throws(ReplayError) -> Confirmation {
+    var last: (mine: RESPValue, other: RESPValue)?
+    var sameReadings = 0
+    for attempt in 0..<Self.confirmationsMax {
+      let (mine, other) = try askBoth(name, command, arguments)
+      if isSame(mine, other) { return .same }
+      let reading = try read(
+        [name], source: [command + [name.key] + arguments],
+        destination: [command + [mapping.destinationKey(of: name.key)] + arguments])
+      if case .answers(let mine, let other) = reading {
+        return isSame(mine[0], other[0]) ? .same : .different(mine[0], other[0])
+      }
+      // The key never rests, but this element of it may.
+      let isAsBefore = last.map { $0.mine == mine && $0.other == other } ?? false
+      sameReadings = isAsBefore ? sameReadings + 1 : 1
+      if sameReadings >= Self.sameReadingsMin { return .different(mine, other) }
+      last = (mine, other)
+      try progress.pause(milliseconds: Int64.random(in: 20...(50 << Int64(min(attempt, 4)))))
+    }
+    return .undecided
+  }
+}

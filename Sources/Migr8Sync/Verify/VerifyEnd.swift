@@ -1,0 +1,173 @@
+// One of the two servers as a comparison reads it: a connection, what the server can do, and which db is
+// selected. Reads and never writes; keeps what it reads out of the server's statistics of use where the
+// server lets it.
+
+import Glibc
+import RDBParser
+import ReplicaLink
+
+/// What DUMP and the question after the expiry gave.
+struct RawState: Sendable {
+  /// The payload; nil when there is no such key.
+  var payload: [UInt8]?
+  /// In milliseconds since 1970.
+  var expiryMilliseconds: Int64?
+
+  /// The state without the payload.
+  ///
+  /// - Throws: when the payload cannot be read.
+  func state(now: Int64) throws(RDBError) -> KeyState {
+    guard let payload else { return .missing }
+    let meaning = try RDBMeaning(payload: payload.span, withoutFieldsExpiredAt: now &+ 1_000)
+    return KeyState(meaning: meaning, expiryMilliseconds: expiryMilliseconds)
+  }
+
+  /// Whether the two values are byte for byte the same. The footers, which tell of the servers, do not
+  /// count.
+  static func haveSameBytes(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+    let footer = DumpPayload.footerLength
+    guard one.count == other.count, one.count > footer else { return false }
+    return one.withUnsafeBytes { mine in
+      other.withUnsafeBytes { others in
+        memcmp(mine.baseAddress!, others.baseAddress!, mine.count - footer) == 0
+      }
+    }
+  }
+}
+
+/// A connection to one end.
+struct VerifyEnd: ~Copyable {
+  var connection: RedisConnection
+  let facts: ServerFacts
+  /// Whether it knows PEXPIRETIME (7.0).
+  let knowsExpireTime: Bool
+  /// Whether fields of hashes can expire there.
+  let knowsFieldExpiry: Bool
+  private var database: Int?
+
+  /// Connects.
+  init(_ locator: ServerLocator, timeouts: Timeouts) throws(ReplayError) {
+    var connection = try ReplayError.wrap { () throws(LinkError) in
+      try RedisConnection.open(try locator.locate(), timeouts: timeouts)
+    }
+    let facts = try ReplayError.wrap { () throws(LinkError) in
+      try ServerFacts.read(&connection)
+    }
+    guard let facts else {
+      throw ReplayError(
+        "comparing with \(connection.peer): INFO is not permitted (grant the user +info)")
+    }
+    // Since 7.2: reading then leaves the times of last use alone. Elsewhere an error that says nothing.
+    _ = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "NO-TOUCH", "ON")
+    }
+    self.connection = connection
+    self.facts = facts
+    knowsExpireTime = facts.version >= ServerVersion(7)
+    knowsFieldExpiry = facts.commandFeatures.fieldExpiry
+  }
+
+  var peer: String { connection.peer }
+
+  /// The dbs that hold anything, as the server said when it was connected to.
+  var databases: [Int] { facts.keyCounts.keys.sorted() }
+
+  /// Selects a db, unless it is selected.
+  mutating func select(_ number: Int) throws(ReplayError) {
+    if database == number { return }
+    _ = try ask([Array("SELECT".utf8), Array("\(number)".utf8)])
+    database = number
+  }
+
+  /// One command and its reply, which is no error.
+  mutating func ask(_ command: [[UInt8]]) throws(ReplayError) -> RESPValue {
+    connection.enqueue(command)
+    return try receive(command)
+  }
+
+  /// One command of words.
+  mutating func ask(_ words: String...) throws(ReplayError) -> RESPValue {
+    try ask(words.map { Array($0.utf8) })
+  }
+
+  /// Sends what is enqueued.
+  mutating func send() throws(ReplayError) {
+    do throws(LinkError) { try connection.send() } catch { throw ReplayError(error) }
+  }
+
+  /// The reply to a command that is enqueued.
+  mutating func receive(_ command: [[UInt8]]) throws(ReplayError) -> RESPValue {
+    let reply = try receive()
+    if let line = reply.errorLine { throw refusal(line, command) }
+    return reply
+  }
+
+  /// A reply, whatever it is.
+  mutating func receive() throws(ReplayError) -> RESPValue {
+    do throws(LinkError) { return try connection.receive() } catch { throw ReplayError(error) }
+  }
+
+  /// The failure that an error reply means.
+  func refusal(_ line: String, _ command: [[UInt8]]) -> ReplayError {
+    let name = String(decoding: command.first ?? [], as: UTF8.self)
+    let key = command.count > 1 ? " \(Printable.key(command[1]))" : ""
+    return ReplayError(
+      ServerRefusal.error(line, action: "comparing: \(name)\(key) at \(connection.peer)"))
+  }
+
+  // MARK: - Keys
+
+  /// Keys looked at by one SCAN: a millisecond or so of the server's time.
+  static let scanCount = 1_000
+
+  /// One page of SCAN over the selected db.
+  mutating func scan(
+    _ cursor: [UInt8], _ pattern: [UInt8]?
+  ) throws(ReplayError) -> (cursor: [UInt8], keys: [[UInt8]]) {
+    var command = [Array("SCAN".utf8), cursor]
+    if let pattern { command += [Array("MATCH".utf8), pattern] }
+    command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
+    guard let parts = try ask(command).array, parts.count == 2, case .bulk(let next) = parts[0],
+      let found = parts[1].array
+    else { throw ReplayError("scanning \(peer): the answer to SCAN makes no sense") }
+    let keys = found.compactMap { value -> [UInt8]? in
+      if case .bulk(let key) = value { return key }
+      return nil
+    }
+    return (next, keys)
+  }
+
+  /// Enqueues the question how much memory a key takes.
+  mutating func enqueueSize(_ key: [UInt8]) {
+    connection.enqueue(
+      [Array("MEMORY".utf8), Array("USAGE".utf8), key, Array("SAMPLES".utf8), Array("5".utf8)])
+  }
+
+  /// The answer: in bytes; nil when there is no such key.
+  mutating func receiveSize(_ key: [UInt8]) throws(ReplayError) -> UInt64? {
+    let reply = try receive([Array("MEMORY USAGE".utf8), key])
+    return reply.integer.map { UInt64(clamping: $0) }
+  }
+
+  /// The commands that ask what a key is.
+  func stateCommands(_ key: [UInt8]) -> [[[UInt8]]] {
+    let dump = [Array("DUMP".utf8), key]
+    if knowsExpireTime { return [dump, [Array("PEXPIRETIME".utf8), key]] }
+    return [dump, [Array("PTTL".utf8), key], [Array("TIME".utf8)]]
+  }
+
+  /// How many replies they have.
+  var stateReplyCount: Int { knowsExpireTime ? 2 : 3 }
+
+  /// Reads their replies.
+  func state(_ replies: ArraySlice<RESPValue>) -> RawState {
+    let first = replies.startIndex
+    guard replies.count == stateReplyCount, case .bulk(let payload) = replies[first],
+      let time = replies[first + 1].integer, time != -2
+    else { return RawState() }
+    guard time >= 0 else { return RawState(payload: payload) }
+    if knowsExpireTime { return RawState(payload: payload, expiryMilliseconds: time) }
+    return RawState(
+      payload: payload, expiryMilliseconds: RepairQuestion.deadline(time, replies[first + 2]))
+  }
+}

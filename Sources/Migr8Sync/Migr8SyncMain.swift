@@ -27,6 +27,15 @@ enum Migr8SyncMain {
     case .jobs(let options):
       warn(options.warnings, options.logFormat)
       return JobsCommand(options: options).run()
+    case .extract(let options):
+      var command = ExtractCommand(options: options)
+      return command.run()
+    case .diff(let options):
+      var command = DiffCommand(options: options)
+      return command.run()
+    case .analyze(let options):
+      var command = AnalyzeCommand(options: options)
+      return command.run()
     }
   }
 

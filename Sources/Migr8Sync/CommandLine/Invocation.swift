@@ -10,6 +10,12 @@ enum Invocation: Sendable {
   case sync(SyncOptions)
   /// Run `jobs`.
   case jobs(JobsOptions)
+  /// Run `extract`.
+  case extract(ExtractOptions)
+  /// Run `diff`.
+  case diff(DiffOptions)
+  /// Run `analyze`.
+  case analyze(AnalyzeOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

@@ -184,13 +184,13 @@ extension OptionGroup {
       config, help,
     ])
 
-  private static let config = CommandOption(
+  static let config = CommandOption(
     name: .config, value: "FILE",
     help: "Read options from a file first (-: from the standard input): one on a line, without "
       + "dashes, as in redis.conf. What can be repeated adds up; of anything else the command line "
       + "has the last word. One file serves every command.")
 
-  private static let help = CommandOption(
+  static let help = CommandOption(
     name: .help, short: "h", help: "Print this and end.")
 
   private static let destinationPasswordFile = CommandOption(
@@ -206,7 +206,7 @@ extension OptionGroup {
     name: .ioTimeout, value: "TIME", standard: "60s",
     help: "How long a server may be silent when it should answer.")
 
-  private static let logFormat = CommandOption(
+  static let logFormat = CommandOption(
     name: .logFormat, value: "FORMAT", standard: "text",
     help: "text, or json: an object on a line for every report.")
 }

@@ -15,7 +15,7 @@ extension OptionGroup {
 
 extension Command {
   /// Every command that exists, in the order of the help.
-  static let all: [Command] = [sync, jobs]
+  static let all: [Command] = [sync, jobs, extract, diff, analyze]
 
   static let sync = Command(
     name: "sync",

@@ -65,7 +65,7 @@ enum Summary {
   /// What the destination holds after a run that was cut short.
   private static func standing(_ final: ProgressSnapshot) -> String {
     switch final.lastPhase {
-    case .connecting, .waitingForSnapshot, .snapshot:
+    case .reading, .connecting, .waitingForSnapshot, .snapshot:
       if final.keysWritten == 0 { return "No key was written." }
       return
         "The destination holds a part of the keys only. The same command begins the snapshot again."

@@ -83,29 +83,8 @@ private struct AnalysisFormat: ExtractFormat, ~Copyable {
   mutating func take(
     _ entry: RDBEntry, key: Span<UInt8>, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    var step = try snapshot.readValue()
-    if step == .whole {
-      snapshot.withValue {
-        analysis.add(entry, key: key, value: $0, valueBytes: UInt64($0.count))
-      }
-      return
-    }
-    // The beginning tells of what kind the rest is.
-    var beginning: [UInt8] = []
-    snapshot.withValue { value in
-      let first = value.extracting(first: Self.beginningBytes)
-      beginning = first.withUnsafeBufferPointer { Array($0) }
-    }
-    var bytes = UInt64(snapshot.withValue { $0.count })
-    while step == .chunk {
-      step = try snapshot.readValue()
-      bytes += UInt64(snapshot.withValue { $0.count })
-    }
-    analysis.add(entry, key: key, value: beginning.span, valueBytes: bytes)
+    analysis.add(entry, key: key, try EntrySize.read(entry, key: key, from: &snapshot))
   }
-
-  /// How much of a large value is looked into.
-  private static let beginningBytes = 64 << 10
 
   mutating func takeBack() throws(ReplayError) {}
   mutating func end() throws(ReplayError) { analysis.end() }

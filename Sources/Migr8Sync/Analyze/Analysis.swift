@@ -66,12 +66,9 @@ struct Analysis: Sendable {
 
   /// Counts a key. Cost: no allocation, unless the key is among the biggest.
   mutating func add(
-    _ entry: RDBEntry, key: Span<UInt8>, value: Span<UInt8>, valueBytes: UInt64
+    _ entry: RDBEntry, key: Span<UInt8>, _ size: EntrySize
   ) {
-    var tally = PrefixTally(keys: 1)
-    tally.bytes = UInt64(key.count) + valueBytes
-    tally.memory = MemoryModel.bytes(
-      entry.type, keyLength: key.count, value: value, total: valueBytes)
+    var tally = PrefixTally(keys: 1, bytes: size.bytes, memory: size.memory)
     if let expiry = entry.expiryMilliseconds {
       tally.expiring = 1
       addExpiry(expiry, tally)

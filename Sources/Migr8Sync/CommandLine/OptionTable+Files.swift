@@ -98,7 +98,7 @@ extension OptionGroup {
         name: .format, value: "FORMAT", standard: "rdb",
         help:
           "rdb: an RDB file. resp: commands for redis-cli --pipe. jsonl: a JSON object on a line "
-          + "for each key; json: an array of them. csv: key, type, expiry and size. keys: the names. "
+          + "for each key; json: an array of them. csv: key, type, expiry and sizes. keys: the names. "
           + "count: how many."),
       CommandOption(
         name: .output, short: "o", value: "FILE",

@@ -22,7 +22,9 @@ struct ListFormat: ExtractFormat, ~Copyable {
   }
 
   mutating func begin(_ header: RDBHeader) throws(ReplayError) {
-    if case .row = content { output.write { $0.append("db,key,type,expire_at_ms,bytes\r\n") } }
+    if case .row = content {
+      output.write { $0.append("db,key,type,expire_at_ms,bytes,memory\r\n") }
+    }
   }
 
   mutating func take(
@@ -38,14 +40,9 @@ struct ListFormat: ExtractFormat, ~Copyable {
         buffer.append("\n")
       }
     case .row:
-      var bytes = UInt64(key.count)
-      var step = RDBValueStep.chunk
-      while step == .chunk {
-        step = try snapshot.readValue()
-        bytes += UInt64(snapshot.withValue { $0.count })
-      }
+      let size = try EntrySize.read(entry, key: key, from: &snapshot)
       try output.beginEntry()
-      output.write { Self.append(entry, key, bytes, to: &$0) }
+      output.write { Self.append(entry, key, size, to: &$0) }
     }
   }
 
@@ -59,7 +56,7 @@ struct ListFormat: ExtractFormat, ~Copyable {
   }
 
   private static func append(
-    _ entry: RDBEntry, _ key: Span<UInt8>, _ bytes: UInt64, to buffer: inout ByteBuffer
+    _ entry: RDBEntry, _ key: Span<UInt8>, _ size: EntrySize, to buffer: inout ByteBuffer
   ) {
     buffer.append(decimal: Int64(entry.database))
     buffer.append(",")
@@ -69,7 +66,9 @@ struct ListFormat: ExtractFormat, ~Copyable {
     buffer.append(",")
     if let expiry = entry.expiryMilliseconds { buffer.append(decimal: expiry) }
     buffer.append(",")
-    buffer.append(unsigned: bytes)
+    buffer.append(unsigned: size.bytes)
+    buffer.append(",")
+    buffer.append(unsigned: size.memory)
     buffer.append("\r\n")
   }
 

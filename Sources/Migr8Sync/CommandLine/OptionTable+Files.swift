@@ -65,7 +65,7 @@ extension Command {
 
   static let analyze = Command(
     name: "analyze",
-    summary: "which prefixes of an RDB file hold the memory; biggest keys; a page of it",
+    summary: "which prefixes of an RDB file hold the memory",
     usage: "FILE|- [--html FILE] [options]",
     introduction: [
       "Finds the prefixes by itself, and says of each how many keys it has, how many",

@@ -79,7 +79,7 @@ struct RDBFormat: ExtractFormat, ~Copyable {
       snapshot.withValue { writer.value($0) }
       pass()
       try output.spill()
-      if step == .lastChunk { return }
+      if step == .lastChunk { return try output.beginEntry() }
       step = try snapshot.readValue()
     }
   }

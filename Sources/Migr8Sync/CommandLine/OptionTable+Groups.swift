@@ -89,8 +89,8 @@ extension OptionGroup {
         help:
           "Copy only keys of this type: string, list, set, zset, hash, stream, module or array. "
           + "May be repeated, or a list. Decided when the snapshot is taken: a key that is left out "
-          + "stays out with its later writes, one that is created later moves whatever its type. (Not "
-          + "carried out yet: refused.)"),
+          + "stays out with its later writes, one that is created later moves whatever its type, and "
+          + "one that moves goes on moving whatever it becomes."),
       CommandOption(
         name: .publish, value: "GLOB", isRepeatable: true,
         help: "Pass messages of these channels on, too. May be repeated."),
@@ -101,7 +101,7 @@ extension OptionGroup {
     ])
 
   static let places = OptionGroup(
-    title: "Where they go (not carried out yet: a run that asks for it is refused)",
+    title: "Where they go",
     options: [
       CommandOption(
         name: .route, value: "PREFIX=URL", isRepeatable: true,

@@ -38,9 +38,7 @@ extension Command {
       (.interrupted, "stopped by SIGINT or SIGTERM; the same command goes on from there"),
     ],
     read: { arguments, environment throws(UsageError) in
-      let options = try SyncOptions(arguments, environment: environment)
-      try options.refuseUnfinished()
-      return .sync(options)
+      .sync(try SyncOptions(arguments, environment: environment))
     })
 
   static let jobs = Command(

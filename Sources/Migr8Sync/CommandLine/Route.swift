@@ -12,6 +12,9 @@ struct Route: Sendable {
   /// The keys that go there.
   var filter: KeyFilter { mapping.filter }
 
+  /// The destination's db where the job's record lies.
+  var recordDatabase: Int { mapping.destination(of: filter.databases?.min() ?? 0) }
+
   /// What the route does, in words: two routes with the same words do the same.
   var words: [String] {
     var words = filter.words

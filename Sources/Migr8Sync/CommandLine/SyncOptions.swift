@@ -61,20 +61,13 @@ struct SyncOptions: Sendable {
   /// What the operator should know of the options themselves.
   var warnings: [String]
 
-  /// The server to write to, of a run with one route.
-  var destination: RedisURL { routes[0].destination }
-  /// The keys and databases to move, of a run with one route.
-  var filter: KeyFilter { routes[0].filter }
-  /// Where the databases go, of a run with one route.
-  var databases: DatabaseMap { routes[0].mapping.databases }
-
   /// Finds the server to read from; to be asked before every connection.
   var sourceLocator: ServerLocator {
     ServerLocator(source, timeouts: timeouts, prefersReplica: prefersReplica)
   }
 
-  /// Finds the server to write to; to be asked before every connection.
-  var destinationLocator: ServerLocator {
-    ServerLocator(destination, timeouts: timeouts)
+  /// Finds the server that a route leads to; to be asked before every connection.
+  func locator(of route: Route) -> ServerLocator {
+    ServerLocator(route.destination, timeouts: timeouts)
   }
 }

@@ -12,7 +12,8 @@ struct CommandFormat: ExtractFormat, ~Copyable {
   private let policy: UnsupportedPolicy
   private let isWhole: Bool
   private var header = RDBHeader(family: .redis, version: 6)
-  private var encoder = EntryEncoder(conflicts: .replace, setTakesExpiry: false)
+  private var encoder = EntryEncoder(
+    mapping: .identity, conflicts: .replace, setTakesExpiry: false)
   private var features = RDBCommandFeatures()
   /// The database of the last SELECT; none yet.
   private var database = -1
@@ -39,7 +40,9 @@ struct CommandFormat: ExtractFormat, ~Copyable {
     let version = target ?? TargetVersion(writerOf: header)
     self.header = target?.header ?? header
     features = version.features
-    encoder = EntryEncoder(conflicts: .replace, setTakesExpiry: version.setTakesExpiry)
+    // Names are mapped already.
+    encoder = EntryEncoder(
+      mapping: .identity, conflicts: .replace, setTakesExpiry: version.setTakesExpiry)
   }
 
   mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {

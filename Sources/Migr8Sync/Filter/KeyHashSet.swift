@@ -13,7 +13,7 @@ struct KeyHashSet: Sendable {
 
   /// Adds a key. Amortised constant time.
   mutating func insert(_ key: Span<UInt8>, database: Int) {
-    if count * 4 >= places.count * 3 { grow() }
+    makeRoom()
     if Self.place(Self.hash(key, database), in: &places) { count += 1 }
   }
 
@@ -27,6 +27,21 @@ struct KeyHashSet: Sendable {
       index = (index + 1) & (places.count - 1)
     }
     return false
+  }
+
+  /// What is in either set.
+  func union(_ other: KeyHashSet) -> KeyHashSet {
+    if isEmpty { return other }
+    var union = self
+    for hash in other.places where hash != 0 {
+      union.makeRoom()
+      if Self.place(hash, in: &union.places) { union.count += 1 }
+    }
+    return union
+  }
+
+  private mutating func makeRoom() {
+    if count * 4 >= places.count * 3 { grow() }
   }
 
   private mutating func grow() {

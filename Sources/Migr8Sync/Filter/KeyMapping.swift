@@ -58,6 +58,11 @@ struct KeyMapping: Sendable {
       ? source : nil
   }
 
+  /// The destination's databases that take something; nil for all it has.
+  var destinations: [Int]? {
+    filter.databases.map { selected in Set(selected.map(destination(of:))).sorted() }
+  }
+
   /// The rewrite that applies to a key of the source: write its `new`, then what follows its `old` in
   /// the key. Nil when the key keeps its name. Allocates nothing.
   func rewrite(of key: Span<UInt8>) -> KeyRewrite? {
@@ -88,6 +93,31 @@ struct KeyMapping: Sendable {
       found = candidate
     }
     return found
+  }
+
+  /// The pattern with which `SCAN … MATCH` finds these keys at the destination, where one pattern can say
+  /// it. Otherwise nil: scan all and ask `sourceKey(of:)`.
+  var scanPattern: [UInt8]? {
+    if !renamesKeys { return filter.scanPattern }
+    guard filter.scanPattern != nil, filter.prefixes.count == 1 else { return nil }
+    // Keys that go on as one rewrite's `old` does may go elsewhere.
+    let prefix = filter.prefixes[0]
+    for rewrite in rewrites
+    where rewrite.old.count > prefix.count && rewrite.old.starts(with: prefix) { return nil }
+    return GlobPattern.escaped(destinationKey(of: prefix)) + [UInt8(ascii: "*")]
+  }
+
+  /// A key of the source for the operator: by its name at the destination, and by its own where that is
+  /// another.
+  func shown(_ key: [UInt8]) -> String {
+    let there = destinationKey(of: key)
+    return there == key
+      ? Printable.key(key) : "\(Printable.key(there)) (at the source \(Printable.key(key)))"
+  }
+
+  /// The same for a key of the destination.
+  func shown(there name: [UInt8]) -> String {
+    renamesKeys ? sourceKey(of: name).map { shown($0) } ?? Printable.key(name) : Printable.key(name)
   }
 
   /// The keys that some rewrite turns into `name`, if it applies to them.

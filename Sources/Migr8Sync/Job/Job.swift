@@ -1,11 +1,15 @@
-// One run of a job: the link to the source, and the replay of each destination on a thread of its own.
+// One run of a job: the one link to the source, and the replay of each destination on a thread of its own.
 //
-//   link thread ─▶ snapshot and stream queues ─▶ replay thread ─▶ loaders, then lane ─▶ destination
-//        ▲                                             │
-//        └──────────── applied offset ◀────────────────┘
+//   link thread ─▶ snapshot and stream queues ─┬▶ replay thread ─▶ loaders, then lane ─▶ destination
+//        ▲                                     └▶ replay thread ─▶ loaders, then lane ─▶ destination
+//        └──────── least applied offset ◀────────────────┘
+//
+// Destinations share the link and the queues, and nothing else: one that is slow, or waits for its server,
+// keeps its place in the queues while the others go on.
 
 import RDBParser
 import ReplicaLink
+import Synchronization
 
 /// The threads of a run and what they ask of each other.
 ///
@@ -14,64 +18,107 @@ import ReplicaLink
 final class Job: @unchecked Sendable {
   let findings: PreflightFindings
   let source: SourceSide
-  let replay: DestinationReplay
-  private let options: SyncOptions
+  /// One for each route.
+  let replays: [DestinationReplay]
   var linkNotices = LinkNotices()
+  /// How the first destination that failed did, in words that name it.
+  private let failure = Mutex<ReplayError?>(nil)
 
   /// - Parameters:
-  ///   - record: what the destination knows of the job: it goes on from there.
-  ///   - skipped: keys of the destination that are left alone.
+  ///   - starts: what each destination knows of the job: it goes on from there.
+  ///   - place: where the link begins.
   init(
-    options: SyncOptions, findings: PreflightFindings, runner: JobRunner, record: JobRecord?,
-    skipped: KeyHashSet
+    options: SyncOptions, findings: PreflightFindings, starts: [JobStart], place: ResumePlace
   ) {
-    self.options = options
     self.findings = findings
-    source = SourceSide(
-      options: options, findings: findings,
-      resumingFrom: record?.phase == .stream ? record?.place : nil)
-    replay = DestinationReplay(
-      plan: DestinationPlan(options, findings), runner: runner, record: record,
-      reader: source.link.readers[0], stopBell: source.stopBell, host: source)
-    replay.progress.skip(skipped)
+    var resumed: ReplicationPlace?
+    if case .stream(let place) = place { resumed = place }
+    let source = SourceSide(options: options, findings: findings, resumingFrom: resumed)
+    self.source = source
+    replays = starts.map { start in
+      let replay = DestinationReplay(
+        plan: start.plan, runner: start.runner, record: start.record,
+        reader: source.link.readers[start.plan.index], stopBell: source.stopBell, host: source)
+      replay.progress.skip(start.skipped, otherTypes: start.otherTypes)
+      return replay
+    }
   }
 
   var link: ReplicaLink { source.link }
 
   var isStopRequested: Bool { source.isStopRequested }
 
+  /// Whether it is a failure of one destination that stops the others.
+  var hasFailed: Bool { failure.withLock { $0 != nil } }
+
+  /// Whether a destination has to be named where one is spoken of.
+  var hasSeveral: Bool { replays.count > 1 }
+
   /// Ends the run soon, with everything that was begun finished. From any thread.
   func requestStop() { source.requestStop() }
 
-  /// Does the whole run on the calling thread.
+  /// Ends the run at once, with whatever is under way. From any thread.
+  func abandon() {
+    for replay in replays { replay.progress.fail(.interrupted) }
+  }
+
+  /// Does the whole run, and waits for its end on the calling thread.
+  ///
+  /// - Throws: how the first destination failed that did; the others were stopped then, as by the
+  ///   operator.
   func run() throws(ReplayError) -> ReplayOutcome {
-    do {
-      return try whileAttached { () throws(ReplayError) in try replay.run() }
-    } catch {
-      guard error.isInterruption else { throw error }
-      return .interrupted
-    }
+    let outcomes = try onEachThread { (replay) throws(ReplayError) in try replay.run() }
+    return outcomes.allSatisfy { $0 == .converged } ? .converged : .interrupted
   }
 
-  /// Runs `body` while the link is there.
-  private func whileAttached<R>(_ body: () throws(ReplayError) -> R) throws(ReplayError) -> R {
+  /// Reads the whole snapshot and writes nothing. Nil for a destination whose part was interrupted.
+  func dryRun() throws(ReplayError) -> [DryRunReport?] {
+    try onEachThread { [self] (replay) throws(ReplayError) in try readSnapshot(replay) }
+  }
+
+  // MARK: - Threads
+
+  /// Runs `body` for each destination while the link is there; nil where it was interrupted.
+  private func onEachThread<R: Sendable>(
+    _ body: @escaping @Sendable (DestinationReplay) throws(ReplayError) -> R
+  ) throws(ReplayError) -> [R?] {
+    for replay in replays { replay.phases.enter(.waitingForSnapshot) }
     let linkThread = link.start()
-    defer {
-      source.stopBell.ring()
-      link.stop()
-      linkThread.join()
-      replay.phases.enter(.finished)
+    let results = replays.map { _ in Promise<R?>() }
+    let threads = zip(replays, results).map { replay, result in
+      NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
+        do throws(ReplayError) {
+          result.fulfil(try body(replay))
+        } catch {
+          if !error.isInterruption { fail(error, of: replay) }
+          result.fulfil(nil)
+        }
+      }
     }
-    replay.phases.enter(.waitingForSnapshot)
-    return try body()
+    for thread in threads { thread.join() }
+    source.stopBell.ring()
+    link.stop()
+    linkThread.join()
+    for replay in replays { replay.phases.enter(.finished) }
+    if let failure = failure.withLock({ $0 }) { throw failure }
+    return results.map { $0.wait(milliseconds: 0) ?? nil }
   }
 
-  /// Reads the whole snapshot and writes nothing.
-  func dryRun() throws(ReplayError) -> DryRunReport {
-    try whileAttached { () throws(ReplayError) in try readSnapshot() }
+  /// The others finish what is under way, and keep their checkpoints.
+  private func fail(_ error: ReplayError, of replay: DestinationReplay) {
+    var named = error
+    if hasSeveral, !error.isOfSource {
+      named = ReplayError("destination \(replay.plan.address): \(error)")
+    }
+    let isFirst = failure.withLock { first in
+      defer { first = first ?? named }
+      return first == nil
+    }
+    if !isFirst, !error.isOfSource { replay.progress.notices.note("failed as well: \(error)") }
+    requestStop()
   }
 
-  private func readSnapshot() throws(ReplayError) -> DryRunReport {
+  private func readSnapshot(_ replay: DestinationReplay) throws(ReplayError) -> DryRunReport {
     while replay.feed.takeSnapshot() == nil {
       if isStopRequested { throw .interrupted }
       do throws(ReplayError) {
@@ -86,7 +133,7 @@ final class Job: @unchecked Sendable {
       feed: replay.feed, counters: replay.snapshotCounters, features: RDBCommandFeatures()
     ) { [self] () throws(ReplayError) in if isStopRequested { throw .interrupted } }
     var snapshot = SnapshotReplay(
-      reader, filter: options.filter, counters: replay.snapshotCounters)
+      reader, filter: replay.plan.filter, counters: replay.snapshotCounters)
     try snapshot.run(into: &sink)
     sink.report.keysRead = replay.snapshotCounters.keysRead.load(ordering: .relaxed)
     return sink.report

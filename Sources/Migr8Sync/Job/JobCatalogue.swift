@@ -85,7 +85,7 @@ struct JobCatalogue: ~Copyable {
   /// - Returns: false when one is; nothing was removed then.
   mutating func forget(_ entry: Entry) throws(ReplayError) -> Bool {
     _ = try ask("SELECT", "\(entry.database)")
-    let identity = JobIdentity(name: entry.name, rules: "")
+    let identity = JobIdentity(name: entry.name, rules: "", database: entry.database)
     _ = try ask([Array("WATCH".utf8), identity.runnerKey])
     let now = try read(entry.name, entry.database, try JobConnection.all(&connection))
     if now?.runner?.mayWrite ?? false {
@@ -102,7 +102,7 @@ struct JobCatalogue: ~Copyable {
   private mutating func read(
     _ name: String, _ database: Int, _ connected: [JobConnection]?
   ) throws(ReplayError) -> Entry? {
-    let identity = JobIdentity(name: name, rules: "")
+    let identity = JobIdentity(name: name, rules: "", database: database)
     var entry = Entry(name, database)
     let record = try ask([Array("HGETALL".utf8), identity.recordKey]).array ?? []
     for index in stride(from: 0, to: record.count - 1, by: 2) {
@@ -113,7 +113,7 @@ struct JobCatalogue: ~Copyable {
     let holder = try ask([Array("GET".utf8), identity.runnerKey]).text
     let lease = try ask([Array("PTTL".utf8), identity.runnerKey]).integer ?? 0
     if record.isEmpty, skipped == 0, holder == nil { return nil }
-    let mine = connected?.filter { $0.job == name }.map(\.runner)
+    let mine = connected?.filter { $0.job == name && $0.database == database }.map(\.runner)
     if let holder {
       let state: Runner.State =
         mine.map { $0.contains(holder) ? .working : $0.isEmpty ? .gone : .stalled } ?? .unknown

@@ -1,8 +1,10 @@
 // A connection of a job as a destination lists it. Every connection a run makes there carries a name, so
 // that others see who works on what, and whoever takes over can end it.
 //
-//   migr8sync:JOB:host:pid:random           of a lane, a loader, a question
-//   migr8sync:JOB:host:pid:random:lease     of the thread that renews the lease
+//   migr8sync:JOB:DB:host:pid:random           of a lane, a loader, a question
+//   migr8sync:JOB:DB:host:pid:random:lease     of the thread that renews the lease
+//
+// DB is the db of the job's record: one run may work on the same job in two dbs of a server.
 
 import ReplicaLink
 
@@ -11,6 +13,8 @@ struct JobConnection: Sendable, Equatable {
   /// The number that CLIENT KILL knows it by.
   let id: String
   let job: String
+  /// The db where the job's record lies.
+  let database: Int
   let runner: String
   /// Whether it does nothing but renew the lease.
   let isLease: Bool
@@ -19,8 +23,8 @@ struct JobConnection: Sendable, Equatable {
   private static let leaseEnd = ":lease"
 
   /// What a connection is to call itself.
-  static func name(job: String, runner: String, isLease: Bool) -> String {
-    "\(beginning)\(job):\(runner)\(isLease ? leaseEnd : "")"
+  static func name(job: String, database: Int, runner: String, isLease: Bool) -> String {
+    "\(beginning)\(job):\(database):\(runner)\(isLease ? leaseEnd : "")"
   }
 
   /// The connections of all jobs; nil when CLIENT LIST is not permitted.
@@ -44,11 +48,12 @@ struct JobConnection: Sendable, Equatable {
     }
     guard let number, let name, name.hasPrefix(Self.beginning) else { return nil }
     // The name of a job has no colon.
-    let parts = name.dropFirst(Self.beginning.count).split(separator: ":", maxSplits: 1)
-    guard parts.count == 2 else { return nil }
+    let parts = name.dropFirst(Self.beginning.count).split(separator: ":", maxSplits: 2)
+    guard parts.count == 3, let database = Int(parts[1]) else { return nil }
     id = String(number)
     job = String(parts[0])
-    isLease = parts[1].hasSuffix(Self.leaseEnd)
-    runner = String(isLease ? parts[1].dropLast(Self.leaseEnd.count) : parts[1])
+    self.database = database
+    isLease = parts[2].hasSuffix(Self.leaseEnd)
+    runner = String(isLease ? parts[2].dropLast(Self.leaseEnd.count) : parts[2])
   }
 }

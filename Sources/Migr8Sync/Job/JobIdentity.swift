@@ -9,6 +9,8 @@ struct JobIdentity: Sendable, Equatable {
   let name: String
   /// What it moves, in words: two runs are the same job only with the same rules.
   let rules: String
+  /// The destination's db where its record lies. Two routes may lead to two dbs of one server.
+  let database: Int
 
   /// The identity that a command line stands for, at the destination of one of its routes.
   ///
@@ -17,12 +19,14 @@ struct JobIdentity: Sendable, Equatable {
   /// - Parameter route: the place of the route; the name is the same for all of them.
   init(name: String?, options: SyncOptions, route: Int = 0) {
     rules = Self.rules(options.routes[route], options)
+    database = options.routes[route].recordDatabase
     self.name = name ?? Self.name(options)
   }
 
-  init(name: String, rules: String) {
+  init(name: String, rules: String, database: Int) {
     self.name = name
     self.rules = rules
+    self.database = database
   }
 
   /// The key of the job's record.
@@ -31,11 +35,14 @@ struct JobIdentity: Sendable, Equatable {
   var runnerKey: [UInt8] { recordKey + Array(":runner".utf8) }
   /// The key of the set of keys under repair.
   var repairsKey: [UInt8] { recordKey + Array(":repairs".utf8) }
-  /// The key of the set of keys that are left alone.
+  /// The key of the set of keys that are left alone, because they were there before the job.
   var skippedKey: [UInt8] { recordKey + Array(":skipped".utf8) }
+  /// The key of the set of keys that are left alone, because they were of another type when the
+  /// snapshot was taken.
+  var otherTypesKey: [UInt8] { recordKey + Array(":other-types".utf8) }
 
   /// Everything the job keeps at the destination but the lease.
-  var dataKeys: [[UInt8]] { [recordKey, repairsKey, skippedKey] }
+  var dataKeys: [[UInt8]] { [recordKey, repairsKey, skippedKey, otherTypesKey] }
 
   /// The longest list of rules that is kept in words.
   static let rulesBytesMax = 2_000

@@ -28,7 +28,8 @@ struct JobRunner: Sendable, Equatable {
 
   /// What this runner's connections call themselves.
   func connectionName(isLease: Bool) -> String {
-    JobConnection.name(job: identity.name, runner: id, isLease: isLease)
+    JobConnection.name(
+      job: identity.name, database: identity.database, runner: id, isLease: isLease)
   }
 
   /// How an attempt to become the job's runner ended.
@@ -168,7 +169,9 @@ struct JobRunner: Sendable, Equatable {
   private func connections(
     _ connection: inout RedisConnection
   ) throws(ReplayError) -> [JobConnection]? {
-    try JobConnection.all(&connection)?.filter { $0.job == identity.name }
+    try JobConnection.all(&connection)?.filter {
+      $0.job == identity.name && $0.database == identity.database
+    }
   }
 
   private func ask(

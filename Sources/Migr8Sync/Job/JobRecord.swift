@@ -133,15 +133,15 @@ struct CheckpointEncoder: Sendable {
   private let identity: JobIdentity
   private let key: [UInt8]
   private let record: JobRecord
-  /// The destination's db where the record lies.
-  let database: Int
 
-  init(_ record: JobRecord, _ identity: JobIdentity, database: Int) {
+  init(_ record: JobRecord, _ identity: JobIdentity) {
     self.identity = identity
     self.record = record
     key = identity.recordKey
-    self.database = database
   }
+
+  /// The destination's db where the record lies.
+  var database: Int { identity.database }
 
   /// Appends the one command that moves the checkpoint. Allocates nothing.
   ///

@@ -5,29 +5,34 @@ import ReplicaLink
 
 /// What a run has in hand once the job is its own.
 struct JobStart: Sendable {
+  let plan: DestinationPlan
   let runner: JobRunner
   /// How far an earlier run has come; nil for a job that begins.
   let record: JobRecord?
-  /// Keys of the destination that are left alone.
+  /// Keys that the destination had before, and that are left alone.
   var skipped = KeyHashSet()
+  /// Keys that were of other types when the snapshot was taken.
+  private(set) var otherTypes = KeyHashSet()
   /// Whether connections that are given up can be ended at the destination.
   let endsConnections: Bool
 
   /// Takes the job and reads its record.
   ///
   /// - Throws: `.refused` when another process works on it, or when it is another job by this name.
-  init(options: SyncOptions, findings: PreflightFindings) throws(PreflightError) {
-    runner = JobRunner(JobIdentity(name: options.jobName, options: options))
+  init(_ plan: DestinationPlan, options: SyncOptions) throws(PreflightError) {
+    self.plan = plan
+    runner = JobRunner(
+      JobIdentity(name: options.jobName, options: options, route: plan.index))
     let refusal: PreflightRefusal?
     do throws(ReplayError) {
-      var connection = try Self.open(options, findings, runner)
+      var connection = try Self.open(plan, runner)
       endsConnections = try runner.canEndConnections(&connection)
       if case .held(let holder, let milliseconds) = try runner.acquire(
         &connection, isForced: options.takesOver)
       {
         refusal = PreflightRefusal(
-          "job \(runner.identity.name) is being worked on by \(holder), whose lease lasts"
-            + " \(milliseconds) ms more (stop that process, or take the job from it with --takeover)"
+          "job \(runner.identity.name) is being worked on by \(holder), whose lease at"
+            + " \(plan.address) lasts \(milliseconds) ms more (stop that process, or take the job from it with --takeover)"
         )
         record = nil
       } else if options.clearsDestination {
@@ -35,8 +40,11 @@ struct JobStart: Sendable {
         record = nil
       } else {
         record = try JobRecord.read(runner.identity, &connection)
-        refusal = record.flatMap { Self.objection(to: $0, runner.identity, findings, options) }
-        if record != nil { skipped = try SkippedKeys.read(runner.identity, &connection) }
+        refusal = record.flatMap { Self.objection(to: $0, runner.identity, plan) }
+        if record != nil {
+          skipped = try SkippedKeys.read(runner.identity.skippedKey, &connection)
+          otherTypes = try SkippedKeys.read(runner.identity.otherTypesKey, &connection)
+        }
       }
       if refusal != nil { try? runner.release(&connection) }
     } catch {
@@ -45,19 +53,27 @@ struct JobStart: Sendable {
     if let refusal { throw .refused(refusal) }
   }
 
+  /// What a run has in hand that only reads: no job at the destination.
+  init(reading plan: DestinationPlan, options: SyncOptions) {
+    self.plan = plan
+    runner = JobRunner(
+      JobIdentity(name: options.jobName, options: options, route: plan.index))
+    record = nil
+    endsConnections = false
+  }
+
   /// Why a record cannot be gone on from.
   private static func objection(
-    to record: JobRecord, _ identity: JobIdentity, _ findings: PreflightFindings,
-    _ options: SyncOptions
+    to record: JobRecord, _ identity: JobIdentity, _ plan: DestinationPlan
   ) -> PreflightRefusal? {
     if !record.rules.isEmpty, record.rules != identity.rules {
       return PreflightRefusal(
-        "job \(identity.name) was begun with other rules: then \(record.rules); now"
+        "job \(identity.name) was begun at \(plan.address) with other rules: then \(record.rules); now"
           + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)"
       )
     }
-    let address = "\(options.source.endpoint)"
-    guard !record.source.isEmpty, record.source != address, let source = findings.source else {
+    let address = plan.sourceAddress
+    guard !record.source.isEmpty, record.source != address, let source = plan.source else {
       return nil
     }
     if source.knowsHistory(record.place.replicationID) { return nil }
@@ -68,28 +84,31 @@ struct JobStart: Sendable {
 
   /// Opens a connection of the job, on the db of its record.
   static func open(
-    _ options: SyncOptions, _ findings: PreflightFindings, _ runner: JobRunner,
-    timeouts: Timeouts? = nil
+    _ plan: DestinationPlan, _ runner: JobRunner, timeouts: Timeouts? = nil
   ) throws(ReplayError) -> RedisConnection {
-    let plan = DestinationPlan(options, findings)
     let connector = DestinationConnector(
-      locator: plan.locator, timeouts: timeouts ?? plan.timeouts, runner: runner,
-      recordDatabase: plan.recordDatabase)
+      locator: plan.locator, timeouts: timeouts ?? plan.timeouts, runner: runner)
     var connection = try connector.open(interrupt: nil)
     _ = try DestinationReplay.ask(
-      &connection, [Array("SELECT".utf8), Array("\(plan.recordDatabase)".utf8)])
+      &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     return connection
   }
 
-  /// Ends the job, when all of it is done, or gives it back, so that the next run need not wait.
-  static func end(
-    _ runner: JobRunner, isDone: Bool, _ connection: inout RedisConnection
-  ) throws(ReplayError) {
-    if isDone {
-      try runner.confirm(&connection)
-      _ = try DestinationReplay.ask(
-        &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
-    }
-    try runner.release(&connection)
+  /// How long a destination may take to hear that the run is over.
+  private static let farewellTimeouts = Timeouts(
+    connectMilliseconds: 1_000, ioMilliseconds: 1_000)
+
+  /// Ends the job at this destination, when all of it is done, or gives it back, so that the next run
+  /// need not wait. Where neither is possible the lease runs out by itself.
+  func leave(isDone: Bool) {
+    do throws(ReplayError) {
+      var connection = try Self.open(plan, runner, timeouts: Self.farewellTimeouts)
+      if isDone {
+        try runner.confirm(&connection)
+        _ = try DestinationReplay.ask(
+          &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
+      }
+      try runner.release(&connection)
+    } catch {}
   }
 }

@@ -12,14 +12,19 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
   let stopBell: WakePipe
   private let options: SyncOptions
   private let findings: PreflightFindings
-  /// The offset a GETACK waits for; 0 for none.
-  private let awaitedOffset = Atomic<UInt64>(0)
+  private let applied: Mutex<AppliedOffsets>
+  /// Which destinations have caught up.
+  private let converged: Mutex<[Bool]>
+  private let isEverythingDone = Atomic<Bool>(false)
   private let isStopping = Atomic<Bool>(false)
 
   /// - Parameter place: what an earlier run has applied; nil asks for a snapshot.
   init(options: SyncOptions, findings: PreflightFindings, resumingFrom place: ReplicationPlace?) {
     self.options = options
     self.findings = findings
+    let count = options.routes.count
+    applied = Mutex(AppliedOffsets(destinationCount: count))
+    converged = Mutex(Array(repeating: false, count: count))
     let bell = WakePipe()
     stopBell = bell
     var settings = LinkOptions(
@@ -33,7 +38,7 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
       source: { [locator = options.sourceLocator] () throws(LinkError) in
         try locator.locate(interrupt: bell)
       },
-      options: settings, resumingFrom: place, readerCount: 1)
+      options: settings, resumingFrom: place, readerCount: count)
   }
 
   /// Ends the run soon, with everything that was begun finished. From any thread.
@@ -44,7 +49,17 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
 
   var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }
 
-  var endsWhenConverged: Bool { options.once }
+  var isComplete: Bool { isEverythingDone.load(ordering: .acquiring) }
+
+  /// With `--once` the run is complete when all have caught up at one time; until then those that have
+  /// go on following.
+  func setConverged(_ isSo: Bool, at destination: Int) {
+    let areAll = converged.withLock { destinations in
+      destinations[destination] = isSo
+      return destinations.allSatisfy { $0 }
+    }
+    if areAll, options.once { isEverythingDone.store(true, ordering: .releasing) }
+  }
 
   var replicationID: [UInt8] { Array((link.status.replicationID ?? "").utf8) }
 
@@ -64,19 +79,16 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
     return max(offset, received)
   }
 
-  func acknowledge(onceApplied offset: UInt64, applied: UInt64) {
-    awaitedOffset.store(offset, ordering: .sequentiallyConsistent)
-    self.applied(applied)
+  func acknowledge(onceApplied offset: UInt64) {
+    applied.withLock { $0.await(offset) }
   }
 
-  func applied(_ offset: UInt64) {
-    link.acknowledge(offset)
-    let awaited = awaitedOffset.load(ordering: .sequentiallyConsistent)
-    guard awaited > 0, offset >= awaited else { return }
-    if awaitedOffset.compareExchange(
-      expected: awaited, desired: 0, ordering: .sequentiallyConsistent
-    ).exchanged {
-      link.acknowledgeNow()
+  func applied(_ offset: UInt64, generation: Int, at destination: Int) {
+    let (everywhere, isAwaited) = applied.withLock { offsets in
+      offsets.note(offset, generation: generation, at: destination)
+      return (offsets.everywhere, offsets.takeAwaited())
     }
+    if let everywhere { link.acknowledge(everywhere) }
+    if isAwaited { link.acknowledgeNow() }
   }
 }

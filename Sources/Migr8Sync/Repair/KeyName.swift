@@ -15,7 +15,7 @@ struct KeyName: Sendable, Hashable, CustomStringConvertible {
 
   /// Makes a name from borrowed bytes.
   init(database: Int, key: Span<UInt8>) {
-    self.init(database: database, key: key.withUnsafeBufferPointer { Array($0) })
+    self.init(database: database, key: key.copy)
   }
 
   /// The database in decimal, a colon, the key: how a checkpoint keeps it.

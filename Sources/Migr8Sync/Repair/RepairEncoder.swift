@@ -32,11 +32,12 @@ struct RepairEncoder: Sendable {
       }
       return try appendCommands(value, contents.type, bytes, key, &buffer)
     } catch let error as RDBError {
-      throw ReplayError("repairing key \(value.name): its value cannot be written: \(error)")
+      throw ReplayError(
+        "repairing key \(mapping.shown(value.name.key)): its value cannot be written: \(error)")
     } catch let error as ReplayError {
       throw error
     } catch {
-      throw ReplayError("repairing key \(value.name): \(error)")
+      throw ReplayError("repairing key \(mapping.shown(value.name.key)): \(error)")
     }
   }
 
@@ -76,14 +77,14 @@ struct RepairEncoder: Sendable {
     while true {
       switch try reader.nextCommands() {
       case .needsInput:
-        throw ReplayError("repairing key \(value.name): its value is cut off")
+        throw ReplayError("repairing key \(mapping.shown(value.name.key)): its value is cut off")
       case .commands(let more):
         reader.withCommands { buffer.append($0) }
         count += more
       case .end(let report):
         guard report.droppedFieldExpiries == 0, report.droppedReturned == 0 else {
           throw ReplayError(
-            "repairing key \(value.name): fields that expire by themselves, or pending entries"
+            "repairing key \(mapping.shown(value.name.key)): fields that expire by themselves, or pending entries"
               + " without an owner, which the destination's version cannot hold (use a newer"
               + " destination, or leave the key out of the filter)")
         }

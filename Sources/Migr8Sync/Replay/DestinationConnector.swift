@@ -9,8 +9,6 @@ struct DestinationConnector: Sendable {
   let locator: ServerLocator
   let timeouts: Timeouts
   let runner: JobRunner
-  /// The destination's db where the job's record lies.
-  let recordDatabase: Int
   /// Whether the connections only renew the lease.
   var isForLease = false
 
@@ -42,7 +40,7 @@ struct DestinationConnector: Sendable {
   func openAsRunner(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
     var connection = try open(interrupt: interrupt)
     _ = try DestinationReplay.ask(
-      &connection, [Array("SELECT".utf8), Array("\(recordDatabase)".utf8)])
+      &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     try runner.confirm(&connection)
     return connection
   }

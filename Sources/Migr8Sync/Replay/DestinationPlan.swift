@@ -4,14 +4,20 @@ import ReplicaLink
 
 /// One destination, and what goes there.
 struct DestinationPlan: Sendable {
+  /// Which of the run's destinations it is, from 0 on.
+  let index: Int
+  /// Its name for the operator.
+  let address: String
+  /// Whether it has to be named where it is spoken of.
+  let isOneOfSeveral: Bool
   let locator: ServerLocator
   /// Where keys under repair are read again.
   let sourceLocator: ServerLocator
   let timeouts: Timeouts
   /// The source by its address, for the record.
   let sourceAddress: String
-  let filter: KeyFilter
-  let databases: DatabaseMap
+  /// What goes there and what it is called there.
+  let mapping: KeyMapping
   let onConflict: ConflictPolicy
   let workers: Int
   /// What to do where keys decide nothing.
@@ -25,36 +31,40 @@ struct DestinationPlan: Sendable {
   /// What the source said of itself; nil when it may not be asked.
   let source: ServerFacts?
 
-  init(_ options: SyncOptions, _ findings: PreflightFindings) {
-    locator = options.destinationLocator
+  init(_ options: SyncOptions, _ findings: PreflightFindings, route index: Int) {
+    let route = options.routes[index]
+    self.index = index
+    address = "\(route.destination.endpoint)\(route.destination.database.map { "/\($0)" } ?? "")"
+    isOneOfSeveral = options.routes.count > 1
+    locator = options.locator(of: route)
     sourceLocator = options.sourceLocator
     timeouts = options.timeouts
     sourceAddress = "\(options.source.endpoint)"
-    filter = options.filter
-    databases = options.databases
+    mapping = route.mapping
     onConflict = options.onConflict
     workers = options.workers ?? LoaderPool.defaultCount
     policy = options.policy
     table = findings.table
     explains = options.explains
-    facts = findings.destination
+    facts = findings.destinations[index].facts
     source = findings.source
   }
 
-  /// What goes there and what it is called there.
-  var mapping: KeyMapping { KeyMapping(filter, databases) }
+  var filter: KeyFilter { mapping.filter }
 
-  /// The destination's db where the job's record lies.
-  var recordDatabase: Int {
-    databases.destination(of: filter.databases?.min() ?? 0)
-  }
+  /// The line, with the destination's name before it where there are several.
+  func named(_ line: String) -> String { isOneOfSeveral ? "\(address): \(line)" : line }
 
   /// The destination's dbs that take what comes from a part of the source; nil for all it has.
   func destinationDatabases(of scope: ClearScope) -> [Int]? {
-    if case .database(let source) = scope { return [databases.destination(of: source)] }
-    return filter.databases.map { selected in
-      Set(selected.map { databases.destination(of: $0) }).sorted()
-    }
+    if case .database(let source) = scope { return [mapping.destination(of: source)] }
+    return mapping.destinations
+  }
+
+  /// The destination's dbs that take something and held anything when it was asked; nil for all.
+  var occupiedDatabases: [Int]? {
+    guard let facts else { return mapping.destinations }
+    return facts.keyCounts.keys.filter { mapping.source(of: $0) != nil }.sorted()
   }
 
   /// Sources before 7.0 send times to live that count from the command's arrival.

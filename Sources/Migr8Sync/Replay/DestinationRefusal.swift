@@ -8,17 +8,18 @@ enum DestinationRefusal {
   ///
   /// - Parameters:
   ///   - key: the command's; of a value being built under another name its own is told.
+  ///   - mapping: what it is called at the source.
   ///   - stringLength: bytes of the string the command writes a part of, or 0.
   ///   - place: where in the stream, or empty.
   static func error(
-    _ line: String, command: String, key: [UInt8]?, stringLength: UInt64 = 0, place: String,
-    peer: String
+    _ line: String, command: String, key: [UInt8]?, mapping: KeyMapping = .identity,
+    stringLength: UInt64 = 0, place: String, peer: String
   ) -> ReplayError {
     let suffix = LoaderSink.partialSuffix
     let own = key.map {
       $0.suffix(suffix.count) == suffix[...] ? $0.dropLast(suffix.count) : $0[...]
     }
-    let subject = own.map { " \(Printable.key(Array($0)))" } ?? ""
+    let subject = own.map { " \(mapping.shown(there: Array($0)))" } ?? ""
     let action = "writing to \(peer): \(command)\(subject)\(place)"
     // What aborted a transaction stands behind the word that says so.
     let inner =

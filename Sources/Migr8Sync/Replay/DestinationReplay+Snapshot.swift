@@ -10,12 +10,14 @@ extension DestinationReplay {
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.
       try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
-      feed.requestSnapshot(snapshotReason ?? "the destination does not hold a whole snapshot")
+      feed.requestSnapshot(
+        plan.named(snapshotReason ?? "the destination does not hold a whole snapshot"))
       try awaitLink { feed.announced != nil }
       return try load()
     }
     snapshotReason = nil
     phases.enter(.snapshot)
+    hasConverged = false
     snapshotCounters.reset()
     progress.beginSnapshot()
     origin = "\(start.replicationID):\(start.offset)"
@@ -31,7 +33,7 @@ extension DestinationReplay {
     CrashPoint.snapshotRecorded.pass()
     isLoaded = true
     progress.resume(at: start.offset)
-    applied(start.offset)
+    applied(start.offset, generation: feed.generation)
   }
 
   /// Brings the snapshot to the destination.
@@ -45,9 +47,10 @@ extension DestinationReplay {
     var sink = LoaderSink(
       loaders: LoaderPool(
         count: plan.workers, connector: connector, conflicts: conflicts,
-        databases: plan.databases, targets: targets, progress: progress),
+        mapping: plan.mapping, targets: targets, progress: progress),
       encoder: EntryEncoder(
-        conflicts: conflicts, setTakesExpiry: version >= ServerVersion(6, 2)),
+        mapping: plan.mapping, conflicts: conflicts,
+        setTakesExpiry: version >= ServerVersion(6, 2)),
       types: RestorableTypes(plan.facts),
       movesFunctions: plan.filter.matchesEverything && version >= ServerVersion(7),
       counters: snapshotCounters)
@@ -60,13 +63,18 @@ extension DestinationReplay {
       reader, filter: plan.filter, counters: snapshotCounters, skipped: progress.skippedKeys,
       remembersKeys: repeats)
     do {
-      try snapshot.run(into: &sink)
+      try snapshot.run(into: &sink) { [self] (names) throws(ReplayError) in
+        // Beside the loaders, whose connections no other may end.
+        var connection = try connector.openAsRunner(interrupt: stopBell)
+        try SkippedKeys.add(names, to: runner.identity.otherTypesKey, &connection)
+      }
       try sink.drain()
     } catch {
       // What was handed over is finished when the operator stops; a failure ends at once.
       if error.isInterruption { try? sink.drain() }
       throw error
     }
+    progress.setOtherTypes(snapshot.otherTypes)
     return snapshot.known
   }
 
@@ -87,7 +95,7 @@ extension DestinationReplay {
     let late = progress.takeLateSkips()
     if late.isEmpty { return }
     var connection = try openOnRecord()
-    try SkippedKeys.add(late, to: runner.identity, &connection)
+    try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)
   }
 
   private func writeRecord(
@@ -98,6 +106,9 @@ extension DestinationReplay {
       phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
       source: plan.sourceAddress)
     _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
+    if phase == .snapshot {
+      _ = try Self.ask(&connection, [Array("UNLINK".utf8), runner.identity.otherTypesKey])
+    }
     _ = try Self.ask(&connection, record.command(runner.identity))
     hasRecord = true
   }

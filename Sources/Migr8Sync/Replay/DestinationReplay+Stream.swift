@@ -8,13 +8,15 @@ extension DestinationReplay {
     let (record, repairs) = try readCheckpoint()
     if !hasConverged { phases.enter(.catchingUp) }
     progress.resume(at: record.place.offset)
-    applied(record.place.offset)
+    // What the lane says later belongs to the beginning that it was made in.
+    let generation = feed.generation
+    applied(record.place.offset, generation: generation)
     let pipeline = Pipeline(
-      connector, progress: progress,
-      role: .lane(onApplied: { [self] offset in applied(offset) }))
+      connector, mapping: plan.mapping, progress: progress,
+      role: .lane(onApplied: { [self] offset in applied(offset, generation: generation) }))
     let lane = Lane(
       pipeline: pipeline, targets: targets, progress: progress,
-      checkpoint: CheckpointEncoder(record, runner.identity, database: plan.recordDatabase),
+      checkpoint: CheckpointEncoder(record, runner.identity),
       replicationID: { [host] in host.replicationID },
       offset: record.place.offset, database: record.database)
     var stream = StreamReplay(replay: self, lane: lane, record: record, repairs: repairs)
@@ -35,7 +37,7 @@ extension DestinationReplay {
     }
     guard feed.rewind(to: record.place.offset) else {
       // The source's backlog may reach back further than what is held here.
-      if requestedPlace != record.place {
+      if requestedPlace != record.place || feed.streamStart?.offset != record.place.offset {
         requestedPlace = record.place
         feed.requestStream(from: record.place)
         throw ReplayError("the stream is asked for again", .restart)

@@ -21,8 +21,8 @@ enum ReplayOutcome: Sendable {
 /// What a destination's replay needs of the job it is part of.
 protocol ReplayHost: AnyObject, Sendable {
   var isStopRequested: Bool { get }
-  /// Whether to end once the stream is caught up with.
-  var endsWhenConverged: Bool { get }
+  /// Whether the run ends here, because every destination has caught up.
+  var isComplete: Bool { get }
   /// The name of the source's history at present.
   var replicationID: [UInt8] { get }
   /// The offset at which a destination has caught up; asked when the stream begins.
@@ -32,10 +32,14 @@ protocol ReplayHost: AnyObject, Sendable {
   /// Whether that byte was written at the source before it was asked for, so that its arrival says
   /// nothing of when.
   func isLate(at offset: UInt64) -> Bool
-  /// Everything up to `offset` is applied at one destination. On any thread.
-  func applied(_ offset: UInt64)
-  /// The source asks to be told as soon as everything up to `offset` is applied; `applied` is now.
-  func acknowledge(onceApplied offset: UInt64, applied: UInt64)
+  /// Everything up to `offset` is applied at a destination. On any thread.
+  ///
+  /// - Parameter generation: the beginning of the link's that the offset belongs to.
+  func applied(_ offset: UInt64, generation: Int, at destination: Int)
+  /// The source asks to be told as soon as everything up to `offset` is applied everywhere.
+  func acknowledge(onceApplied offset: UInt64)
+  /// Whether a destination has caught up: what it has is as new as the source was.
+  func setConverged(_ isSo: Bool, at destination: Int)
 }
 
 /// Brings the source's data to one destination. `run` occupies a thread.
@@ -71,8 +75,10 @@ final class DestinationReplay: @unchecked Sendable {
   var requestedPlace: ReplicationPlace?
   /// Why the next snapshot is needed.
   var snapshotReason: String?
-  /// Whether a first catching up is behind it.
-  var hasConverged = false
+  /// Whether a first catching up since the last snapshot is behind it.
+  var hasConverged = false {
+    didSet { host.setConverged(hasConverged, at: plan.index) }
+  }
 
   /// - Parameter record: what the destination had of the job before.
   init(
@@ -85,8 +91,7 @@ final class DestinationReplay: @unchecked Sendable {
     self.stopBell = stopBell
     feed = Feed(reader)
     connector = DestinationConnector(
-      locator: plan.locator, timeouts: plan.timeouts, runner: runner,
-      recordDatabase: plan.recordDatabase)
+      locator: plan.locator, timeouts: plan.timeouts, runner: runner)
     targets = DestinationDatabases(connector, interrupt: stopBell)
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
@@ -163,8 +168,23 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   /// Everything up to `offset` is applied here, but for keys under repair. On any thread.
-  func applied(_ offset: UInt64) {
-    host.applied(min(offset, acknowledgeCeiling.load(ordering: .relaxed)))
+  func applied(_ offset: UInt64, generation: Int) {
+    host.applied(
+      min(offset, acknowledgeCeiling.load(ordering: .relaxed)), generation: generation,
+      at: plan.index)
+  }
+
+  /// The source asks to be told as soon as everything up to `offset` is applied.
+  func acknowledge(onceApplied offset: UInt64) {
+    host.acknowledge(onceApplied: offset)
+    let now = progress.appliedOffset.load(ordering: .sequentiallyConsistent)
+    applied(now, generation: feed.generation)
+  }
+
+  /// The stream is caught up with.
+  func converge() {
+    hasConverged = true
+    if !host.isComplete { phases.enter(.following) }
   }
 
   /// Nothing that is held can serve the destination: the next session begins with a snapshot.

@@ -6,6 +6,8 @@ import ReplicaLink
 
 /// Encodes snapshot keys for one destination.
 struct EntryEncoder: Sendable {
+  /// What keys are called there.
+  let mapping: KeyMapping
   let conflicts: ConflictPolicy
   /// Whether the destination's SET takes PXAT (Redis 6.2).
   let setTakesExpiry: Bool
@@ -58,7 +60,7 @@ struct EntryEncoder: Sendable {
     if case .replace = conflicts {} else { count += 1 }
     buffer.appendArrayHeader(count)
     buffer.append("$3\r\nSET\r\n")
-    buffer.appendBulk(key)
+    buffer.appendBulk(key: key, mapping)
   }
 
   private func appendRestore(
@@ -66,7 +68,7 @@ struct EntryEncoder: Sendable {
   ) throws(ReplayError) {
     guard let version = DumpPayload.footerVersion(for: entry.type) else {
       throw ReplayError(
-        "reading the snapshot at byte \(entry.offset): key \(Printable.key(key)) is of type"
+        "reading the snapshot at byte \(entry.offset): key \(mapping.shown(key.copy)) is of type"
           + " \(entry.type), which cannot be moved by RESTORE (leave it out of the filter)")
     }
     var count = 4
@@ -75,7 +77,7 @@ struct EntryEncoder: Sendable {
     buffer.reserve(value.count + key.count + 128)
     buffer.appendArrayHeader(count)
     buffer.append("$7\r\nRESTORE\r\n")
-    buffer.appendBulk(key)
+    buffer.appendBulk(key: key, mapping)
     // Zero would mean "never expires": an expiry at or before 1970 has passed all the same.
     buffer.appendBulk(decimal: entry.expiryMilliseconds.map { max(1, $0) } ?? 0)
     buffer.appendBulkHeader(DumpPayload.overhead + value.count)
@@ -87,5 +89,24 @@ struct EntryEncoder: Sendable {
     buffer.append("\r\n")
     if case .replace = conflicts { buffer.append("$7\r\nREPLACE\r\n") }
     if entry.expiryMilliseconds != nil { buffer.append("$6\r\nABSTTL\r\n") }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The bytes, kept.
+  var copy: [UInt8] { withUnsafeBufferPointer { Array($0) } }
+}
+
+extension ByteBuffer {
+  /// Appends a key by the name it has at the destination, as an argument.
+  @inline(__always)
+  fileprivate mutating func appendBulk(key: Span<UInt8>, _ mapping: KeyMapping) {
+    guard mapping.renamesKeys, let rewrite = mapping.rewrite(of: key) else {
+      return appendBulk(key)
+    }
+    appendBulkHeader(key.count - rewrite.old.count + rewrite.new.count)
+    append(rewrite.new.span)
+    append(key.extracting(droppingFirst: rewrite.old.count))
+    append("\r\n")
   }
 }

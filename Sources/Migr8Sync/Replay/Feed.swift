@@ -12,6 +12,8 @@ final class Feed {
   private let reader: LinkReader
   /// A full resynchronisation that was announced and not taken yet, and what made it necessary.
   private(set) var announced: (start: SnapshotStart, reason: String?)?
+  /// Where the stream last began, for all destinations.
+  private(set) var streamStart: ReplicationPlace?
   /// Whether stream bytes are what comes next.
   private(set) var isStreaming = false
 
@@ -27,6 +29,9 @@ final class Feed {
       return 0
     }
   }
+
+  /// The beginning that this destination was last told of.
+  var generation: Int { reader.generation }
 
   /// Takes the announced snapshot: its bytes come next.
   func takeSnapshot() -> SnapshotStart? {
@@ -77,7 +82,10 @@ final class Feed {
         into: room, untilMilliseconds: Clock.monotonicMilliseconds() + Self.patienceMilliseconds)
     } catch {
       // The link tries again by itself where that helps: when it gives up, the run is over.
-      throw ReplayError(error.description, error.code == .stopped ? .interruption : .failure)
+      var ending = ReplayError(
+        error.description, error.code == .stopped ? .interruption : .failure)
+      ending.isOfSource = true
+      throw ending
     }
     switch event {
     case .snapshot(let start, let reason):
@@ -86,8 +94,12 @@ final class Feed {
       throw ReplayError("a new snapshot begins", .restart)
     case .rewound(let offset):
       throw ReplayError("the link has gone back to offset \(offset)", .restart)
-    case .stream:
+    case .stream(let place):
+      streamStart = place
+      // What another destination needed goes for all: the place where it begins is not where this one is.
+      let isAnew = isStreaming
       isStreaming = true
+      if isAnew { throw ReplayError("the stream begins anew", .restart) }
     case .snapshotEnd, .bytes, .timedOut: break
     }
     return event

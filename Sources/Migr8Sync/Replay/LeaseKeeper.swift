@@ -12,7 +12,6 @@ final class LeaseKeeper: @unchecked Sendable {
 
   private let runner: JobRunner
   private let connector: DestinationConnector
-  private let database: Int
   private let progress: ReplayProgress
   private let stopBell = WakePipe()
   private let monitor = Monitor()
@@ -23,7 +22,6 @@ final class LeaseKeeper: @unchecked Sendable {
     var connector = replay.connector
     connector.isForLease = true
     self.connector = connector
-    database = replay.plan.recordDatabase
     progress = replay.progress
   }
 
@@ -49,7 +47,7 @@ final class LeaseKeeper: @unchecked Sendable {
   private func renewWhileConnected() throws(ReplayError) {
     var connection = try connector.open(interrupt: stopBell)
     _ = try DestinationReplay.ask(
-      &connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
+      &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     repeat {
       switch try runner.renew(&connection) {
       case .renewed: break

@@ -11,20 +11,20 @@ struct LoaderPool: ~Copyable {
   private let pipelines: [Pipeline]
   private let threads: [NamedThread]
   private let progress: ReplayProgress
-  private let databases: DatabaseMap
+  private let mapping: KeyMapping
   private let targets: DestinationDatabases
   private var batch: Batch?
 
   /// Starts `count` loaders.
   init(
     count: Int, connector: DestinationConnector, conflicts: ConflictPolicy,
-    databases: DatabaseMap, targets: DestinationDatabases, progress: ReplayProgress
+    mapping: KeyMapping, targets: DestinationDatabases, progress: ReplayProgress
   ) {
     self.progress = progress
-    self.databases = databases
+    self.mapping = mapping
     self.targets = targets
     pipelines = (0..<count).map { _ in
-      Pipeline(connector, progress: progress, role: .loader(conflicts))
+      Pipeline(connector, mapping: mapping, progress: progress, role: .loader(conflicts))
     }
     threads = pipelines.enumerated().map { $1.start("loader-\($0)") }
   }
@@ -42,7 +42,7 @@ struct LoaderPool: ~Copyable {
 
   /// A batch of its own for the source's db `database`, with nothing in it but the SELECT.
   func freshBatch(database: Int) throws(ReplayError) -> Batch {
-    let target = databases.destination(of: database)
+    let target = mapping.destination(of: database)
     try targets.confirm(target)
     let fresh = progress.emptyBatch()
     fresh.database = database

@@ -21,7 +21,7 @@ extension LoaderSink {
   mutating func takeAsCommands(
     _ entry: RDBEntry, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    let key = snapshot.withKey { key in key.withUnsafeBufferPointer { Array($0) } }
+    let key = encoder.mapping.destinationKey(of: snapshot.withKey { $0.copy })
     let partial = key + Self.partialSuffix
     let pipeline = try loaders.leastBusy()
     var batch = try orderedBatch(entry)
@@ -91,7 +91,7 @@ extension LoaderSink {
       ? "\(report.droppedFieldExpiries) fields expire by themselves"
       : "\(report.droppedReturned) pending entries have no owner"
     throw ReplayError(
-      "reading the snapshot at byte \(entry.offset): key \(Printable.key(key)): \(loss), which the"
+      "reading the snapshot at byte \(entry.offset): key \(encoder.mapping.shown(there: key)): \(loss), which the"
         + " destination's version cannot hold (use a newer destination, or leave the key out of the"
         + " filter)")
   }

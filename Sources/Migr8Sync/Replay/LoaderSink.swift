@@ -78,7 +78,7 @@ struct LoaderSink: SnapshotSink, ~Copyable {
       guard value.count <= Self.restoreBytesMax else {
         throw ReplayError(
           "reading the snapshot at byte \(entry.offset): the module value of"
-            + " \(snapshot.withKey { Printable.key($0) }) is larger than"
+            + " \(encoder.mapping.shown(snapshot.withKey { $0.copy })) is larger than"
             + " \(Self.restoreBytesMax >> 20) MB, more than one RESTORE can carry (leave it out of"
             + " the filter and move it by hand)")
       }

@@ -36,6 +36,8 @@ final class Pipeline: @unchecked Sendable {
   }
 
   private let connector: DestinationConnector
+  /// What the keys are called at the source.
+  let mapping: KeyMapping
   let progress: ReplayProgress
   let role: Role
   let bell = WakePipe()
@@ -47,8 +49,11 @@ final class Pipeline: @unchecked Sendable {
   private var isClosing = false
 
   /// Makes a pipeline; `start()` connects it.
-  init(_ connector: DestinationConnector, progress: ReplayProgress, role: Role) {
+  init(
+    _ connector: DestinationConnector, mapping: KeyMapping, progress: ReplayProgress, role: Role
+  ) {
     self.connector = connector
+    self.mapping = mapping
     self.progress = progress
     self.role = role
   }

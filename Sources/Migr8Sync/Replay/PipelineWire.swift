@@ -204,7 +204,9 @@ struct PipelineWire: ~Copyable {
     guard case .skip = policy else {
       throw refusal("BUSYKEY", [Array("SET".utf8), key], batch)
     }
-    pipeline.progress.rememberSkipped(key, database: batch.database)
+    // It was sent under this name, so some key of the source has it there.
+    pipeline.progress.rememberSkipped(
+      KeyName(database: batch.database, key: pipeline.mapping.sourceKey(of: key) ?? key))
     batch.keyCount -= 1
   }
 
@@ -245,7 +247,8 @@ struct PipelineWire: ~Copyable {
       ? " (stream offset \(batch.commandOffsets[answered]))" : ""
     return DestinationRefusal.error(
       line, command: name, key: arguments.count > 1 ? arguments[1] : nil,
-      stringLength: batch.stringLength, place: place, peer: socket.peer)
+      mapping: pipeline.mapping, stringLength: batch.stringLength, place: place,
+      peer: socket.peer)
   }
 
   private func wait() {

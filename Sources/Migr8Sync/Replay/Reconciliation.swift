@@ -9,7 +9,6 @@ struct Reconciliation: ~Copyable {
   private var keys: DestinationKeys
   private let snapshot: KeyHashSet
   private let skipped: KeyHashSet
-  private let plan: DestinationPlan
 
   /// - Parameters:
   ///   - snapshot: every key that was written, with the source's db.
@@ -19,8 +18,7 @@ struct Reconciliation: ~Copyable {
     skipped: KeyHashSet
   ) {
     keys = DestinationKeys(
-      connection, filter: plan.filter, databases: plan.destinationDatabases(of: .all))
-    self.plan = plan
+      connection, mapping: plan.mapping, databases: plan.destinationDatabases(of: .all))
     self.snapshot = snapshot
     self.skipped = skipped
   }
@@ -32,11 +30,10 @@ struct Reconciliation: ~Copyable {
   mutating func run(
     _ checkpoint: () throws(ReplayError) -> Void
   ) throws(ReplayError) -> UInt64 {
-    try keys.remove { (database, key) throws(ReplayError) in
+    try keys.remove { (name) throws(ReplayError) in
       try checkpoint()
-      let source = plan.databases.source(of: database, filter: plan.filter)
-      guard !snapshot.contains(key, database: source), !skipped.contains(key, database: source)
-      else { return false }
+      if snapshot.contains(name.key.span, database: name.database) { return false }
+      if skipped.contains(name.key.span, database: name.database) { return false }
       CrashPoint.reconciling.pass()
       return true
     }

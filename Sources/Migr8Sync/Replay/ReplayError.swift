@@ -24,6 +24,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   var kind = Kind.failure
   /// A command of the stream was refused, and the checkpoint is behind it all the same.
   var leavesGap = false
+  /// The source, or the link to it, is at fault: no destination is.
+  var isOfSource = false
 
   init(_ description: String, _ kind: Kind = .failure) {
     self.description = description

@@ -38,9 +38,10 @@ final class ReplayProgress: @unchecked Sendable {
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
   private var skipped = KeyHashSet()
+  private var otherTypes = KeyHashSet()
   private let hasRefusals = Atomic<Bool>(false)
   private var refusals: [RefusedCommand] = []
-  private var lateSkips: [SkippedKeys.Member] = []
+  private var lateSkips: [KeyName] = []
 
   /// Records the first failure and wakes whoever waits.
   func fail(_ error: ReplayError) {
@@ -104,30 +105,44 @@ final class ReplayProgress: @unchecked Sendable {
   }
 
   /// Remembers a key that stays as the destination has it.
-  func rememberSkipped(_ key: [UInt8], database: Int) {
+  func rememberSkipped(_ name: KeyName) {
     monitor.withLock {
-      skipped.insert(key.span, database: database)
-      lateSkips.append(SkippedKeys.Member(database: database, key: key))
+      skipped.insert(name.key.span, database: name.database)
+      lateSkips.append(name)
     }
     keysSkipped.add(1, ordering: .relaxed)
   }
 
-  /// Keys to be left alone from the beginning.
-  func skip(_ keys: KeyHashSet) {
-    monitor.withLock { skipped = keys }
+  /// Keys to be left alone from the beginning: those that the destination had, and those that are of
+  /// other types.
+  func skip(_ keys: KeyHashSet, otherTypes others: KeyHashSet) {
+    monitor.withLock {
+      skipped = keys
+      otherTypes = others
+    }
+  }
+
+  /// The keys of other types are those of this snapshot.
+  func setOtherTypes(_ keys: KeyHashSet) {
+    monitor.withLock { otherTypes = keys }
   }
 
   /// The keys remembered since the last call.
-  func takeLateSkips() -> [SkippedKeys.Member] {
+  func takeLateSkips() -> [KeyName] {
     monitor.withLock {
       defer { lateSkips = [] }
       return lateSkips
     }
   }
 
-  /// The keys that were skipped.
+  /// The keys that the destination had, and keeps.
   var skippedKeys: KeyHashSet {
     monitor.withLock { skipped }
+  }
+
+  /// All keys that are left alone. Cost: linear in the keys where there are both kinds.
+  var untouchedKeys: KeyHashSet {
+    monitor.withLock { skipped.union(otherTypes) }
   }
 
   /// Everything up to `offset` is at the destination, and nothing beyond.

@@ -16,6 +16,7 @@ protocol SnapshotSink: ~Copyable {
 final class SnapshotCounters: Sendable {
   let keysRead = Atomic<UInt64>(0)
   let keysMatched = Atomic<UInt64>(0)
+  let keysOfOtherTypes = Atomic<UInt64>(0)
   let bytesRead = Atomic<UInt64>(0)
   let functionsLeftOut = Atomic<UInt64>(0)
   let modulesLeftOut = Atomic<UInt64>(0)
@@ -24,6 +25,7 @@ final class SnapshotCounters: Sendable {
   func reset() {
     keysRead.store(0, ordering: .relaxed)
     keysMatched.store(0, ordering: .relaxed)
+    keysOfOtherTypes.store(0, ordering: .relaxed)
     bytesRead.store(0, ordering: .relaxed)
     functionsLeftOut.store(0, ordering: .relaxed)
     modulesLeftOut.store(0, ordering: .relaxed)
@@ -37,6 +39,10 @@ struct SnapshotReplay: ~Copyable {
   private var snapshot: SnapshotReader
   /// Keys that the destination keeps as it has them.
   private let skipped: KeyHashSet
+  /// Keys that are left out for their type: the stream is to leave them alone, too.
+  private(set) var otherTypes = KeyHashSet()
+  /// The last of them, until somebody has taken note.
+  private var unnoted: [KeyName] = []
   /// Every key that went to the sink, where somebody wants to know.
   private(set) var known: KeyHashSet?
 
@@ -53,7 +59,12 @@ struct SnapshotReplay: ~Copyable {
   }
 
   /// Feeds every matching entry to `sink`, up to the snapshot's end.
-  mutating func run<Sink: SnapshotSink & ~Copyable>(into sink: inout Sink) throws(ReplayError) {
+  ///
+  /// - Parameter noteOtherTypes: told, some at a time, of the keys that are left out for their type.
+  mutating func run<Sink: SnapshotSink & ~Copyable>(
+    into sink: inout Sink,
+    noteOtherTypes: ([KeyName]) throws(ReplayError) -> Void = { _ in }
+  ) throws(ReplayError) {
     while true {
       switch try snapshot.next() {
       case .entry(let entry):
@@ -61,6 +72,10 @@ struct SnapshotReplay: ~Copyable {
         guard filter.matches(database: entry.database),
           snapshot.withKey({ filter.matches(key: $0) })
         else { continue }
+        guard filter.matches(typeNamed: entry.type.logicalName) else {
+          try leaveOut(entry, noteOtherTypes)
+          continue
+        }
         counters.keysMatched.add(1, ordering: .relaxed)
         if isSkipped(entry) { continue }
         if known != nil {
@@ -69,10 +84,24 @@ struct SnapshotReplay: ~Copyable {
         try sink.take(entry, from: &snapshot)
       case .function: try sink.takeFunction(from: snapshot)
       case .moduleAuxiliary: counters.modulesLeftOut.add(1, ordering: .relaxed)
-      case .end(let trailer): return try snapshot.finish(trailer)
+      case .end(let trailer):
+        if !unnoted.isEmpty { try noteOtherTypes(unnoted) }
+        return try snapshot.finish(trailer)
       case .needsInput, .header, .auxiliary, .selectDatabase, .resize, .slotInfo, .skipped: break
       }
     }
+  }
+
+  private mutating func leaveOut(
+    _ entry: RDBEntry, _ note: ([KeyName]) throws(ReplayError) -> Void
+  ) throws(ReplayError) {
+    counters.keysOfOtherTypes.add(1, ordering: .relaxed)
+    let name = snapshot.withKey { KeyName(database: entry.database, key: $0) }
+    otherTypes.insert(name.key.span, database: name.database)
+    unnoted.append(name)
+    guard unnoted.count == SkippedKeys.chunk else { return }
+    try note(unnoted)
+    unnoted.removeAll(keepingCapacity: true)
   }
 
   private func isSkipped(_ entry: RDBEntry) -> Bool {

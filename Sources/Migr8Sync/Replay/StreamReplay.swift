@@ -7,13 +7,13 @@ private let transactionPatienceMilliseconds: Int64 = 1_000
 
 /// Follows the source's commands. Lives on the replay thread.
 struct StreamReplay: ~Copyable {
-  private unowned let replay: DestinationReplay
-  private let databases: DatabaseMap
-  private var decoder: CommandDecoder
-  private var router: CommandRouter
-  private var lane: Lane
+  unowned let replay: DestinationReplay
+  let mapping: KeyMapping
+  var decoder: CommandDecoder
+  var router: CommandRouter
+  var lane: Lane
   private var repairs: RepairDesk
-  private var counts: RoutingCounts
+  var counts: RoutingCounts
   /// How often keys were read again because the destination refused a command on them.
   private var healed: [KeyName: Int] = [:]
   /// More often than this a key is not read again while the lane lives.
@@ -34,8 +34,8 @@ struct StreamReplay: ~Copyable {
       mapping: replay.plan.mapping, policy: replay.plan.policy, table: replay.plan.table,
       destinationIsOurs: replay.plan.isDestinationOurs, database: record.database,
       repairs: repairs)
-    router.skippedKeys = replay.progress.skippedKeys
-    databases = replay.plan.databases
+    router.skippedKeys = replay.progress.untouchedKeys
+    mapping = replay.plan.mapping
     replay.acknowledgeCeiling.store(
       repairs.isEmpty ? .max : record.place.offset, ordering: .relaxed)
   }
@@ -52,12 +52,11 @@ struct StreamReplay: ~Copyable {
       if !replay.hasConverged, router.repairs.isEmpty,
         replay.progress.appliedOffset.load(ordering: .acquiring) >= goal
       {
-        if replay.host.endsWhenConverged {
-          try lane.drain()
-          return .converged
-        }
-        replay.hasConverged = true
-        replay.phases.enter(.following)
+        replay.converge()
+      }
+      if replay.hasConverged, replay.host.isComplete, router.repairs.isEmpty {
+        try lane.drain()
+        return .converged
       }
       if isTimeToStop() {
         try lane.drain()
@@ -92,7 +91,7 @@ struct StreamReplay: ~Copyable {
     }
   }
 
-  private mutating func fill() throws(ReplayError) {
+  mutating func fill() throws(ReplayError) {
     try replay.progress.throwFailure()
     do throws(ReplayError) {
       _ = try decoder.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
@@ -103,7 +102,9 @@ struct StreamReplay: ~Copyable {
       if error.kind == .restart { throw error }
       // What had arrived whole is brought over before the run ends.
       try lane.drain()
-      throw ReplayError("\(error)\(incompleteCommand)", error.kind)
+      var ending = ReplayError("\(error)\(incompleteCommand)", error.kind)
+      ending.isOfSource = error.isOfSource
+      throw ending
     }
     replay.feed.release(upTo: replay.progress.checkpointOffset.load(ordering: .acquiring))
   }
@@ -156,7 +157,11 @@ struct StreamReplay: ~Copyable {
       try forward(to: database, end)
       lane.recordIsLost()
     case .swap(let one, let other):
-      try forward(to: nil, end)
+      var command = ByteBuffer()
+      command.appendCommand("SWAPDB", "\(one)", "\(other)")
+      try command.withBytes { bytes throws(ReplayError) in
+        try lane.forward(bytes, database: destinationDatabase, offset: end)
+      }
       lane.recordHasMoved(between: one, other)
     case .rewritten(let command, let database, _):
       try command.withBytes { bytes throws(ReplayError) in
@@ -170,10 +175,7 @@ struct StreamReplay: ~Copyable {
           + " (start again)")
     case .acknowledge:
       try lane.flush()
-      let applied = replay.progress.appliedOffset.load(ordering: .sequentiallyConsistent)
-      replay.host.acknowledge(
-        onceApplied: start,
-        applied: min(applied, replay.acknowledgeCeiling.load(ordering: .relaxed)))
+      replay.acknowledge(onceApplied: start)
     case .clear(let scope): try clear(scope, start)
     case .repair, .drop, .consumed, .needsKeys: break
     case .resynchronise(let error):
@@ -208,7 +210,7 @@ struct StreamReplay: ~Copyable {
   // MARK: - Repairs
 
   /// Asks, hears and writes what is due; waits where the next command must.
-  private mutating func serveRepairs() throws(ReplayError) {
+  mutating func serveRepairs() throws(ReplayError) {
     if router.isInTransaction { return }
     try heal()
     if router.repairs.isEmpty { return }
@@ -231,7 +233,7 @@ struct StreamReplay: ~Copyable {
     for value in router.repairs.takeDue(at: lane.boundary) {
       var commands = ByteBuffer()
       let count = try repairs.encode(value, to: &commands)
-      let database = databases.destination(of: value.name.database)
+      let database = mapping.destination(of: value.name.database)
       try commands.withBytes { bytes throws(ReplayError) in
         try lane.forward(bytes, count: count, database: database, offset: lane.boundary)
       }
@@ -291,12 +293,11 @@ struct StreamReplay: ~Copyable {
     // What the lane still carries has to be there to be found.
     try lane.drain()
     var keys = DestinationKeys(
-      try replay.connector.open(interrupt: replay.stopBell), filter: replay.plan.filter,
+      try replay.connector.open(interrupt: replay.stopBell), mapping: mapping,
       databases: replay.plan.destinationDatabases(of: scope))
-    let skipped = replay.progress.skippedKeys
-    try keys.forEach { (database, key) throws(ReplayError) in
-      let source = replay.plan.databases.source(of: database, filter: replay.plan.filter)
-      if skipped.contains(key.span, database: source) { return }
+    let skipped = router.skippedKeys
+    try keys.forEach { (database, key, name) throws(ReplayError) in
+      if skipped.contains(name.key.span, database: name.database) { return }
       var command = ByteBuffer(capacity: key.count + 64)
       command.appendCommand([Array("UNLINK".utf8), key])
       try command.withBytes { bytes throws(ReplayError) in
@@ -306,56 +307,8 @@ struct StreamReplay: ~Copyable {
     }
   }
 
-  // MARK: - Large commands
-
-  /// Passes a large command on, or over, while it arrives. Where its beginning does not suffice to
-  /// decide, it is collected after all.
-  private mutating func handleLarge() throws(ReplayError) {
-    if !router.repairs.isEmpty || replay.progress.mayHaveRefusals { try serveRepairs() }
-    let start = decoder.startOffset
-    let (decision, head) = decoder.withHead { (bytes, arguments) in
-      let decision = router.routeHead(
-        Span(_unsafeBytes: bytes), arguments: arguments.span.extracting(first: 2),
-        startOffset: start, rewritesTimeToLive: replay.plan.rewritesTimeToLive)
-      return (decision, arguments.prefix(2).map { Array(bytes[$0]) })
-    }
-    switch decision {
-    case .forward(let database):
-      try lane.beginLarge(head: head, database: database ?? destinationDatabase, offset: start)
-      try readParts(forwarding: true)
-      lane.endLarge(decoder.endOffset)
-    case .drop: try readParts(forwarding: false)
-    default: return
-    }
-    if let decision { counts.count(decision) }
-    try lane.reached(decoder.endOffset, database: router.database)
-  }
-
   /// The destination's database for the one the stream is in.
-  private var destinationDatabase: Int { databases.destination(of: router.database) }
-
-  private mutating func readParts(forwarding: Bool) throws(ReplayError) {
-    decoder.beginParts()
-    while true {
-      let step = try nextPart()
-      if step == .needsInput {
-        try fill()
-        continue
-      }
-      if forwarding {
-        try decoder.withPart { (bytes) throws(ReplayError) in try lane.forwardPart(bytes) }
-      }
-      if step == .lastPart { return }
-    }
-  }
-
-  private mutating func nextPart() throws(ReplayError) -> CommandDecoder.PartStep {
-    do {
-      return try decoder.nextPart()
-    } catch {
-      throw ReplayError(error)
-    }
-  }
+  var destinationDatabase: Int { mapping.destination(of: router.database) }
 
   private mutating func forward(to database: Int?, _ end: UInt64) throws(ReplayError) {
     let database = database ?? destinationDatabase

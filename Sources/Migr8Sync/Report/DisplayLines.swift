@@ -52,6 +52,11 @@ enum DisplayLines {
       lines.append(detail("keys", text.keys))
       lines.append(detail("queue", text.queue))
     }
+    lines += snapshot.destinations.map { destination in
+      DisplayLine(
+        title: "  " + padded(destination.address ?? "", to: 10),
+        body: ProgressText(snapshot: destination, rates: nil).destination)
+    }
     if let warning = snapshot.warning {
       lines.append(DisplayLine(title: "  warning   ", body: warning, isWarning: true))
     }

@@ -24,6 +24,8 @@ struct DryRunReport: Sendable {
   /// How many of the biggest keys are kept.
   static let biggestMax = 10
 
+  /// The destination, where there are several.
+  var address: String?
   /// All keys of the snapshot, whether they match or not.
   var keysRead: UInt64 = 0
   /// The matching keys that the destination has already, where that was counted.
@@ -68,7 +70,7 @@ struct DryRunReport: Sendable {
   /// The report; ends with a newline.
   func text() -> String {
     var lines = [
-      "Dry run: nothing was written.", "",
+      "Dry run\(address.map { " for \($0)" } ?? ""): nothing was written.", "",
       "Would move \(HumanNumber.count(total.keys)) of \(HumanNumber.count(keysRead)) keys, "
         + "\(HumanNumber.bytes(total.bytes)) as they are in the snapshot.",
     ]
@@ -105,6 +107,7 @@ struct DryRunReport: Sendable {
   func json() -> String {
     var object = JSONObject()
     object.add("event", "dry_run")
+    if let address { object.add("address", address) }
     object.add("keys_read", keysRead)
     object.add("keys", total.keys)
     object.add("bytes", total.bytes)

@@ -95,6 +95,10 @@ enum LogLine {
     }
     if let remaining = text.remaining { parts.append(remaining) }
     if snapshot.queueDiskBytes > 0 { parts.append("queue \(text.queue)") }
+    parts += snapshot.destinations.map { destination in
+      let text = ProgressText(snapshot: destination, rates: nil).destination
+      return "\(destination.address ?? "") \(text)"
+    }
     if let warning = snapshot.warning { parts.append("warning: \(harmless(warning))") }
     return "\(snapshot.phase.title): \(parts.joined(separator: "; "))"
   }

@@ -3,6 +3,7 @@
 extension ProgressSnapshot {
   /// Adds every number; what is not known is left out.
   func add(to object: inout JSONObject) {
+    if let address { object.add("address", address) }
     object.add("phase", phase.rawValue)
     object.add("elapsed_ms", elapsedMilliseconds)
     object.add("keys_read", keysRead)
@@ -20,6 +21,7 @@ extension ProgressSnapshot {
     object.add("keys_repaired", routing.repairsRequested)
     object.add("reconnects", reconnects)
     object.add("full_resynchronisations", fullResynchronisations)
+    object.add("keys_of_other_types", keysOfOtherTypes)
     object.add("functions_left_out", functionsLeftOut)
     object.add("modules_left_out", modulesLeftOut)
     object.add("source_offset", sourceOffset)
@@ -29,5 +31,13 @@ extension ProgressSnapshot {
     object.add("queue_memory_bytes", queueMemoryBytes)
     object.add("queue_disk_bytes", queueDiskBytes)
     if let warning { object.add("warning", warning) }
+    if destinations.isEmpty { return }
+    object.add(
+      "destinations",
+      destinations.map { destination in
+        var own = JSONObject()
+        destination.add(to: &own)
+        return own
+      })
   }
 }

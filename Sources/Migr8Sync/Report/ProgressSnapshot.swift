@@ -47,6 +47,7 @@ struct ProgressSnapshot: Sendable {
   /// Commands of the stream, by what became of them.
   var routing = RoutingCounts()
   /// What is not moved, by kind.
+  var keysOfOtherTypes: UInt64 = 0
   var functionsLeftOut: UInt64 = 0
   var modulesLeftOut: UInt64 = 0
 
@@ -64,8 +65,15 @@ struct ProgressSnapshot: Sendable {
   /// What the operator should know now, while it is so.
   var warning: String?
 
+  /// Of a run with several destinations, each one's own numbers; else empty.
+  var destinations: [ProgressSnapshot] = []
+  /// Of one of these, where it is.
+  var address: String?
+
   /// Commands of the stream that were read.
-  var commandsRead: UInt64 { routing.total }
+  var commandsRead: UInt64 {
+    destinations.isEmpty ? routing.total : destinations.map(\.commandsRead).min() ?? 0
+  }
   /// Those that are sent on, whole or as what concerns the destination.
   var commandsForwarded: UInt64 { routing[.forwarded] + routing[.flushed] + routing[.swapped] }
   /// Those of which nothing concerns the destination.

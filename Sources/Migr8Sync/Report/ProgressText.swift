@@ -72,6 +72,20 @@ struct ProgressText {
       + HumanNumber.duration(milliseconds: snapshot.lagMilliseconds)
   }
 
+  /// Where one of several destinations stands.
+  var destination: String {
+    let title = snapshot.phase.title
+    switch snapshot.phase {
+    case .reading, .connecting, .waitingForSnapshot: return title
+    case .snapshot:
+      return [title, percent, "\(HumanNumber.count(snapshot.keysWritten)) keys written"]
+        .compactMap(\.self).joined(separator: ", ")
+    case .catchingUp, .following, .finished:
+      return "\(title), lag \(lag), \(HumanNumber.count(snapshot.keysWritten)) keys written,"
+        + " \(HumanNumber.count(snapshot.commandsForwarded)) commands forwarded"
+    }
+  }
+
   /// What waits between the source and the destination.
   var queue: String {
     let disk = snapshot.queueDiskBytes

@@ -17,7 +17,26 @@ enum Summary {
     let lines = rows.map { name, words in
       "  \(name)\(String(repeating: " ", count: 10 - name.count))\(words)\n"
     }
-    return "\(sentences)\n\n\(lines.joined())"
+    let destinations = final.destinations.map { destination in
+      let numbers = [("keys", keys(destination)), ("commands", commands(destination))]
+      let words = numbers.map {
+        "    \($0.0)\(String(repeating: " ", count: 10 - $0.0.count))\($0.1)\n"
+      }
+      return "  \(destination.address ?? "")\n    \(place(destination))\n\(words.joined())"
+    }
+    return "\(sentences)\n\n\(lines.joined())\(destinations.joined())"
+  }
+
+  /// How far one of several destinations is.
+  private static func place(_ final: ProgressSnapshot) -> String {
+    switch final.lastPhase {
+    case .reading, .connecting, .waitingForSnapshot: "nothing was written"
+    case .snapshot: "a part of the snapshot"
+    case .catchingUp, .following, .finished:
+      final.lagBytes > 0
+        ? "\(applied(final)); \(HumanNumber.bytes(final.lagBytes)) of the source are not applied"
+        : applied(final)
+    }
   }
 
   /// The summary for a program: one object, without a newline.
@@ -48,7 +67,9 @@ enum Summary {
     let because = reason.map { ": \($0)" } ?? ""
     switch outcome {
     case .converged:
-      var text = "Done. The destination has all that matches, \(applied(final))."
+      let whose =
+        final.destinations.isEmpty ? "The destination has" : "Every destination has"
+      var text = "Done. \(whose) all that matches, \(applied(final))."
       if final.keysSkipped > 0 {
         let skipped = HumanNumber.count(final.keysSkipped)
         text += " Keys left as the destination had them (--on-conflict skip): \(skipped)."
@@ -67,6 +88,9 @@ enum Summary {
     switch final.lastPhase {
     case .reading, .connecting, .waitingForSnapshot, .snapshot:
       if final.keysWritten == 0 { return "No key was written." }
+      if !final.destinations.isEmpty {
+        return "Not every destination has the snapshot. The same command begins it again for all."
+      }
       return
         "The destination holds a part of the keys only. The same command begins the snapshot again."
     case .catchingUp, .following, .finished:
@@ -74,7 +98,9 @@ enum Summary {
         final.lagBytes > 0
         ? " The source sent \(HumanNumber.bytes(final.lagBytes)) more that are not applied."
         : " That is all the source had sent."
-      return "The destination has the snapshot, \(applied(final)).\(missing)"
+      let whose =
+        final.destinations.isEmpty ? "The destination has" : "Every destination has"
+      return "\(whose) the snapshot, \(applied(final)).\(missing)"
         + " The same command goes on from there."
     }
   }
@@ -130,6 +156,7 @@ enum Summary {
     let kinds: [(UInt64, String)] = [
       (final.routing[.messages], "published messages"),
       (final.routing[.unplaced], "commands that could not be placed"),
+      (final.keysOfOtherTypes, "keys of other types"),
       (final.functionsLeftOut, "functions"),
       (final.modulesLeftOut, "data of modules"),
     ]

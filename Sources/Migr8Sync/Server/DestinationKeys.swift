@@ -3,7 +3,7 @@
 
 import ReplicaLink
 
-/// Walks over the destination's keys that match a filter.
+/// Walks over the destination's keys that stand for keys of the source which move.
 struct DestinationKeys: ~Copyable {
   /// Keys looked at by one SCAN: a millisecond or so of the server's time.
   static let scanCount = 1_000
@@ -15,18 +15,18 @@ struct DestinationKeys: ~Copyable {
   /// What a walk found.
   struct Findings: Sendable {
     var count: UInt64 = 0
-    /// Some of the keys, each behind its db.
+    /// Some of the keys by the destination's names, each behind its db there.
     var examples: [(database: Int, key: [UInt8])] = []
   }
 
   private var connection: RedisConnection
-  private let filter: KeyFilter
+  private let mapping: KeyMapping
   private let databases: [Int]?
 
   /// - Parameter databases: the destination dbs to look at; nil for all it has.
-  init(_ connection: consuming RedisConnection, filter: KeyFilter, databases: [Int]?) {
+  init(_ connection: consuming RedisConnection, mapping: KeyMapping, databases: [Int]?) {
     self.connection = connection
-    self.filter = filter
+    self.mapping = mapping
     self.databases = databases
   }
 
@@ -36,31 +36,32 @@ struct DestinationKeys: ~Copyable {
     try walk { (_, database, keys) throws(ReplayError) in
       findings.count += UInt64(keys.count)
       for key in keys.prefix(Self.examplesMax - findings.examples.count) {
-        findings.examples.append((database, key))
+        findings.examples.append((database, key.there))
       }
     }
     return findings
   }
 
-  /// Hands every matching key to `body`, perhaps more than once.
+  /// Hands every matching key to `body`, perhaps more than once: its db and name at the destination, and
+  /// what it is at the source.
   mutating func forEach(
-    _ body: (Int, [UInt8]) throws(ReplayError) -> Void
+    _ body: (Int, [UInt8], KeyName) throws(ReplayError) -> Void
   ) throws(ReplayError) {
     try walk { (_, database, keys) throws(ReplayError) in
-      for key in keys { try body(database, key) }
+      for key in keys { try body(database, key.there, key.name) }
     }
   }
 
-  /// Removes the matching keys of which `isUnwanted` says so.
+  /// Removes the matching keys of which `isUnwanted` says so, asked with the source's names.
   ///
   /// - Returns: how many were removed.
   mutating func remove(
-    _ isUnwanted: (Int, Span<UInt8>) throws(ReplayError) -> Bool = { (_, _) in true }
+    _ isUnwanted: (KeyName) throws(ReplayError) -> Bool = { _ in true }
   ) throws(ReplayError) -> UInt64 {
     var removed: UInt64 = 0
-    try walk { (connection, database, keys) throws(ReplayError) in
+    try walk { (connection, _, keys) throws(ReplayError) in
       var unwanted: [[UInt8]] = []
-      for key in keys where try isUnwanted(database, key.span) { unwanted.append(key) }
+      for key in keys where try isUnwanted(key.name) { unwanted.append(key.there) }
       if unwanted.isEmpty { return }
       let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + unwanted).integer
       removed += UInt64(clamping: count ?? 0)
@@ -68,9 +69,13 @@ struct DestinationKeys: ~Copyable {
     return removed
   }
 
+  /// A key by its name at the destination, and as the source has it.
+  private typealias Found = (there: [UInt8], name: KeyName)
+
   private mutating func walk(
-    _ body: (inout RedisConnection, Int, [[UInt8]]) throws(ReplayError) -> Void
+    _ body: (inout RedisConnection, Int, [Found]) throws(ReplayError) -> Void
   ) throws(ReplayError) {
+    let pattern = mapping.scanPattern
     for database in databases ?? Array(0..<Self.databasesMax) {
       do throws(ReplayError) {
         _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
@@ -78,18 +83,21 @@ struct DestinationKeys: ~Copyable {
         if databases == nil && database > 0 { return }
         throw error
       }
+      guard let origin = mapping.source(of: database) else { continue }
       var cursor = Array("0".utf8)
       repeat {
         var command = [Array("SCAN".utf8), cursor]
-        if let pattern = filter.scanPattern { command += [Array("MATCH".utf8), pattern] }
+        if let pattern { command += [Array("MATCH".utf8), pattern] }
         command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
         guard let reply = try Self.ask(&connection, command).array, reply.count == 2,
           case .bulk(let next) = reply[0], let found = reply[1].array
         else { throw ReplayError("scanning \(connection.peer): the answer to SCAN makes no sense") }
         cursor = next
-        let keys = found.compactMap { value -> [UInt8]? in
-          guard case .bulk(let key) = value, filter.matches(key: key.span) else { return nil }
-          return key
+        let keys = found.compactMap { value -> Found? in
+          guard case .bulk(let there) = value, let key = mapping.sourceKey(of: there) else {
+            return nil
+          }
+          return (there, KeyName(database: origin, key: key))
         }
         if !keys.isEmpty { try body(&connection, database, keys) }
       } while cursor != Array("0".utf8)

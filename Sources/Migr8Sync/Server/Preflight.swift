@@ -23,8 +23,6 @@ enum PreflightError: Error, Sendable {
 struct PreflightFindings: Sendable {
   /// The server that is the source now: the one that Sentinel named, or a replica that was preferred.
   let sourceURL: RedisURL
-  /// The server that is the destination now.
-  let destinationURL: RedisURL
   /// What the operator should know of the choice of servers.
   let remarks: [String]
   /// What attaching to the source may cost it.
@@ -33,14 +31,23 @@ struct PreflightFindings: Sendable {
   let table: CommandTable
   /// Nil when the source's user may not run INFO.
   let source: ServerFacts?
+  /// One for each route.
+  let destinations: [DestinationFindings]
+}
+
+/// What the checks learned of a destination.
+struct DestinationFindings: Sendable {
+  /// The server that it is now.
+  let url: RedisURL
   /// Nil when the destination's user may not run INFO.
-  let destination: ServerFacts?
+  let facts: ServerFacts?
 }
 
 /// Checks of both ends.
 struct Preflight: Sendable {
   let source: ServerLocator
-  let destination: ServerLocator
+  /// Where the routes lead, and what goes there.
+  let destinations: [(locator: ServerLocator, mapping: KeyMapping)]
   let timeouts: Timeouts
 
   /// The oldest destination that can take absolute expiry times in RESTORE.
@@ -49,18 +56,25 @@ struct Preflight: Sendable {
   /// Runs the checks that need no look at the destination's keys.
   ///
   /// - Parameter writes: false for a dry run, which needs no right to write.
-  func run(filter: KeyFilter, writes: Bool) throws(PreflightError) -> PreflightFindings {
+  func run(writes: Bool) throws(PreflightError) -> PreflightFindings {
     let source = try find(self.source)
     var sourceConnection = try connect(source.url)
     let sourceFacts = try facts(&sourceConnection)
     let sourceReadAt = Clock.monotonicMilliseconds()
     try checkSource(sourceFacts, source.url.endpoint)
-    let destination = try find(self.destination)
-    var destinationConnection = try connect(destination.url)
-    let destinationFacts = try facts(&destinationConnection)
-    try checkPair(sourceFacts, source.url.endpoint, destinationFacts, destination.url.endpoint)
-    try checkDestination(destinationFacts, destination.url.endpoint)
-    if writes { try probeWriting(&destinationConnection, filter) }
+    var remarks = [source.remark].compactMap { $0 }
+    var found: [DestinationFindings] = []
+    for (locator, mapping) in destinations {
+      let destination = try find(locator)
+      var connection = try connect(destination.url)
+      let facts = try facts(&connection)
+      try checkPair(sourceFacts, source.url.endpoint, facts, destination.url.endpoint)
+      try checkDestination(facts, destination.url.endpoint)
+      try checkPlace(facts, destination.url.endpoint, mapping, found)
+      if writes { try probeWriting(&connection, mapping) }
+      if let remark = destination.remark, !remarks.contains(remark) { remarks.append(remark) }
+      found.append(DestinationFindings(url: destination.url, facts: facts))
+    }
     let conditions: AttachConditions
     let table: CommandTable
     do {
@@ -71,10 +85,8 @@ struct Preflight: Sendable {
       throw .failed(ReplayError(error))
     }
     return PreflightFindings(
-      sourceURL: source.url, destinationURL: destination.url,
-      remarks: [source.remark, destination.remark].compactMap { $0 },
-      warnings: AttachWarning.all(conditions), table: table, source: sourceFacts,
-      destination: destinationFacts)
+      sourceURL: source.url, remarks: remarks, warnings: AttachWarning.all(conditions),
+      table: table, source: sourceFacts, destinations: found)
   }
 
   private func find(_ locator: ServerLocator) throws(PreflightError) -> ServerLocator.Place {
@@ -159,14 +171,31 @@ struct Preflight: Sendable {
     }
   }
 
+  /// Two routes that lead to one place by different URLs would be two writers of one job there.
+  private func checkPlace(
+    _ facts: ServerFacts?, _ endpoint: Endpoint, _ mapping: KeyMapping,
+    _ others: [DestinationFindings]
+  ) throws(PreflightError) {
+    guard let identity = facts?.runID else { return }
+    for (index, other) in others.enumerated() where other.facts?.runID == identity {
+      let mine = mapping.destinations
+      let theirs = destinations[index].mapping.destinations
+      if let mine, let theirs, Set(mine).isDisjoint(with: theirs) { continue }
+      throw refuse(
+        "two routes lead to one place: \(other.url.endpoint) and \(endpoint) are the same server"
+          + " (use the same URL for both, or a db of its own for each)")
+    }
+  }
+
   /// Tries a RESTORE that cannot succeed: it is refused for its empty payload, and only for that, by
   /// a destination that would take a real one. Nothing is written.
   private func probeWriting(
-    _ connection: inout RedisConnection, _ filter: KeyFilter
+    _ connection: inout RedisConnection, _ mapping: KeyMapping
   ) throws(PreflightError) {
     // Below the filter's own beginning, so that a user confined to those keys passes.
+    let filter = mapping.filter
     let start = filter.prefixes.first ?? filter.globs.first?.literalStart ?? []
-    let key = start + Array("migr8sync:probe".utf8)
+    let key = mapping.destinationKey(of: start) + Array("migr8sync:probe".utf8)
     let command = [Array("RESTORE".utf8), key, Array("0".utf8), []]
     let reply: RESPValue
     do {

@@ -100,7 +100,8 @@ struct CommandRouter: Sendable {
   }
 
   /// Decides about a large command of which only the beginning is there, where its name and first key
-  /// are enough to do so; nil where the whole command is needed.
+  /// are enough to do so; nil where the whole command is needed. It is forwarded under the key's name at
+  /// the destination.
   ///
   /// - Parameters:
   ///   - arguments: the name and the argument behind it.
@@ -113,10 +114,12 @@ struct CommandRouter: Sendable {
       shape.first == 1, shape.last == 1
     else { return nil }
     if rewritesTimeToLive, shape.relativeTime != .none { return nil }
-    if mapping.renamesKeys, mapping.rewrite(of: bytes.extracting(arguments[1])) != nil {
-      return nil
+    let decision = route(bytes, arguments: arguments, startOffset: startOffset)
+    // The new name is the caller's to write: what follows is not here.
+    if case .rewritten(_, let database, .renamed) = decision {
+      return .forward(database: database)
     }
-    return route(bytes, arguments: arguments, startOffset: startOffset)
+    return decision
   }
 
   /// Whether `database` is selected by the filter.

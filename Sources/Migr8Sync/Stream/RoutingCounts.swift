@@ -50,6 +50,12 @@ struct RoutingCounts: Sendable, Equatable {
   /// How many decisions there were of a kind.
   subscript(kind: RoutingKind) -> UInt64 { counts[kind.rawValue] }
 
+  /// Adds the counts of another destination.
+  mutating func add(_ other: RoutingCounts) {
+    for index in counts.indices { counts[index] += other.counts[index] }
+    repairsRequested += other.repairsRequested
+  }
+
   /// Counts keys that are repaired because the destination has refused a command on them.
   mutating func countHealed(_ count: Int) {
     repairsRequested += UInt64(count)

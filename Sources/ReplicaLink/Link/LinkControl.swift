@@ -8,6 +8,15 @@ enum LinkRequest: Sendable {
   case snapshot(reason: String)
   /// The stream from an earlier place on, which the source may still have.
   case stream(from: ReplicationPlace)
+
+  /// Whether who asks for `other` is served by this.
+  func serves(_ other: LinkRequest) -> Bool {
+    switch (self, other) {
+    case (.snapshot, _): true
+    case (.stream, .snapshot): false
+    case (.stream(let place), .stream(let wanted)): place.offset <= wanted.offset
+    }
+  }
 }
 
 /// The link's letter box.
@@ -31,9 +40,17 @@ final class LinkControl: @unchecked Sendable {
     bell.ring()
   }
 
-  /// Asks for something else than what `generation` is, or whatever is there.
+  /// Asks for something else than what `generation` is, or whatever is there. Of what several
+  /// destinations ask for, what serves all of them is kept.
   func ask(_ request: LinkRequest, insteadOf generation: Int?) {
-    monitor.withLock { self.request = (request, generation) }
+    monitor.withLock {
+      if let present = self.request, present.generation == generation,
+        present.request.serves(request)
+      {
+        return
+      }
+      self.request = (request, generation)
+    }
     bell.ring()
   }
 

@@ -64,11 +64,11 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
         spool.beginSnapshot(start, reason: reason)
         control.forgetApplied()
       case .finishSnapshot(let markBytes): spool.finishSnapshot(markBytes: markBytes)
-      case .beginStream(let place):
-        spool.beginStream(place)
+      case .beginStream(let place, let written):
+        spool.beginStream(place, written: written)
         control.forgetApplied()
-      case .continueStream(let boundary, let identity):
-        spool.continueStream(from: boundary, replicationID: identity)
+      case .continueStream(let boundary, let identity, let written):
+        spool.continueStream(from: boundary, replicationID: identity, written: written)
       case .late(let bytes): spool.noteLate(bytes)
       case .end(let error): spool.end(error)
       }

@@ -37,8 +37,9 @@ struct LinkMachine: Sendable {
     case send(LinkChannel, [UInt8])
     case beginSnapshot(SnapshotStart, reason: String?)
     case finishSnapshot(markBytes: Int)
-    case beginStream(ReplicationPlace)
-    case continueStream(from: UInt64, replicationID: String)
+    /// The source says that it has `written` so far what follows there.
+    case beginStream(ReplicationPlace, written: UInt64)
+    case continueStream(from: UInt64, replicationID: String, written: UInt64)
     /// These bytes of the stream were written before the source was asked for them.
     case late(Range<UInt64>)
     case end(LinkError)
@@ -355,9 +356,12 @@ struct LinkMachine: Sendable {
     let place = ReplicationPlace(replicationID: identity ?? known, offset: boundary)
     status.replicationID = place.replicationID
     status.continuations += 1
+    let written = handshake.history?.fields.historyEnd(of: known) ?? boundary
     effects.append(
       hasBegun
-        ? .continueStream(from: boundary, replicationID: place.replicationID) : .beginStream(place))
+        ? .continueStream(
+          from: boundary, replicationID: place.replicationID, written: written)
+        : .beginStream(place, written: written))
     if let written = handshake.history?.offset, written > boundary {
       effects.append(.late(boundary..<written))
     }

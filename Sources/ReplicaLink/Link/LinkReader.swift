@@ -62,9 +62,11 @@ public final class LinkReader: Sendable {
     spool.release(index, upTo: offset)
   }
 
-  /// Makes the next bytes be those behind `offset`, as after a destination's loss of its last writes.
+  /// Makes the next bytes be those behind `offset`: as after a destination's loss of its last writes, or
+  /// where one is ahead of the others with which it goes on.
   ///
-  /// - Returns: false when they are no longer held, or not yet there; then nothing has changed.
+  /// - Returns: false when they are no longer held, or are not there and the source has not said that it
+  ///   had written so far when it was asked to go on; then nothing has changed.
   public func rewind(to offset: UInt64) -> Bool {
     spool.rewind(index, to: offset)
   }
@@ -79,6 +81,10 @@ public final class LinkReader: Sendable {
   public func requestStream(from place: ReplicationPlace) {
     control.ask(.stream(from: place), insteadOf: spool.generation(of: index))
   }
+
+  /// Which beginning the reader was last told of: counts every snapshot, and every time the stream
+  /// begins anew for all readers. What was read of an earlier one is void. From any thread.
+  public var generation: Int { spool.generation(of: index) }
 
   /// Ends the reader: nothing is kept for it any more. From any thread.
   public func close() {

@@ -3,7 +3,7 @@
 
 /// The fields of `INFO replication` that decide about a partial resynchronisation.
 struct SourceHistory: Sendable {
-  private let fields: InfoFields
+  let fields: InfoFields
 
   /// Reads the text of the answer.
   init(_ text: String) {

@@ -20,4 +20,16 @@ public struct InfoFields: Sendable {
 
   /// The value called `name`, where it is a number that is not negative.
   public func number(_ name: String) -> UInt64? { values[name].flatMap { UInt64($0) } }
+
+  /// The offset up to which the server's replication history is the one of this id: where it stands, or
+  /// where it took a name of its own. Nil where it is another history, or the server does not say.
+  public func historyEnd(of identity: String) -> UInt64? {
+    let wanted = identity.lowercased()
+    guard let offset = number("master_repl_offset") else { return nil }
+    if self["master_replid"]?.lowercased() == wanted { return offset }
+    guard self["master_replid2"]?.lowercased() == wanted,
+      let second = number("second_repl_offset"), second > 0
+    else { return nil }
+    return min(second - 1, offset)
+  }
 }

@@ -188,7 +188,7 @@ extension Spool {
   var starvedFloor: UInt64 {
     openReaders.map { reader in
       let cursor = reader.cursor(in: self)
-      return cursor == self.stream.end ? cursor : reader.floor(in: self)
+      return cursor >= self.stream.end ? cursor : reader.floor(in: self)
     }.min() ?? stream.end
   }
 
@@ -209,7 +209,8 @@ extension Spool {
   func rewind(_ index: Int, to offset: UInt64) -> Bool {
     monitor.withLock {
       guard readers[index].generation == generation, readers[index].stage == .stream,
-        offset >= stream.head, offset <= stream.end, offset <= readers[index].rewound ?? offset
+        offset >= stream.head, offset <= max(stream.end, promised),
+        offset <= max(readers[index].rewound ?? offset, promised)
       else { return false }
       readers[index].cursor = offset
       readers[index].released = min(readers[index].released, offset)

@@ -41,19 +41,22 @@ final class Spool: @unchecked Sendable {
   /// The snapshot's size, once it is known to have ended.
   var snapshotLength: UInt64?
   var stream = SpoolQueue(at: 0)
+  /// What the source had written of it when it was last asked to go on: a reader may wait there for what
+  /// is still to come, since its destination has had it before.
+  var promised: UInt64 = 0
   var readers: [SpoolReader]
   var waitingReaders = 0
   var endError: LinkError?
   var times = ReceiptTimes()
   /// Bytes that were written at the source before they were asked for, by link that was made anew.
-  private var late: [Range<UInt64>] = []
+  var late: [Range<UInt64>] = []
   /// As many are told apart; older ones become one.
   private static let lateMax = 64
 
   private var spareChunks: [SpoolChunk] = []
   private var isProducerWaiting = false
-  private var receivedBytes: UInt64 = 0
-  private var fullReason: String?
+  var receivedBytes: UInt64 = 0
+  var fullReason: String?
 
   /// Bytes on their way to disk; the producer's alone.
   private struct Staging {
@@ -118,10 +121,13 @@ final class Spool: @unchecked Sendable {
   }
 
   /// The stream goes on from a place that the readers know, without a snapshot.
-  func beginStream(_ place: ReplicationPlace) {
+  ///
+  /// - Parameter written: up to where the source has written what is to come.
+  func beginStream(_ place: ReplicationPlace, written: UInt64) {
     begin(place) {
       start = nil
       reason = nil
+      promised = written
     }
   }
 
@@ -136,6 +142,7 @@ final class Spool: @unchecked Sendable {
       snapshot = SpoolQueue(at: 0)
       snapshotLength = nil
       stream = SpoolQueue(at: place.offset)
+      promised = place.offset
       times = ReceiptTimes(from: place.offset)
       late = []
       fullReason = nil
@@ -159,10 +166,15 @@ final class Spool: @unchecked Sendable {
 
   /// The link was made anew under the id `replicationID`, and the stream comes again from behind
   /// `boundary` on: what is there beyond it is void.
-  func continueStream(from boundary: UInt64, replicationID: String) {
+  ///
+  /// - Parameter written: up to where the source has written what is to come.
+  func continueStream(from boundary: UInt64, replicationID: String, written: UInt64) {
     let staged = streamStaging.staged
     monitor.withLock {
       place.replicationID = replicationID
+      promised = written
+      for index in readers.indices { readers[index].cut(to: boundary, generation) }
+      defer { wakeReaders() }
       let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }
       epoch += 1
@@ -170,8 +182,6 @@ final class Spool: @unchecked Sendable {
       streamStaging.staged = staged.lowerBound..<staged.upperBound - ofStaged
       for block in stream.cut(to: boundary) { recycle(block) }
       times.cut(to: boundary)
-      for index in readers.indices { readers[index].cut(to: boundary, generation) }
-      wakeReaders()
     }
   }
 
@@ -191,36 +201,6 @@ final class Spool: @unchecked Sendable {
       if endError == nil { endError = error }
       monitor.broadcast()
     }
-  }
-
-  // MARK: - Anyone
-
-  /// What the spool holds now.
-  var status: SpoolStatus {
-    monitor.withLock {
-      var status = SpoolStatus()
-      status.memoryBytes = snapshot.memoryBytes + stream.memoryBytes
-      status.diskBytes = snapshot.diskBytes + stream.diskBytes
-      let unread = openReaders.map { reader in
-        self.snapshot.end - reader.snapshotCursor(in: self)
-          + self.stream.end - reader.cursor(in: self)
-      }
-      status.unreadBytes = unread.max() ?? 0
-      status.receivedBytes = receivedBytes
-      status.fullReason = fullReason
-      return status
-    }
-  }
-
-  /// When the stream byte behind `offset` arrived, in milliseconds since 1970; nil when it has not, or
-  /// was forgotten.
-  func receiptTime(at offset: UInt64) -> Int64? {
-    monitor.withLock { times.wallMilliseconds(at: offset) }
-  }
-
-  /// Whether the byte behind `offset` was written at the source before it was asked for.
-  func isLate(at offset: UInt64) -> Bool {
-    monitor.withLock { late.contains { $0.contains(offset) } }
   }
 
   // MARK: - Under the lock

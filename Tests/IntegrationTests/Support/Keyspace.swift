@@ -63,6 +63,16 @@ struct Keyspace {
     return copy
   }
 
+  /// The keys that `place` puts somewhere, there.
+  func moved(_ place: (KeyName) -> KeyName?) -> Keyspace {
+    var copy = self
+    copy.keys = [:]
+    for (name, state) in keys {
+      if let there = place(name) { copy.keys[there] = state }
+    }
+    return copy
+  }
+
   func filter(prefix: String) -> Keyspace {
     filter { $0.key.starts(with: prefix.utf8) }
   }

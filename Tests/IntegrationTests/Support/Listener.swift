@@ -31,6 +31,7 @@ final class Listener: @unchecked Sendable {
   /// The next connection, or nil once `stop` was called.
   func accept() -> Int32? {
     let connection = Glibc.accept(descriptor, nil, nil)
+    _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
     return connection < 0 ? nil : connection
   }
 

@@ -1,6 +1,7 @@
 // Helpers of the command-line tests: a line of words in, what became of it out.
 
 import Glibc
+import ReplicaLink
 import Testing
 
 @testable import Migr8Sync
@@ -54,4 +55,11 @@ func withFile(_ content: [UInt8], mode: mode_t = 0o600, _ body: (String) throws 
   #expect(fchmod(descriptor, mode) == 0)
   close(descriptor)
   try body(path)
+}
+
+extension SyncOptions {
+  /// Of a run with one route.
+  var destination: RedisURL { routes[0].destination }
+  var filter: KeyFilter { routes[0].filter }
+  var databases: DatabaseMap { routes[0].mapping.databases }
 }

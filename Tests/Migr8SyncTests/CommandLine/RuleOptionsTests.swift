@@ -170,14 +170,6 @@ import Testing
     }
   }
 
-  /// What a run does not do yet is not ignored.
-  @Test(arguments: [
-    ["--rewrite", "a:=b:", "-p", "a:"], ["--db-map", "0=1", "--db", "0"], ["--type", "hash"],
-  ])
-  func whatIsNotCarriedOutIsRefused(words: [String]) throws {
-    try wrong(ends + words, "does not carry it out yet")
-  }
-
   // MARK: The job's identity
 
   private func identity(_ words: [String], route: Int = 0) throws -> JobIdentity {

@@ -102,6 +102,29 @@ import Testing
     #expect(collisions > 10, "the generator makes too few collisions")
   }
 
+  @Test(arguments: [
+    (["bump:"], [("bump:", "b*:")], "b\\*:*"), (["bump:"], [("", "x:")], "x:bump:*"),
+    (["bump:"], [("other:", "x:")], "bump:*"), (["bump:"], [("bump:a:", "x:")], nil),
+    (["a:", "b:"], [("a:", "x:")], nil), ([], [("a:", "x:")], nil),
+  ])
+  func onePatternFindsThemWhereOneCan(
+    prefixes: [String], rewrites: [(String, String)], pattern: String?
+  ) {
+    let mapping = KeyMapping(
+      KeyFilter(prefixes: prefixes.map(bytes)),
+      rewrites: rewrites.map { KeyRewrite(old: bytes($0.0), new: bytes($0.1)) })
+    #expect(mapping.scanPattern == pattern.map(bytes))
+  }
+
+  @Test func aKeyIsShownByBothItsNames() {
+    let mapping = KeyMapping(
+      KeyFilter(prefixes: [bytes("old:"), bytes("x")]),
+      rewrites: [KeyRewrite(old: bytes("old:"), new: bytes("new:"))])
+    #expect(mapping.shown(bytes("old:1")) == "new:1 (at the source old:1)")
+    #expect(mapping.shown(bytes("x")) == "x" && mapping.shown(there: bytes("x")) == "x")
+    #expect(mapping.shown(there: bytes("new:1")) == "new:1 (at the source old:1)")
+  }
+
   /// A key that would become one of this program's own never moves.
   @Test func nobodyCanWriteTheRecordOfAJob() {
     let mapping = mapping(("bump:", ""), ("b:", "migr8"))

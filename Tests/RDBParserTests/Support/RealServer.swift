@@ -243,7 +243,7 @@ final class RealServer {
   }
 
   private static func connect(_ port: UInt16) -> Int32 {
-    let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = address(port)
     if withAddress(&address, { Glibc.connect(handle, $0, $1) }) == 0 { return handle }
     close(handle)
@@ -251,7 +251,7 @@ final class RealServer {
   }
 
   private static func freePort() throws -> UInt16 {
-    let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(handle) }
     var address = address(0)
     guard withAddress(&address, { bind(handle, $0, $1) }) == 0 else {

@@ -25,7 +25,8 @@ final class FakeMaster: Sendable {
     isIPv6: Bool = false, isOnEveryAddress: Bool = false, backlog: Int32 = 8,
     receiveBytes: Int32? = nil
   ) throws {
-    let listener = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let listener = socket(
+      isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard listener >= 0 else { throw PlayError(description: "no socket") }
     descriptor = listener
     if var receiveBytes {
@@ -69,8 +70,10 @@ final class FakeMaster: Sendable {
     guard poll(&request, 1, Int32(Self.patienceMilliseconds)) == 1 else {
       throw PlayError(description: "nobody connects")
     }
+    // Not for servers that other tests start at this moment: with their copies, closing would end nothing.
     let peer = Glibc.accept(descriptor, nil, nil)
     guard peer >= 0 else { throw PlayError(description: "accept failed") }
+    _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
     return FakePeer(peer)
   }
 

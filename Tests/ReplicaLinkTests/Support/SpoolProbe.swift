@@ -56,7 +56,7 @@ struct SpoolProbe {
         memoryBytes: memoryBytes, diskBytes: diskBytes, directory: directory,
         historyBytes: historyBytes, reserveBytes: reserveBytes),
       readerCount: readerCount, roomBell: bell)
-    spool.beginStream(ReplicationPlace(replicationID: "", offset: 0))
+    spool.beginStream(ReplicationPlace(replicationID: "", offset: 0), written: 0)
   }
 
   /// Puts in up to `count` bytes; false when refused.

@@ -42,7 +42,7 @@ enum SourceKind: String, CaseIterable, CustomStringConvertible, Sendable {
 
 /// A TCP port that was free a moment ago.
 func freeLoopbackPort() throws -> Int {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
   defer { close(descriptor) }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)

@@ -1,0 +1,108 @@
+// What a job does, before it begins, about the keys that its destinations hold already: refuse, remove or
+// leave alone. All destinations are looked at before anything is done at one of them.
+
+import Glibc
+import ReplicaLink
+
+/// The keys that were there before the job.
+struct ExistingKeys {
+  let options: SyncOptions
+
+  /// Obeys `--on-conflict` and `--clear-dest` at those destinations that know nothing of the job.
+  ///
+  /// - Returns: what was removed, in words.
+  func settle(_ starts: inout [JobStart]) throws(PreflightError) -> [String] {
+    let fresh = starts.indices.filter { starts[$0].record == nil }
+    if !options.clearsDestination, case .skip = options.onConflict {
+      for index in fresh { try skip(&starts[index]) }
+      return []
+    }
+    guard options.clearsDestination || options.onConflict == .fail else { return [] }
+    var occupied: [(plan: DestinationPlan, found: DestinationKeys.Findings)] = []
+    for index in fresh {
+      let plan = starts[index].plan
+      let found = try count(at: plan)
+      if found.count > 0 { occupied.append((plan, found)) }
+    }
+    guard let first = occupied.first else { return [] }
+    guard options.clearsDestination else {
+      throw .refused(
+        PreflightRefusal(
+          "the destination \(first.plan.address) already holds \(Self.words(first.found)):"
+            + " nothing was written (choose --on-conflict replace|skip, or --clear-dest to remove them"
+            + " first)"))
+    }
+    try confirmClearing(occupied)
+    var lines: [String] = []
+    for (plan, _) in occupied {
+      let removed = try walk(plan) { (keys) throws(ReplayError) in try keys.remove() }
+      lines.append(
+        "removed \(HumanNumber.count(removed)) keys from the destination \(plan.address)")
+    }
+    return lines
+  }
+
+  /// Counts the keys of a destination that stand for some that move.
+  func count(at plan: DestinationPlan) throws(PreflightError) -> DestinationKeys.Findings {
+    try walk(plan) { (keys) throws(ReplayError) in try keys.count() }
+  }
+
+  private func skip(_ start: inout JobStart) throws(PreflightError) {
+    var members: [KeyName] = []
+    _ = try walk(start.plan) { (keys) throws(ReplayError) in
+      try keys.forEach { (_, _, name) throws(ReplayError) in members.append(name) }
+    }
+    do throws(ReplayError) {
+      var connection = try JobStart.open(start.plan, start.runner)
+      try SkippedKeys.add(members, to: start.runner.identity.skippedKey, &connection)
+    } catch {
+      throw .failed(error)
+    }
+    for member in members { start.skipped.insert(member.key.span, database: member.database) }
+  }
+
+  private func confirmClearing(
+    _ occupied: [(plan: DestinationPlan, found: DestinationKeys.Findings)]
+  ) throws(PreflightError) {
+    if options.assumesYes { return }
+    let total = occupied.reduce(0) { $0 + $1.found.count }
+    let places = occupied.map(\.plan.address).joined(separator: " and ")
+    guard isatty(STDIN_FILENO) == 1 else {
+      throw .refused(
+        PreflightRefusal(
+          "--clear-dest would remove \(HumanNumber.count(total)) keys from \(places) and there is no"
+            + " terminal to confirm it on (add --yes)"))
+    }
+    let lines = occupied.map { plan, found in
+      "This removes \(Self.words(found)), from \(plan.address).\n"
+    }
+    StandardError.write(lines.joined() + "Type the number of keys to go on: ")
+    guard let answer = readLine(), answer.filter({ $0 != "," && $0 != " " }) == "\(total)"
+    else { throw .refused(PreflightRefusal("not confirmed: nothing was removed or written")) }
+  }
+
+  private func walk<R>(
+    _ plan: DestinationPlan, _ body: (inout DestinationKeys) throws(ReplayError) -> R
+  ) throws(PreflightError) -> R {
+    do throws(ReplayError) {
+      let connection = try ReplayError.wrap { () throws(LinkError) in
+        try RedisConnection.open(try plan.locator.locate(), timeouts: plan.timeouts)
+      }
+      var keys = DestinationKeys(
+        connection, mapping: plan.mapping, databases: plan.occupiedDatabases)
+      return try body(&keys)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// `12 matching keys, such as a, b, c`.
+  private static func words(_ findings: DestinationKeys.Findings) -> String {
+    let examples = findings.examples.map { example in
+      let name = Printable.key(example.key)
+      return example.database == 0 ? name : "\(name) in db \(example.database)"
+    }
+    return "\(HumanNumber.count(findings.count)) matching key\(findings.count == 1 ? "" : "s"),"
+      + " such as \(examples.joined(separator: ", "))"
+  }
+}

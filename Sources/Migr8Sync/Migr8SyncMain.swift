@@ -41,6 +41,15 @@ enum Migr8SyncMain {
     case .check(let options):
       warn(options.warnings, .text)
       return CheckCommand(options: options).run()
+    case .extract(let options):
+      var command = ExtractCommand(options: options)
+      return command.run()
+    case .diff(let options):
+      var command = DiffCommand(options: options)
+      return command.run()
+    case .analyze(let options):
+      var command = AnalyzeCommand(options: options)
+      return command.run()
     }
   }
 

@@ -11,10 +11,15 @@ public struct RDBWriter: ~Copyable {
   /// Bytes of the output that are in the checksum.
   private var summed = 0
   private var database = 0
+  private let leavesChecksum: Bool
 
   /// Begins a file with its nine bytes.
-  public init(header: RDBHeader) {
+  ///
+  /// - Parameter leavesChecksum: whether the caller sums up the output himself, on another thread
+  ///   perhaps, and appends the eight bytes behind `end()`, as `hasChecksum` says.
+  public init(header: RDBHeader, leavesChecksum: Bool = false) {
     self.header = header
+    self.leavesChecksum = leavesChecksum
     let magic: StaticString = header.family == .redis ? "REDIS" : "VALKEY"
     output.append(UnsafeRawPointer(magic.utf8Start), magic.utf8CodeUnitCount)
     var divisor = header.family == .redis ? 1000 : 100
@@ -92,12 +97,14 @@ public struct RDBWriter: ~Copyable {
   /// Writes the next raw bytes of the entry's value.
   public mutating func value(_ bytes: Span<UInt8>) { output.append(bytes) }
 
+  /// Whether the file ends with a checksum. Source: rdb-format.md §1: since version 5.
+  public var hasChecksum: Bool { header.version >= 5 }
+
   /// Ends the file with its checksum.
   public mutating func end() {
     opcode(.end)
+    guard hasChecksum && !leavesChecksum else { return }
     sumUp()
-    // Source: rdb-format.md §1: since version 5.
-    guard header.version >= 5 else { return }
     var rest = checksum
     for _ in 0..<8 {
       output.append(UInt8(truncatingIfNeeded: rest))
@@ -123,6 +130,7 @@ public struct RDBWriter: ~Copyable {
   }
 
   private mutating func sumUp() {
+    if leavesChecksum { return }
     let sum = checksum
     checksum = output.span(summed..<output.count) { CRC64.update(sum, $0) }
     summed = output.count

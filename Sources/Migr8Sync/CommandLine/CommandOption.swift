@@ -91,6 +91,19 @@ struct CommandOption: Sendable {
     case noVerify = "no-verify"
     case maxLatency = "max-latency"
     case force
+    case format
+    case output
+    case targetVersion = "target-version"
+    case keepGoing = "keep-going"
+    case sizeMinimum = "min-size"
+    case sizeMaximum = "max-size"
+    case ttl
+    case expired
+    case onUnsupported = "on-unsupported"
+    case restore
+    case splitByRule = "split-by-rule"
+    case separator
+    case html
     case config
     case help
     case version
@@ -165,6 +178,8 @@ struct Command: Sendable {
   var operand: CommandOption.Name?
   /// Its exit codes and what they mean here.
   let exitCodes: [(code: ExitCode, meaning: String)]
+  /// How many words it takes that belong to no option, such as the name of a file.
+  var operands = 0...0
   /// Reads its options. The second argument looks a variable of the environment up.
   let read:
     @Sendable (ScannedArguments, @escaping (String) -> String?) throws(UsageError) -> Invocation

@@ -22,6 +22,12 @@ enum Invocation: Sendable {
   case delete(DeleteOptions)
   /// Run `check`.
   case check(CheckOptions)
+  /// Run `extract`.
+  case extract(ExtractOptions)
+  /// Run `diff`.
+  case diff(DiffOptions)
+  /// Run `analyze`.
+  case analyze(AnalyzeOptions)
   /// Print this line on stderr and exit with `ExitCode.usage`. It holds no value of an option.
   case usageError(String)
 

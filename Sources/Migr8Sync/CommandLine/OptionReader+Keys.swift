@@ -79,8 +79,8 @@ extension OptionReader {
 
   // MARK: Databases and types
 
-  /// The databases to read; `nil` for all.
-  func databases(source: RedisURL) throws(UsageError) -> Set<Int>? {
+  /// The databases that `--db` names; `nil` for all.
+  func databases() throws(UsageError) -> Set<Int>? {
     var databases: Set<Int> = []
     for value in arguments.all(.database) {
       for item in Self.items(value) {
@@ -92,8 +92,14 @@ extension OptionReader {
         databases.insert(number)
       }
     }
-    guard let named = source.database else { return databases.isEmpty ? nil : databases }
-    if !databases.isEmpty, databases != [named] {
+    return databases.isEmpty ? nil : databases
+  }
+
+  /// The databases to read from a server; `nil` for all.
+  func databases(source: RedisURL) throws(UsageError) -> Set<Int>? {
+    let databases = try databases()
+    guard let named = source.database else { return databases }
+    if let databases, databases != [named] {
       throw UsageError(
         "--db and the db in the URL of --source differ; leave one of them out",
         at: arguments.origin(of: .database))

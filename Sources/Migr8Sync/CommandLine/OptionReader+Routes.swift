@@ -152,7 +152,13 @@ extension OptionReader {
       }
       return DatabaseMap(target: target)
     }
-    guard let map else { return DatabaseMap() }
+    return try checked(map ?? DatabaseMap(), databases)
+  }
+
+  /// A map of databases, unless two of those that are read meet.
+  func checked(
+    _ map: DatabaseMap, _ databases: Set<Int>?
+  ) throws(UsageError) -> DatabaseMap {
     for source in map.numbers.keys.sorted() where databases.map({ !$0.contains(source) }) ?? false {
       throw UsageError(
         "--db-map is about db \(source), which is not read; add it to --db",
@@ -202,7 +208,7 @@ extension OptionReader {
     }
   }
 
-  private func checkExcluded(_ filter: KeyFilter) throws(UsageError) {
+  func checkExcluded(_ filter: KeyFilter) throws(UsageError) {
     let name: CommandOption.Name = arguments.has(.route) ? .route : .prefix
     let longName = arguments.command.option(name).longName
     if filter.included.isEmpty, filter.excluded.matchesEveryKey(startingWith: [UInt8]().span) {
@@ -214,11 +220,11 @@ extension OptionReader {
     }
   }
 
-  private func origin(ofRewrite index: Int) -> OptionValue.Origin {
+  func origin(ofRewrite index: Int) -> OptionValue.Origin {
     arguments.all(.rewrite)[index].origin
   }
 
-  private static func text(_ collision: KeyMapping.Collision) -> String {
+  static func text(_ collision: KeyMapping.Collision) -> String {
     let one = ordinal(collision.rewrite)
     guard let other = collision.other else {
       return "\(one) --rewrite may give keys the names of others that move and keep theirs; leave"

@@ -15,7 +15,9 @@ extension OptionGroup {
 
 extension Command {
   /// Every command that exists, in the order of the help.
-  static let all: [Command] = [check, sync, status, tell, cutover, verify, delete, jobs]
+  static let all: [Command] = [
+    check, sync, status, tell, cutover, verify, delete, jobs, extract, diff, analyze,
+  ]
 
   static let sync = Command(
     name: "sync",

@@ -12,11 +12,16 @@ struct ScannedArguments: Sendable {
   /// The command's options, looked up for every line of a long file.
   private let options: [CommandOption]
   private var values: [CommandOption.Name: [OptionValue]] = [:]
+  /// The words that belong to no option, in order.
+  private(set) var operands: [String] = []
 
   /// Sorts `arguments`, the words behind the command's name, and reads the file among them.
   init(_ arguments: ArraySlice<String>, of command: Command) throws(UsageError) {
     self.init(of: command)
     try scan(arguments)
+    if operands.count < command.operands.lowerBound {
+      throw UsageError("something is missing: migr8sync \(command.name) \(command.usage)")
+    }
     guard let path = values[.config]?.last?.text else { return }
     let file = try ConfigFile.read(path)
     self.file = file
@@ -86,6 +91,10 @@ extension ScannedArguments {
       index += 1
       if let operand = command.operand, !Self.isOption(word) {
         try add(OptionValue(word), to: command.option(operand))
+        continue
+      }
+      if !Self.isOption(word), operands.count < command.operands.upperBound {
+        operands.append(word)
         continue
       }
       let (name, attached) = Self.split(word)

@@ -1,16 +1,31 @@
-// The parser fed from the link: the same events and values, but a call waits for the bytes it needs
-// instead of asking for them.
+// The parser fed from the link or from a file: the same events and values, but a call waits for the
+// bytes it needs instead of asking for them.
 
 import RDBParser
 import ReplicaLink
 
-/// Reads the snapshot of a link, on the replay thread.
+/// Where the bytes of a snapshot come from.
+protocol SnapshotBytes: AnyObject {
+  /// The next bytes: how many, 0 when none came in time, nil behind the last.
+  func snapshotBytes(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> Int?
+}
+
+extension Feed: SnapshotBytes {}
+
+/// Reads the snapshot of a link, on the replay thread, or a file.
 struct SnapshotReader: ~Copyable {
-  private let feed: Feed
+  private let feed: any SnapshotBytes
   private let counters: SnapshotCounters
   /// Throws when the run is over for another reason.
   private let checkpoint: () throws(ReplayError) -> Void
-  private var reader = RDBReader()
+  /// The reader, for what it lends.
+  private(set) var reader: RDBReader
+  /// What is being read and, where it is damaged, what that means: for the operator.
+  private let wording: (doing: String, advice: String)
+  /// How much room a read has at least, in bytes.
+  private let readBytesMin: Int
+  /// The damage that ended the reading.
+  private(set) var damage: RDBError?
 
   init(
     feed: Feed, counters: SnapshotCounters,
@@ -19,16 +34,61 @@ struct SnapshotReader: ~Copyable {
     self.feed = feed
     self.counters = counters
     self.checkpoint = checkpoint
+    reader = RDBReader()
+    wording = (
+      "the snapshot",
+      " (the source's data or the link is damaged; keys before this point were moved)"
+    )
+    readBytesMin = 1 << 16
     reader.commandOptions.features = features
     reader.commandOptions.appliesExpiry = false
+  }
+
+  /// Reads a file.
+  ///
+  /// - Parameter name: what to call it.
+  init(
+    file: any SnapshotBytes, name: String, options: RDBReaderOptions = RDBReaderOptions(),
+    counters: SnapshotCounters, checkpoint: @escaping () throws(ReplayError) -> Void
+  ) {
+    feed = file
+    self.counters = counters
+    self.checkpoint = checkpoint
+    reader = RDBReader(options: options)
+    wording = (name, "")
+    // Small enough to stay in the processor's cache between the read and the parser.
+    readBytesMin = 1 << 18
+  }
+
+  /// How values become commands; for those that are begun from now on.
+  var commandOptions: RDBCommandOptions {
+    get { reader.commandOptions }
+    set { reader.commandOptions = newValue }
   }
 
   /// The next event; never `.needsInput`.
   mutating func next() throws(ReplayError) -> RDBEvent {
     while true {
       let event = try wrap { (reader: inout RDBReader) throws(RDBError) in try reader.next() }
-      if event != .needsInput { return event }
-      try fill()
+      if case .needsInput = event {
+        try fill()
+      } else {
+        return event
+      }
+    }
+  }
+
+  /// The next element of the last entry's value; never `.needsInput`.
+  mutating func nextElement() throws(ReplayError) -> RDBElement {
+    while true {
+      let element = try wrap { (reader: inout RDBReader) throws(RDBError) in
+        try reader.nextElement()
+      }
+      if case .needsInput = element {
+        try fill()
+      } else {
+        return element
+      }
     }
   }
 
@@ -49,6 +109,11 @@ struct SnapshotReader: ~Copyable {
   /// Makes the commands of the last entry's value be for `key`.
   mutating func setCommandKey(_ key: [UInt8]) {
     reader.setCommandKey(key.span)
+  }
+
+  /// Makes the commands of the last entry's value be for `key`.
+  mutating func setCommandKey(_ key: Span<UInt8>) {
+    reader.setCommandKey(key)
   }
 
   /// The next commands that write the last entry's value; never `.needsInput`.
@@ -92,9 +157,8 @@ struct SnapshotReader: ~Copyable {
     do {
       return try body(&reader)
     } catch {
-      throw ReplayError(
-        "reading the snapshot: \(error) (the source's data or the link is damaged;"
-          + " keys before this point were moved)")
+      damage = error
+      throw ReplayError("reading \(wording.doing): \(error)\(wording.advice)")
     }
   }
 
@@ -107,7 +171,7 @@ struct SnapshotReader: ~Copyable {
   private mutating func take() throws(ReplayError) -> Bool {
     try checkpoint()
     var isAtEnd = false
-    _ = try reader.fill(minimum: 1 << 16) { room throws(ReplayError) -> Int in
+    _ = try reader.fill(minimum: readBytesMin) { room throws(ReplayError) -> Int in
       let count = try feed.snapshotBytes(into: room)
       isAtEnd = count == nil
       return count ?? 0
@@ -118,11 +182,17 @@ struct SnapshotReader: ~Copyable {
   /// Checks that nothing stands behind the end of the file.
   mutating func finish(_ trailer: RDBTrailer) throws(ReplayError) {
     counters.bytesRead.store(trailer.length, ordering: .relaxed)
-    while reader.unreadCount == 0 {
-      if try take() { return }
-    }
+    if try !hasRemainder() { return }
     throw ReplayError(
-      "reading the snapshot: it ends after \(trailer.length) bytes, and more follow"
-        + " (the source's data or the link is damaged)")
+      "reading \(wording.doing): it ends after \(trailer.length) bytes, and more follow"
+        + wording.advice)
+  }
+
+  /// Whether anything stands behind the end of the file.
+  mutating func hasRemainder() throws(ReplayError) -> Bool {
+    while reader.unreadCount == 0 {
+      if try take() { return false }
+    }
+    return true
   }
 }

@@ -37,6 +37,9 @@ enum DisplayLines {
     var lines = [head(text, columns: columns)]
     switch snapshot.phase {
     case .connecting, .waitingForSnapshot: break
+    case .reading:
+      lines.append(detail("keys", text.keysOfFile))
+      lines.append(detail("rate", text.snapshotRate))
     case .snapshot:
       lines.append(detail("keys", text.keys))
       lines.append(detail("bytes", text.bytes))

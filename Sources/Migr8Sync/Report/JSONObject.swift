@@ -35,6 +35,10 @@ struct JSONObject {
     add(name, raw: "[" + values.map(Self.quoted).joined(separator: ",") + "]")
   }
 
+  mutating func add(_ name: String, _ values: [UInt64]) {
+    add(name, raw: "[" + values.map { String($0) }.joined(separator: ",") + "]")
+  }
+
   /// Bytes that may be anything: a string under `name` where they are UTF-8, otherwise hex digits
   /// under `name_hex`, so that nothing is lost and nothing is ambiguous.
   mutating func add(_ name: String, bytes: [UInt8]) {

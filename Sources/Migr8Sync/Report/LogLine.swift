@@ -82,6 +82,7 @@ enum LogLine {
     switch snapshot.phase {
     case .connecting, .waitingForSnapshot:
       parts.append(text.phaseTime)
+    case .reading: parts += [text.keysOfFile, text.snapshotRate]
     case .snapshot:
       if let percent = text.percent { parts.append(percent) }
       parts += ["keys \(text.keys)", "bytes \(text.bytes)"]

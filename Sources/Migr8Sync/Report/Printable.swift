@@ -18,7 +18,12 @@ enum Printable {
 
   /// The key, however long it is: no two keys have the same text.
   static func wholeKey(_ bytes: [UInt8]) -> String {
-    key(bytes.span, columnsMax: .max)
+    wholeKey(bytes.span)
+  }
+
+  /// The same for bytes that are borrowed.
+  static func wholeKey(_ bytes: Span<UInt8>) -> String {
+    key(bytes, columnsMax: .max)
   }
 
   private static func key(_ bytes: Span<UInt8>, columnsMax: Int) -> String {

@@ -5,6 +5,8 @@
 struct ProgressSnapshot: Sendable {
   /// What a run is doing, in the order in which it does it.
   enum Phase: String, Sendable, CaseIterable {
+    /// A file, which is all that extract, diff and analyze do.
+    case reading
     case connecting
     case waitingForSnapshot = "waiting_for_snapshot"
     case snapshot

@@ -9,7 +9,8 @@ struct ProgressText {
 
   /// `46 %`, while the snapshot is read and its size is known.
   var percent: String? {
-    guard snapshot.phase == .snapshot, let fraction = snapshot.snapshotFraction else { return nil }
+    guard [.snapshot, .reading].contains(snapshot.phase), let fraction = snapshot.snapshotFraction
+    else { return nil }
     return "\(Int(fraction * 100)) %"
   }
 
@@ -22,6 +23,11 @@ struct ProgressText {
   var phaseTime: String {
     let time = snapshot.phaseMilliseconds[snapshot.phase] ?? snapshot.elapsedMilliseconds
     return HumanNumber.duration(milliseconds: time)
+  }
+
+  /// The keys of a file.
+  var keysOfFile: String {
+    "\(HumanNumber.count(snapshot.keysRead)) read, \(HumanNumber.count(snapshot.keysMatched)) matched"
   }
 
   /// The keys of the snapshot.
@@ -70,7 +76,7 @@ struct ProgressText {
   var destination: String {
     let title = snapshot.phase.title
     switch snapshot.phase {
-    case .connecting, .waitingForSnapshot: return title
+    case .reading, .connecting, .waitingForSnapshot: return title
     case .snapshot:
       return [title, percent, "\(HumanNumber.count(snapshot.keysWritten)) keys written"]
         .compactMap(\.self).joined(separator: ", ")

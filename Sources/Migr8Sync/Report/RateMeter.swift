@@ -56,7 +56,7 @@ struct RateMeter: Sendable {
     from first: ProgressSnapshot, to last: ProgressSnapshot, _ milliseconds: Double
   ) -> Double? {
     switch last.phase {
-    case .snapshot:
+    case .snapshot, .reading:
       guard let one = first.snapshotFraction, let other = last.snapshotFraction, other > one
       else { return nil }
       return (1 - other) / (other - one) * milliseconds

@@ -30,7 +30,7 @@ enum Summary {
   /// How far one of several destinations is.
   private static func place(_ final: ProgressSnapshot) -> String {
     switch final.lastPhase {
-    case .connecting, .waitingForSnapshot: "nothing was written"
+    case .reading, .connecting, .waitingForSnapshot: "nothing was written"
     case .snapshot: "a part of the snapshot"
     case .catchingUp, .following, .finished:
       final.lagBytes > 0
@@ -86,7 +86,7 @@ enum Summary {
   /// What the destination holds after a run that was cut short.
   private static func standing(_ final: ProgressSnapshot) -> String {
     switch final.lastPhase {
-    case .connecting, .waitingForSnapshot, .snapshot:
+    case .reading, .connecting, .waitingForSnapshot, .snapshot:
       if final.keysWritten == 0 { return "No key was written." }
       if !final.destinations.isEmpty {
         return "Not every destination has the snapshot. The same command begins it again for all."

@@ -131,6 +131,12 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     length -= size
   }
 
+  /// Forgets all but the first `size` bytes.
+  public mutating func truncate(to size: Int) {
+    precondition(size >= 0 && size <= count, "more bytes kept than there are")
+    length = size
+  }
+
   /// Empties the buffer; keeps its memory.
   public mutating func removeAll() {
     length = 0

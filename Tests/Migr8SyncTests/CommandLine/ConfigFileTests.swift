@@ -81,9 +81,10 @@ import Testing
     for option in command.options where option.belongsInFile {
       let value = option.value.map { _ in "value" }
       try withConfig("\(option.name.rawValue)\(value.map { " " + $0 } ?? "")\n") { path in
-        let inFile = try ScannedArguments(["--config", path], of: command)
+        let operands = Array(repeating: "file", count: command.operands.lowerBound)
+        let inFile = try ScannedArguments(operands + ["--config", path], of: command)
         let word = option.longName + (value.map { "=" + $0 } ?? "")
-        let onLine = try ScannedArguments([word], of: command)
+        let onLine = try ScannedArguments(operands + [word], of: command)
         #expect(inFile.has(option.name), "\(option.longName)")
         #expect(inFile.all(option.name).map(\.bytes) == onLine.all(option.name).map(\.bytes))
       }

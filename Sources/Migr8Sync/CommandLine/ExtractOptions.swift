@@ -1,0 +1,70 @@
+// ExtractOptions: everything `migr8sync extract` was told.
+
+/// The options of one `extract`.
+struct ExtractOptions: Sendable {
+  /// One output with the entries that go there.
+  struct Route: Sendable {
+    /// Where they are written; nil for the standard output.
+    var path: String?
+    let rules: EntryRules
+    let mapping: KeyMapping
+  }
+
+  /// The file to read.
+  var input: String
+  var format: ExtractFormatName
+  /// One, or several that no two have a key of.
+  var routes: [Route]
+  /// The server that the output is for; nil for the version of the file.
+  var target: TargetVersion?
+  /// Whether commands carry values as RESTORE.
+  var restores: Bool
+  /// What to do with a value that the target does not know.
+  var unsupported: UnsupportedPolicy
+  /// Whether what stands before damage is kept.
+  var keepsGoing: Bool
+  /// The folder to make for the outputs.
+  var folder: String?
+  var view: FileView
+  /// What the operator should know of the options themselves.
+  var warnings: [String]
+
+  /// Reads the options of `extract`.
+  init(
+    _ arguments: ScannedArguments, environment: @escaping (String) -> String?
+  ) throws(UsageError) {
+    let reader = OptionReader(arguments: arguments, environment: environment)
+    input = arguments.operands[0]
+    let format: ExtractFormatName = try reader.choice(.format) ?? .rdb
+    self.format = format
+    routes = try reader.fileRoutes(format)
+    target = try reader.targetVersion()
+    restores = arguments.has(.restore)
+    unsupported = try reader.choice(.onUnsupported) ?? .stop
+    keepsGoing = arguments.has(.keepGoing)
+    folder = arguments.has(.splitByRule) ? try reader.path(.output) : nil
+    view = try FileView(reader)
+    warnings = reader.warnings()
+    if restores, format != .resp {
+      throw UsageError(
+        "--restore is about --format resp", at: arguments.origin(of: .restore))
+    }
+    if target != nil, ![.rdb, .resp].contains(format) {
+      throw UsageError(
+        "--target-version is about --format rdb and resp", at: arguments.origin(of: .targetVersion))
+    }
+  }
+}
+
+/// How a run over a file is shown.
+struct FileView: Sendable {
+  var logFormat: LogFormat
+  var isQuiet: Bool
+  var showsProgress: Bool
+
+  init(_ reader: OptionReader) throws(UsageError) {
+    logFormat = try reader.logFormat()
+    isQuiet = reader.arguments.has(.quiet)
+    showsProgress = !isQuiet && !reader.arguments.has(.noProgress)
+  }
+}

@@ -1,0 +1,183 @@
+// The commands that read RDB files, and their options.
+
+extension Command {
+  static let extract = Command(
+    name: "extract",
+    summary: "filter, convert or split an RDB file, without a server",
+    usage: "FILE|- [-p PREFIX ...] [--format FORMAT] [-o FILE] [options]",
+    introduction: [
+      "FILE is an RDB file, an AOF that begins with one, the folder of a multi-part",
+      "AOF (appendonlydir), or - for the standard input. Any size, in little memory.",
+    ],
+    examples: [
+      Example(
+        purpose: "The keys under bump: as an RDB file that a server can load:",
+        lines: ["migr8sync extract dump.rdb -p bump: -o bump.rdb"]),
+      Example(
+        purpose: "From another machine straight into a server:",
+        lines: [
+          "ssh old cat dump.rdb | migr8sync extract - --format resp | redis-cli --pipe"
+        ]),
+      Example(
+        purpose: "Look into it:",
+        lines: ["migr8sync extract dump.rdb --type hash --format jsonl | jq .key"]),
+      Example(
+        purpose: "One file for each prefix, in one pass:",
+        lines: ["migr8sync extract dump.rdb -p bump: -p cart: --split-by-rule -o parts"]),
+    ],
+    groups: [.extractOutput, .entries, .fileNames, .fileView],
+    exitCodes: [
+      (.converged, "done; every output is complete"),
+      (.failed, "failed, or damaged; with --keep-going the outputs have what stood before"),
+      (.usage, "the command line is wrong"),
+      (.interrupted, "stopped by SIGINT or SIGTERM; no output file was left"),
+    ],
+    operands: 1...1,
+    read: { arguments, environment throws(UsageError) in
+      .extract(try ExtractOptions(arguments, environment: environment))
+    })
+
+  static let diff = Command(
+    name: "diff",
+    summary: "what is in one RDB file and not, or otherwise, in another",
+    usage: "OLD NEW [-p PREFIX ...] [options]",
+    introduction: [
+      "Keys that were added (+), removed (-) and changed (~ with type, value or ttl).",
+      "Compared by what values mean, so that versions and encodings do not matter.",
+    ],
+    examples: [
+      Example(
+        purpose: "What changed under bump: between two backups:",
+        lines: ["migr8sync diff monday.rdb tuesday.rdb -p bump:"])
+    ],
+    groups: [.entries, .diffOutput],
+    exitCodes: [
+      (.converged, "both hold the same"),
+      (.failed, "one of them could not be read"),
+      (.usage, "the command line is wrong"),
+      (.differences, "they differ"),
+      (.interrupted, "stopped by SIGINT or SIGTERM"),
+    ],
+    operands: 2...2,
+    read: { arguments, environment throws(UsageError) in
+      .diff(try DiffOptions(arguments, environment: environment))
+    })
+
+  static let analyze = Command(
+    name: "analyze",
+    summary: "which prefixes of an RDB file hold the memory",
+    usage: "FILE|- [--html FILE] [options]",
+    introduction: [
+      "Finds the prefixes by itself, and says of each how many keys it has, how many",
+      "bytes in the file, and how many in a server's memory (an estimate).",
+    ],
+    examples: [
+      Example(purpose: "On the terminal:", lines: ["migr8sync analyze dump.rdb"]),
+      Example(
+        purpose: "As a page to click through, and for a program:",
+        lines: ["migr8sync analyze dump.rdb --html report.html --json > report.json"]),
+    ],
+    groups: [.analysis, .entries, .fileView],
+    exitCodes: [
+      (.converged, "done"),
+      (.failed, "the file could not be read to its end"),
+      (.usage, "the command line is wrong"),
+      (.interrupted, "stopped by SIGINT or SIGTERM"),
+    ],
+    operands: 1...1,
+    read: { arguments, environment throws(UsageError) in
+      .analyze(try AnalyzeOptions(arguments, environment: environment))
+    })
+}
+
+extension OptionGroup {
+  static let extractOutput = OptionGroup(
+    title: "What is written",
+    options: [
+      CommandOption(
+        name: .format, value: "FORMAT", standard: "rdb",
+        help:
+          "rdb: an RDB file. resp: commands for redis-cli --pipe. jsonl: a JSON object on a line "
+          + "for each key; json: an array of them. csv: key, type, expiry and sizes. keys: the names. "
+          + "count: how many."),
+      CommandOption(
+        name: .output, short: "o", value: "FILE",
+        help: "Where to; it appears when it is complete. Default: the standard output."),
+      CommandOption(
+        name: .targetVersion, value: "VERSION",
+        help: "The server that it is for: 6.2, 7.4, valkey-8.1. Default: the version of the file."),
+      CommandOption(
+        name: .onUnsupported, value: "WHAT", standard: "stop",
+        help: "What to do with a value that this server does not know and that cannot be said "
+          + "otherwise: stop or skip."),
+      CommandOption(
+        name: .restore, help: "With resp: values as RESTORE, which is shorter and faster."),
+      CommandOption(
+        name: .route, value: "PREFIX=FILE", isRepeatable: true,
+        help: "Write the keys that begin with these bytes to this file; the longest prefix that "
+          + "fits has the key, and an empty one (=FILE) the rest. In place of --output and the "
+          + "rules that let keys in."),
+      CommandOption(
+        name: .splitByRule,
+        help: "Write a file for each --prefix, into the folder that --output names."),
+      keepGoing,
+    ])
+
+  /// The rules of sync that make sense for a file, and those that only a file can be asked.
+  static let entries = OptionGroup(
+    title: "Which keys (as in sync; expired ones, too)",
+    options: keys.options.filter { ![.publish, .onUnknown, .type].contains($0.name) } + [
+      CommandOption(
+        name: .type, value: "TYPE", isRepeatable: true,
+        help:
+          "Only values of this type: string, list, set, zset, hash, stream, module or array. May be "
+          + "repeated, or a list."),
+      CommandOption(
+        name: .sizeMinimum, value: "SIZE",
+        help: "Only keys that take at least so much of the file, such as 10kb."),
+      CommandOption(
+        name: .sizeMaximum, value: "SIZE", help: "Only keys that take at most so much."),
+      CommandOption(
+        name: .ttl, value: "WHAT", help: "Only keys that expire (any) or do not (none)."),
+      CommandOption(
+        name: .expired, value: "WHAT", standard: "keep",
+        help: "Keys whose time has come: keep them as any other, drop them, or only them."),
+    ])
+
+  static let fileNames = OptionGroup(
+    title: "What they are called",
+    options: places.options.filter { $0.name != .route })
+
+  static let fileView = OptionGroup(title: "Output and options from a file", options: view)
+
+  static let diffOutput = OptionGroup(
+    title: "Output and options from a file",
+    options: [
+      CommandOption(name: .json, help: "An object on a line for each difference.")
+    ] + view)
+
+  static let analysis = OptionGroup(
+    title: "The report",
+    options: [
+      CommandOption(name: .json, help: "One JSON object in place of the tables."),
+      CommandOption(
+        name: .html, value: "FILE",
+        help: "Write a page, too, that needs no network: a map of the memory, charts, tables."),
+      CommandOption(
+        name: .separator, value: "CHARACTERS",
+        help: "What separates the parts of a key. Default: found out from the keys."),
+      keepGoing,
+    ])
+
+  private static let keepGoing = CommandOption(
+    name: .keepGoing,
+    help: "Where the file is damaged or ends too early, complete the output with what stood before."
+  )
+
+  private static let view: [CommandOption] = [
+    logFormat,
+    CommandOption(name: .quiet, short: "q", help: "Write errors only."),
+    CommandOption(name: .noProgress, help: "No display of the progress."),
+    config, help,
+  ]
+}

@@ -5,18 +5,18 @@ extension OptionGroup {
     name: .job, value: "JOB",
     help: "The job, where several run. The same as the word without dashes.")
 
-  private static let json = CommandOption(
+  private static let jsonAnswer = CommandOption(
     name: .json, help: "An object on a line, as the job's socket gives it.")
-
-  private static let config = output.options.filter { $0.name == .config || $0.name == .help }
 
   // MARK: - status
 
   static let status = OptionGroup(
     title: "Options",
     options: [
-      job, json, CommandOption(name: .watch, help: "Ask again every second, until Ctrl-C."),
-    ] + config)
+      job, jsonAnswer,
+      CommandOption(name: .watch, help: "Ask again every second, until Ctrl-C."),
+      config, help,
+    ])
 
   // MARK: - tell
 
@@ -33,7 +33,7 @@ extension OptionGroup {
       CommandOption(name: .stop, help: "End the run, as SIGTERM does; the same command goes on."),
     ])
 
-  static let telling = OptionGroup(title: "Options", options: [job] + config)
+  static let telling = OptionGroup(title: "Options", options: [job, config, help])
 
   // MARK: - cutover
 
@@ -109,7 +109,8 @@ extension OptionGroup {
         help: "How long each may take. Then it is ended, with all it has started."),
     ])
 
-  static let cutoverOutput = OptionGroup(title: "Options", options: [job, json] + config)
+  static let cutoverOutput = OptionGroup(
+    title: "Options", options: [job, jsonAnswer, config, help])
 }
 
 // MARK: - The commands

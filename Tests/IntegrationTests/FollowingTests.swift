@@ -112,6 +112,7 @@ struct FollowingTests {
       "config|get", "config|resetstat", "acl|whoami", "acl|dryrun", "client|setname",
       "client|setinfo",
       "role", "time", "command|getkeys", "command|docs", "command|list", "dbsize", "client|id",
+      "module|list",
     ]
     #expect(Set(commands).subtracting(allowed) == [])
     #expect(try Keyspace(of: source).differences(from: before) == [])

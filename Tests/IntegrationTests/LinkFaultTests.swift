@@ -148,7 +148,7 @@ struct LinkFaultTests {
     tool.send(signal: SIGINT)
     let result = try Tool.finish(tool)
     #expect(result.exitCode == 5)
-    #expect(result.standardError.contains("before what we have"), "\(result)")
+    #expect(result.standardError.contains("the source has lost what came before"), "\(result)")
     try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 }

@@ -41,7 +41,7 @@ extension DestinationReplay {
     case .lost:
       requestSnapshot(
         "the destination stands at offset \(record.place.offset), and the source has lost what came"
-          + " before that: it was promoted without it")
+          + " before that: it was promoted, or restarted, without it")
       throw ReplayError("the source has lost writes", .restart)
     case .notHeld:
       // The source's backlog may reach back further than what is held here.

@@ -59,12 +59,12 @@ extension StreamReplay {
   /// are read again.
   mutating func heal() throws(ReplayError) {
     for refused in replay.progress.takeRefusals() {
-      CrashPoint.refusalRead.pass()
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard let error = refused.error else {
         try repairDoubtful(names)
         continue
       }
+      CrashPoint.refusalRead.pass()
       guard !names.isEmpty else { throw ReplayError(error) }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
         // A repair that is refused as well would go round for ever.

@@ -152,6 +152,9 @@ final class Subprocess: @unchecked Sendable {
     close(descriptor)
   }
 
+  /// Where the control sockets of all runs are whose test does not say: not where an operator's are.
+  private static let runtimeFolder = try? makeTemporaryFolder()
+
   private static func inheritedEnvironment() -> [String: String] {
     var variables: [String: String] = [:]
     var pointer = environ
@@ -162,6 +165,7 @@ final class Subprocess: @unchecked Sendable {
       }
       pointer += 1
     }
+    variables["XDG_RUNTIME_DIR"] = runtimeFolder
     return variables
   }
 }

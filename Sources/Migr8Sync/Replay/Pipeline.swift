@@ -24,8 +24,6 @@ enum ConflictPolicy: Sendable {
 /// `@unchecked Sendable`: `inbox`, `inFlight`, `lastSubmitted` and `isClosing` are guarded by
 /// `progress.monitor`; what only the pipeline's thread needs lives in `PipelineWire`.
 final class Pipeline: @unchecked Sendable {
-  /// Bytes handed over and not yet answered, above which `submit` waits.
-  static let inFlightBytesMax = 1 << 20
 
   /// What a pipeline is for.
   enum Role: Sendable {
@@ -33,6 +31,15 @@ final class Pipeline: @unchecked Sendable {
     case loader(ConflictPolicy)
     /// Carries the stream; the closure gets each offset that became applied, on any thread.
     case lane(onApplied: @Sendable (UInt64) -> Void)
+
+    /// Bytes handed over and not yet answered, above which `submit` waits. The lane is alone; what it has
+    /// under way lasts a destination some 100 ms.
+    var inFlightBytesMax: Int {
+      switch self {
+      case .loader: 1 << 20
+      case .lane: 4 << 20
+      }
+    }
   }
 
   let connector: DestinationConnector
@@ -84,7 +91,7 @@ final class Pipeline: @unchecked Sendable {
   var inFlightLocked: Int { inFlight }
 
   /// Whether a batch handed over now would have to wait. The monitor must be held.
-  var isSaturatedLocked: Bool { inFlight > Self.inFlightBytesMax }
+  var isSaturatedLocked: Bool { inFlight > role.inFlightBytesMax }
 
   // MARK: - The replay thread
 

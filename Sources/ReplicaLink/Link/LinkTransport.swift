@@ -57,6 +57,14 @@ struct SocketTransport: LinkTransport, ~Copyable {
   private var connections: [Connection?] = [nil, nil]
   /// Where the main channel is connected to.
   private var url: RedisURL?
+  /// Bytes received since the last wait.
+  private var receivedBytes = 0
+
+  /// A source under load writes to its replicas many times a millisecond. Whoever woke for each of these
+  /// would take the CPU from the servers: when one wait brings as much as this, in bytes ...
+  private static let busyBytes = 8 << 10
+  /// ... more is left to come together after the next, in microseconds.
+  private static let gatheringMicroseconds: UInt32 = 300
 
   /// Owns a socket: an optional one cannot be looked into without taking it apart.
   private final class Connection {
@@ -94,7 +102,9 @@ struct SocketTransport: LinkTransport, ~Copyable {
     _ channel: LinkChannel, into buffer: UnsafeMutableRawBufferPointer
   ) throws(LinkError) -> Socket.Transfer {
     guard let connection = connections[channel.rawValue] else { return .endOfStream }
-    return try connection.socket.receive(into: buffer)
+    let transfer = try connection.socket.receive(into: buffer)
+    if case .bytes(let count) = transfer { receivedBytes += count }
+    return transfer
   }
 
   mutating func send(
@@ -123,7 +133,10 @@ struct SocketTransport: LinkTransport, ~Copyable {
       polls.append(connection.socket.pollRequest(reads: isRead, writes: isWritten))
       if isRead, connection.socket.hasPendingInput { left = 0 }
     }
-    _ = poll(&polls, nfds_t(polls.count), Int32(clamping: left))
+    let isBusy = receivedBytes >= Self.busyBytes
+    receivedBytes = 0
+    let ready = poll(&polls, nfds_t(polls.count), Int32(clamping: left))
+    if isBusy, ready > 0 { usleep(Self.gatheringMicroseconds) }
     if polls[0].revents != 0 { bell.silence() }
   }
 }

@@ -12,6 +12,9 @@ SINCE_7 = {b"entries-added", b"max-deleted-entry-id"}
 # A consumer with nothing pending, which came with a read of nothing: since 7.2 a source does not tell its
 # replicas of one.
 IDLE = b"(consumers with nothing pending)"
+# Pending entries that were removed from their stream: a claim of one makes 6.2 keep it and 7.0 forget it, also
+# as a replica of 6.2 (tried).
+GONE = b"(pending entries that are gone)"
 RESERVED = b"migr8sync:job:"
 CHUNK = 1000
 
@@ -25,6 +28,22 @@ def _stream(reply, left_out):
         return [(name, _stream(value, left_out)) for name, value in pairs if name not in left_out]
     parts = [_stream(part, left_out) for part in reply]
     return [part for part in parts if IDLE not in left_out or not _is_idle(part)]
+
+
+def _without_gone(reply, ids=None):
+    """XINFO STREAM FULL without pending entries of which the stream has nothing."""
+    if not isinstance(reply, list):
+        return reply
+    if reply and reply[0] in (b"length", b"name"):
+        fields = dict(zip(reply[::2], reply[1::2]))
+        if ids is None:
+            ids = {entry[0] for entry in fields.get(b"entries", [])}
+        if b"pending" in fields:
+            fields[b"pending"] = [entry for entry in fields[b"pending"] if entry[0] in ids]
+            fields[b"pel-count"] = len(fields[b"pending"])
+        return [part for name, value in fields.items()
+                for part in (name, value if name in (b"entries", b"pending") else _without_gone(value, ids))]
+    return [_without_gone(part, ids) for part in reply]
 
 
 def _is_idle(part):
@@ -57,7 +76,9 @@ def _canonical(kind, value, left_out):
         return sorted(zip(value[::2], value[1::2]))
     if kind == b"zset":  # versions print a score in different ways
         return [(member, float(score)) for member, score in zip(value[::2], value[1::2])]
-    return _stream(value, left_out) if kind == b"stream" else value
+    if kind != b"stream":
+        return value
+    return _stream(_without_gone(value) if GONE in left_out else value, left_out)
 
 
 def _expiries(client, names, has_expire_time):
@@ -86,6 +107,7 @@ def read(client, prefixes=(b"",), digests=False, is_portable=False):
     has_field_expiry = number >= [7, 4] and not is_valkey
     left_out = NOT_DATA | (SINCE_7 if is_portable else set())
     left_out |= {IDLE} if is_portable or number > [7, 0] else set()
+    left_out |= {GONE} if is_portable else set()
     keys = {}
     for field in client.info("keyspace"):
         if not field.startswith("db"):

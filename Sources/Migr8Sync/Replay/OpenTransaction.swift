@@ -6,8 +6,15 @@ struct OpenTransaction {
   /// More are only counted: an error about one of them goes without its name.
   static let rememberedMax = 65_536
 
-  /// Of each so many arguments, the name included: the two keys of a COPY are among them.
+  /// Of each command all arguments, while together they are no longer than this, in bytes; the keys of a
+  /// script may be among the last.
+  private static let argumentBytesMax = 16 << 20
+  /// Then so many, the name included: the two keys of a COPY are among them.
   private static let argumentsMax = 3
+  /// An argument longer than this is no key worth remembering the others for, in bytes.
+  private static let commandBytesMax = 64 << 10
+
+  private var argumentBytes = 0
 
   private var commands: [(arguments: [[UInt8]], database: Int)] = []
   /// How many commands have passed since the MULTI.
@@ -35,16 +42,29 @@ struct OpenTransaction {
     var cursor = BatchCursor()
     var database = batch.database
     for index in 0..<batch.commandCount {
-      let command = cursor.arguments(of: index, in: batch, first: Self.argumentsMax)
+      let command = arguments(of: index, &cursor, batch)
       if let selected = Self.selection(command) { database = selected }
       if command.first == Array("MULTI".utf8) {
         commands = []
+        argumentBytes = 0
         count = 0
         continue
       }
       count += 1
       if commands.count < Self.rememberedMax { commands.append((command, database)) }
     }
+  }
+
+  private mutating func arguments(
+    of index: Int, _ cursor: inout BatchCursor, _ batch: Batch
+  ) -> [[UInt8]] {
+    var probe = cursor
+    let length = probe.range(of: index, in: batch).count
+    guard length <= Self.commandBytesMax, argumentBytes + length <= Self.argumentBytesMax else {
+      return cursor.arguments(of: index, in: batch, first: Self.argumentsMax)
+    }
+    argumentBytes += length
+    return cursor.arguments(of: index, in: batch, first: .max)
   }
 
   /// The db that a SELECT selects.

@@ -1,6 +1,6 @@
 """Measures migr8sync against a native replica and redis-cli --pipe; started by scripts/bench.
 
-A full sync and a prefix split here; the stream and its lag in stream_bench.py; RDBParser in parser_bench.py.
+A full sync and a prefix split here; the stream and its lag in stream_bench.py; RDBParser in parser_bench.py; files in extract_bench.py.
 
 Every measurement gets a fresh destination server. The source is one server for all of them, as a
 production source would be. What ends up in the destination is checked every time: a fast result
@@ -19,6 +19,7 @@ import threading
 import time
 
 import dataset
+import extract_bench
 import parser_bench
 import stream_bench
 from delay_proxy import DelayProxy
@@ -148,7 +149,7 @@ def verify(source, destination, expected, rng):
 
 MEASURES = {"native": measure_native, "pipe": measure_pipe,
             "full": measure_full, "split": measure_split}
-PARTS = list(MEASURES) + ["parser", "stream", "lag", "distance"]
+PARTS = list(MEASURES) + ["parser", "files", "stream", "lag", "distance"]
 ROUND_TRIPS = ("0", "20")  # milliseconds
 
 
@@ -222,7 +223,7 @@ def arguments():
         prog="scripts/bench", description="Full sync and prefix split of a mixed dataset, against "
         "a native replica and redis-cli --pipe; the rate and the lag of the stream (half as many SETs "
         "again as there are keys), beside a native replica and without checkpoints; a full sync to a "
-        "destination 20 ms away. All in the same run, and every result is verified.")
+        "destination 20 ms away; RDB files without a server. All in the same run, and every result is verified.")
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
     parser.add_argument("--workers", help="passed on to migr8sync")
@@ -267,6 +268,10 @@ def measure_parts(options, facts):
     if "distance" in only:
         figures["distance"] = measure_distance(options, facts)
         tables.append(stream_bench.distance_table(figures["distance"], facts["full"]["keys"]))
+    if "files" in only:
+        file = os.path.join(options.folder, "dump.rdb")
+        figures["files"] = extract_bench.measure(options.tool, file, CHECK, runs, say)
+        tables.append(extract_bench.table(figures["files"], os.path.getsize(file), CHECK))
     if "parser" in only:
         file = os.path.join(options.folder, "dump.rdb")
         figures["parser"] = parser_bench.measure(file, CHECK, runs, say)

@@ -1,71 +1,75 @@
-#!/usr/bin/env python3
-"""Measures extract, diff and analyze on an RDB file of mixed keys, beside redis-check-rdb in the same run.
+"""Measures extract, diff and analyze on the dataset's RDB file, beside redis-check-rdb in the same run.
 
-    extract_bench.py TOOL FILE [RUNS]
-
-TOOL is a release build. Prints, of the fastest of RUNS runs (3), the rate in bytes of input, the ratio to
-redis-check-rdb, and the most memory. To make a file: scripts/bench fills a server; SAVE there.
+Each run is a process of its own, whose children are the program alone: so the memory is the program's.
 """
 
 import os
 import resource
+import statistics
 import subprocess
-import sys
 import time
 
-GOALS = {"extract rdb": 700, "extract jsonl": 250, "analyze": 400}
+FORMATS = ("rdb", "jsonl", "resp", "csv", "keys", "count")
 
 
-def measure(command, runs):
-    """The shortest time in seconds, and the most memory in MB."""
-    best = None
-    for _ in range(runs):
-        start = time.monotonic()
-        code = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-        seconds = time.monotonic() - start
-        if code not in (0, 3):
-            raise SystemExit(f"{command}: exit code {code}")
-        best = seconds if best is None else min(best, seconds)
-    return best, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def _commands(tool, file, check):
+    commands = {check: [check, file]}
+    for name in FORMATS:
+        commands["extract --format " + name] = [
+            tool, "extract", file, "-q", "-o", "/dev/null", "--format", name]
+    commands["analyze"] = [tool, "analyze", file, "-q"]
+    commands["diff, with itself"] = [tool, "diff", file, file, "-q"]
+    return commands
 
 
-def measure_apart(command, runs):
-    """As measure, in a process of its own, so that the memory is that of these runs alone."""
+def _run(command):
+    """Seconds, and the most memory in bytes."""
+    start = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise RuntimeError("%s: exit code %d" % (" ".join(command), done.returncode))
+    return time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
+def _run_apart(command):
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(read_end)
         status = 1
         try:
-            os.write(write_end, "{} {}".format(*measure(command, runs)).encode())
+            os.write(write_end, ("%f %d" % _run(command)).encode())
             status = 0
         finally:
             os._exit(status)
     os.close(write_end)
-    text = os.read(read_end, 200).decode()
-    os.close(read_end)
+    with os.fdopen(read_end) as answer:
+        text = answer.read()
     if os.waitpid(child, 0)[1] != 0:
-        raise SystemExit(1)
-    return tuple(map(float, text.split()))
+        raise RuntimeError("%s failed" % " ".join(command))
+    seconds, memory = text.split()
+    return {"seconds": float(seconds), "peak_memory_bytes": int(memory)}
 
 
-def main():
-    tool, file = sys.argv[1:3]
-    runs = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    size = os.path.getsize(file) / 1e6
-    extract = [tool, "extract", file, "-q", "-o", "/dev/null", "--format"]
-    commands = {"redis-check-rdb": ["redis-check-rdb", file]}
-    for name in ("rdb", "jsonl", "resp", "csv", "keys", "count"):
-        commands[f"extract {name}"] = extract + [name]
-    commands["analyze"] = [tool, "analyze", file, "-q"]
-    commands["diff"] = [tool, "diff", file, file, "-q"]
-    baseline = None
-    print(f"{'':17} {'MB/s':>7} {'ratio':>7} {'memory':>9}   of {size:.0f} MB")
-    for name, command in commands.items():
-        seconds, memory = measure_apart(command, runs)
-        baseline = baseline or seconds
-        goal = f"  goal {GOALS[name]}" if name in GOALS else ""
-        print(f"{name:17} {size / seconds:7.0f} {baseline / seconds:7.2f} {memory:6.0f} MB {goal}")
+def measure(tool, file, check, runs, say):
+    """{name: [a result a run]}, interleaved."""
+    results = {}
+    for run in range(runs):
+        for name, command in _commands(tool, file, check).items():
+            result = _run_apart(command)
+            say("run %d of %d: %-24s %6.2f s" % (run + 1, runs, name, result["seconds"]))
+            results.setdefault(name, []).append(result)
+    return results
 
 
-main()
+def table(results, size, check):
+    """The medians as a Markdown table."""
+    middle = {name: {field: statistics.median(run[field] for run in runs) for field in runs[0]}
+              for name, runs in results.items()}
+    lines = ["| an RDB file of %.0f MB | MB/s | × %s | peak memory MB |" % (size / 1e6, check),
+             "| --- | ---: | ---: | ---: |"]
+    for name, row in middle.items():
+        lines.append("| `%s` | %.0f | %.2f | %.1f |" % (
+            name, size / row["seconds"] / 1e6, middle[check]["seconds"] / row["seconds"],
+            row["peak_memory_bytes"] / 1e6))
+    return "\n".join(lines)

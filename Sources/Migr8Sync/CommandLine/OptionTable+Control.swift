@@ -46,8 +46,8 @@ extension OptionGroup {
       CommandOption(
         name: .skipVerify,
         help:
-          "Do without a comparison of both ends. (There is no verify command yet, so a cutover asks "
-          + "for this.)"),
+          "Do without a comparison by the job itself, which does not exist: say that you have run "
+          + "migr8sync verify, or need not."),
       CommandOption(
         name: .acceptSkipped,
         help: "Hand over although keys were left as the destination had them (--on-conflict skip)."),

@@ -65,7 +65,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     case .throttle(let limit):
       source.pacer.set(limit)
       reply.finish(status())
-    case .verify: reply.refuse("not yet: there is no verify command")
+    case .verify: reply.refuse("not through this socket: run migr8sync verify with the same rules")
     case .stop:
       stop()
       reply.finish(status())

@@ -56,7 +56,8 @@ extension Cutover {
     case .none where settings.skipsVerify: break
     case .none:
       throw CutoverError(
-        "both ends have not been compared: there is no verify command yet (--skip-verify)")
+        "the job does not know of a comparison of both ends (run migr8sync verify with the same rules,"
+          + " then say --skip-verify)")
     case .different(let count):
       throw CutoverError("the last comparison of both ends found \(count) differences")
     }

@@ -16,7 +16,7 @@ struct CutoverSubject: Sendable {
 
   /// The outcome of a comparison of both ends.
   enum Verification: Sendable, Equatable {
-    /// There was none. (There is no verify command yet.)
+    /// There was none that the job knows of.
     case none
     case clean
     case different(UInt64)

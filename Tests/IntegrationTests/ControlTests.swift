@@ -52,7 +52,9 @@ struct ControlTests {
       ])
     #expect(try answer.wait(seconds: 30) == 0)
     let lines = answer.standardOutput.split(separator: "\n")
-    #expect(lines.count == 2 && lines[0].contains("run migr8sync verify") && lines[1].contains("\"drill\""))
+    #expect(
+      lines.count == 2 && lines[0].contains("run migr8sync verify")
+        && lines[1].contains("\"drill\""))
     tool.send(signal: SIGTERM)
     #expect(try Tool.finish(tool).exitCode == 5)
     #expect(access(path, F_OK) != 0)

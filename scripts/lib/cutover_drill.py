@@ -72,7 +72,7 @@ def cut_over(options, folder, kind, fence):
                   options.rate, abandons))
         application.start()
         results.recv()
-        environment = dict(os.environ, XDG_RUNTIME_DIR=folder)
+        environment = dict(os.environ, MIGR8SYNC_RUNTIME_DIR=folder)
         log = open(os.path.join(folder, "log"), "w+")
         tool = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", options.tool, "sync", "-s", "redis://127.0.0.1:%d" % source.port,

@@ -3,6 +3,9 @@
 //   $XDG_RUNTIME_DIR/migr8sync/JOB.PID.sock      or, without one,
 //   /tmp/migr8sync-UID/JOB.PID.sock
 //
+// Both are looked into: a run that a service has started has no such variable. MIGR8SYNC_RUNTIME_DIR, a folder in
+// place of both, keeps runs apart from all others.
+//
 // The folder is its user's alone (0700): who can write into it can be taken for a job.
 
 import Glibc
@@ -25,6 +28,9 @@ struct ControlDirectory: Sendable {
   ///
   /// - Parameter environment: looks a variable up.
   static func candidates(_ environment: (String) -> String?) -> [ControlDirectory] {
+    if let only = environment("MIGR8SYNC_RUNTIME_DIR"), only.hasPrefix("/") {
+      return [ControlDirectory(path: only)]
+    }
     var paths: [String] = []
     // That of another user is left in the environment by some ways of becoming one.
     if let runtime = environment("XDG_RUNTIME_DIR"), runtime.hasPrefix("/"), isOwn(runtime) {

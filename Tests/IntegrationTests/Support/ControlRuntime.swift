@@ -14,7 +14,7 @@ final class ControlRuntime {
     removeFolder(folder)
   }
 
-  var environment: [String: String] { ["XDG_RUNTIME_DIR": folder] }
+  var environment: [String: String] { ["MIGR8SYNC_RUNTIME_DIR": folder + "/migr8sync"] }
 
   /// Starts a run that moves `bump:`, and waits until it follows.
   func follow(

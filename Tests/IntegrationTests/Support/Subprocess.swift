@@ -165,7 +165,7 @@ final class Subprocess: @unchecked Sendable {
       }
       pointer += 1
     }
-    variables["XDG_RUNTIME_DIR"] = runtimeFolder
+    variables["MIGR8SYNC_RUNTIME_DIR"] = runtimeFolder
     return variables
   }
 }

@@ -48,6 +48,27 @@ struct ExpiryTests {
       try awaitCondition("the clock", seconds: Double(seconds) + 30) { try now() >= end }
     }
 
+    /// Stops the destination for so long, and lets it go on for a while.
+    func stopDestination(seconds: Int) throws {
+      destination.freeze()
+      try self.await(seconds: seconds)
+      destination.thaw()
+      try self.await(seconds: 3)
+    }
+
+    /// Kills a tool that follows, starts it again after a while, and holds the destination against the truth.
+    func killTheTool() throws {
+      let first = try start()
+      try awaitFollowing(first)
+      try self.await(seconds: 3)
+      first.kill()
+      try self.await(seconds: 15)
+      let second = try start()
+      try awaitFollowing(second)
+      try self.await(seconds: 2)
+      try conclude(second)
+    }
+
     /// Fields that have expired need not be gone yet: what counts is what a reader sees, at a moment after
     /// both were read.
     private func expectEqualFields() throws {
@@ -122,10 +143,7 @@ struct ExpiryTests {
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
     try scene.await(seconds: 3)
-    scene.destination.freeze()
-    try scene.await(seconds: 30)
-    scene.destination.thaw()
-    try scene.await(seconds: 3)
+    try scene.stopDestination(seconds: 30)
     let result = try scene.conclude(tool)
     #expect(result.standardError.contains("read again from the source"), "\(result)")
   }
@@ -133,15 +151,7 @@ struct ExpiryTests {
   @Test(arguments: pairs)
   func theToolIsDeadForAWhile(source: ServerKind, destination: ServerKind) throws {
     let scene = try Scene(source, destination)
-    var tool = try scene.start()
-    try scene.awaitFollowing(tool)
-    try scene.await(seconds: 3)
-    tool.kill()
-    try scene.await(seconds: 15)
-    tool = try scene.start()
-    try scene.awaitFollowing(tool)
-    try scene.await(seconds: 2)
-    try scene.conclude(tool)
+    try scene.killTheTool()
   }
 
   @Test func fieldsExpireWhileTheDestinationStandsStill() throws {
@@ -149,24 +159,13 @@ struct ExpiryTests {
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
     try scene.await(seconds: 2)
-    scene.destination.freeze()
-    try scene.await(seconds: 20)
-    scene.destination.thaw()
-    try scene.await(seconds: 3)
+    try scene.stopDestination(seconds: 20)
     try scene.conclude(tool)
   }
 
   @Test func fieldsExpireWhileTheToolIsDead() throws {
     let scene = try Scene(.redis82, .redis82, fields: true)
-    var tool = try scene.start()
-    try scene.awaitFollowing(tool)
-    try scene.await(seconds: 2)
-    tool.kill()
-    try scene.await(seconds: 15)
-    tool = try scene.start()
-    try scene.awaitFollowing(tool)
-    try scene.await(seconds: 2)
-    try scene.conclude(tool)
+    try scene.killTheTool()
   }
 
   /// What the source wrote meanwhile arrives all at once, and looks new.

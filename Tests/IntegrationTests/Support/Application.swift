@@ -12,9 +12,7 @@ final class Application: Sendable {
 
   /// Commands that have been answered so far.
   let commandsDone = Atomic<Int>(0)
-  private let isStopping = Atomic<Bool>(false)
-  private let failure = Mutex<String?>(nil)
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = WritingThread()
 
   /// Starts to write. `pauseMicroseconds` between batches sets the rate; without `brief` keys none
   /// expires, so that a destination which lags for seconds has nothing to expire by its own clock.
@@ -23,54 +21,38 @@ final class Application: Sendable {
   ) throws {
     let port = server.port
     print("the application's seed: \(seed)")
-    thread.withLock {
-      $0 = startThread { [self] in
-        do {
-          let client = try TestClient(port: port)
-          var random = SeededRandom(seed: seed)
-          try Self.prepare(client)
-          while !isStopping.load(ordering: .relaxed) {
-            var batch: [[any Word]] = [
-              ["SELECT", Self.databases.randomElement(using: &random) ?? 0]
-            ]
-            for _ in 0..<10 { batch += Self.someCommands(&random) }
-            if !brief {
-              batch.removeAll { $0.count > 1 && "\($0[1])".contains(":brief:") }
-            }
-            _ = try client.pipeline(batch)
-            commandsDone.add(batch.count, ordering: .relaxed)
-            usleep(pauseMicroseconds)
-          }
-        } catch {
-          failure.withLock { $0 = "\(error)" }
+    thread.start { [weak self] in
+      let client = try TestClient(port: port)
+      var random = SeededRandom(seed: seed)
+      try Self.prepare(client)
+      return {
+        var batch: [[any Word]] = [
+          ["SELECT", Self.databases.randomElement(using: &random) ?? 0]
+        ]
+        for _ in 0..<10 { batch += Self.someCommands(&random) }
+        if !brief {
+          batch.removeAll { $0.count > 1 && "\($0[1])".contains(":brief:") }
         }
+        _ = try client.pipeline(batch)
+        self?.commandsDone.add(batch.count, ordering: .relaxed)
+        usleep(pauseMicroseconds)
       }
     }
   }
 
-  deinit {
-    isStopping.store(true, ordering: .relaxed)
-  }
+  deinit { thread.endSoon() }
 
   /// Waits until that many more commands have been answered.
   func awaitCommands(_ count: Int) throws {
     let goal = commandsDone.load(ordering: .relaxed) + count
     try awaitCondition("the application to write", seconds: 60) {
-      if let message = failure.withLock({ $0 }) { throw TestFailure("the application: \(message)") }
+      try thread.throwFailure()
       return commandsDone.load(ordering: .relaxed) >= goal
     }
   }
 
   /// Stops writing; everything written so far has been answered.
-  func stop() throws {
-    isStopping.store(true, ordering: .relaxed)
-    let running = thread.withLock { slot in
-      defer { slot = nil }
-      return slot
-    }
-    if let running { pthread_join(running, nil) }
-    if let message = failure.withLock({ $0 }) { throw TestFailure("the application: \(message)") }
-  }
+  func stop() throws { try thread.stop() }
 
   /// Consumer groups have to be there before they are read.
   private static func prepare(_ client: TestClient) throws {

@@ -10,48 +10,30 @@ import Synchronization
 final class RenewingApplication: Sendable {
   private static let keysPerType = 60
   private static let fieldNames = ["f0", "f1", "f2", "f3", "g"]
-  private let isStopping = Atomic<Bool>(false)
-  private let failure = Mutex<String?>(nil)
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = WritingThread()
 
   /// Starts to write keys of every type, or, with `fields`, hashes whose fields expire by themselves.
   init(to server: TestServer, seed: UInt64, fields: Bool = false) {
     let port = server.port
     print("the renewing application's seed: \(seed)")
-    thread.withLock {
-      $0 = startThread { [self] in
-        do {
-          let client = try TestClient(port: port)
-          var random = SeededRandom(seed: seed)
-          while !isStopping.load(ordering: .relaxed) {
-            let groups = (0..<4).map { _ in
-              fields ? Self.fieldCommands(&random) : Self.someCommands(&random)
-            }
-            let batch = try groups.filter { try !Self.isAtTheEnd($0, client, fields) }
-            _ = try client.pipeline(batch.flatMap { $0 })
-            usleep(4000)
-          }
-        } catch {
-          failure.withLock { $0 = "\(error)" }
+    thread.start {
+      let client = try TestClient(port: port)
+      var random = SeededRandom(seed: seed)
+      return {
+        let groups = (0..<4).map { _ in
+          fields ? Self.fieldCommands(&random) : Self.someCommands(&random)
         }
+        let batch = try groups.filter { try !Self.isAtTheEnd($0, client, fields) }
+        _ = try client.pipeline(batch.flatMap { $0 })
+        usleep(4000)
       }
     }
   }
 
-  deinit {
-    isStopping.store(true, ordering: .relaxed)
-  }
+  deinit { thread.endSoon() }
 
   /// Stops writing; everything written so far has been answered.
-  func stop() throws {
-    isStopping.store(true, ordering: .relaxed)
-    let running = thread.withLock { slot in
-      defer { slot = nil }
-      return slot
-    }
-    if let running { pthread_join(running, nil) }
-    if let message = failure.withLock({ $0 }) { throw TestFailure("the application: \(message)") }
-  }
+  func stop() throws { try thread.stop() }
 
   /// Whether any of the keys, or of their fields, is about to expire.
   private static func isAtTheEnd(

@@ -78,7 +78,7 @@ struct AnalysisTests {
   @Test func anyBytesHaveASize() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("the seed of the values: \(seed)")
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<20_000 {
       let type = RDBType(
         rawValue: UInt8.random(in: 0...30, using: &random),

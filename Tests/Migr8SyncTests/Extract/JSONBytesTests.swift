@@ -39,7 +39,7 @@ struct JSONBytesTests {
   @Test func utf8IsWhatTheStandardLibrarySaysItIs() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("the seed of the bytes: \(seed)")
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let pieces: [[UInt8]] = [
       Array("a".utf8), Array("é".utf8), Array("鍵".utf8), Array("😀".utf8), [0xC0, 0x80],
       [0xED, 0xA0, 0x80],
@@ -66,20 +66,5 @@ struct JSONBytesTests {
     buffer.append(score: score)
     let written = buffer.withBytes { String(decoding: $0, as: UTF8.self) }
     #expect(Double(written)?.bitPattern == score.bitPattern, "\(written)")
-  }
-}
-
-/// SplitMix64: the same sequence for the same seed.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -73,7 +73,7 @@ import Testing
   @Test func theTenBiggestAreKeptWhateverTheOrder() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("DryRunReportTests seed \(seed)")
-    var random = SplitMix64(state: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<50 {
       var report = DryRunReport()
       let sizes = (0..<200).map { _ in UInt64.random(in: 0..<500, using: &random) }
@@ -83,18 +83,5 @@ import Testing
       #expect(report.biggest.map(\.bytes) == Array(sizes.sorted(by: >).prefix(10)))
       #expect(report.total == DryRunReport.Tally(keys: 200, bytes: sizes.reduce(0, +)))
     }
-  }
-}
-
-/// A random number generator that can be started again from its seed.
-private struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

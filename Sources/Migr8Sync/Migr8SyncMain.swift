@@ -35,6 +35,8 @@ enum Migr8SyncMain {
     case .verify(let options):
       if !options.isQuiet { warn(options.warnings, options.logFormat) }
       return VerifyCommand(options: options).run()
+    case .verifyJob(let options):
+      return VerifyJobCommand(options: options, environment: environment).run()
     case .delete(let options):
       if !options.isQuiet { warn(options.warnings, options.logFormat) }
       return DeleteCommand(options: options).run()

@@ -89,10 +89,7 @@ struct SyncCommand {
   ) -> ExitCode {
     let job = Job(options: options, findings: findings, starts: begun.starts, place: begun.place)
     signals.onStop { job.requestStop() }
-    let control = JobControl(
-      CutoverSubject(
-        job: job, options: options, identity: begun.starts[0].runner.identity, verification: .none)
-    ) { job.requestStop() }
+    let control = JobControl(job, options, begun.starts[0].runner.identity) { job.requestStop() }
     if let trouble = control.open() {
       reporter.warn("this run cannot be talked to, and so not cut over: \(trouble)")
     }

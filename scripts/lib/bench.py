@@ -1,7 +1,7 @@
 """Measures migr8sync against a native replica and redis-cli --pipe; started by scripts/bench.
 
-A full sync and a prefix split here; the stream and its lag in stream_bench.py; RDBParser in
-parser_bench.py; files in extract_bench.py; large values and many keys in size_bench.py.
+A full sync and a prefix split here; the stream and its lag in stream_bench.py; comparing in verify_bench.py;
+RDBParser in parser_bench.py; files in extract_bench.py; large values and many keys in size_bench.py.
 
 Every measurement gets a fresh destination server. The source is one server for all of them, as a
 production source would be. What ends up in the destination is checked every time: a fast result
@@ -24,6 +24,7 @@ import extract_bench
 import parser_bench
 import size_bench
 import stream_bench
+import verify_bench
 from delay_proxy import DelayProxy
 from resp import Server, exit_on_signals
 
@@ -161,7 +162,7 @@ def verify(source, destination, expected, rng):
 MEASURES = {"native": measure_native, "pipe": measure_pipe, "drain": measure_drain,
             "full": measure_full, "split": measure_split}
 BASELINES = ("native", "pipe", "drain")
-PARTS = list(MEASURES) + ["parser", "files", "stream", "lag", "distance", "large", "many"]
+PARTS = list(MEASURES) + ["parser", "files", "stream", "lag", "distance", "verify", "large", "many"]
 ROUND_TRIPS = ("0", "20")  # milliseconds
 
 
@@ -204,6 +205,13 @@ def measure_distance(options, facts):
         return stream_bench.measure("distance", ROUND_TRIPS, work, options.runs, say)
 
 
+def measure_verify(options):
+    """verify, beside a naive script, on two servers that hold the same."""
+    with start_source(options) as source, start_destination() as destination:
+        measure_tool(source, destination, options)
+        return verify_bench.measure(options.tool, source, destination, options.runs, say)
+
+
 def medians(runs):
     return {field: statistics.median(run[field] for run in runs) for field in runs[0]}
 
@@ -236,8 +244,8 @@ def arguments():
         prog="scripts/bench", description="Full sync and prefix split of a mixed dataset, against "
         "a native replica and redis-cli --pipe; the rate and the lag of the stream (half as many SETs "
         "again as there are keys), beside a native replica and without checkpoints; a full sync to a "
-        "destination 20 ms away; RDB files without a server; values of 1 GB, and twenty times as many small "
-        "keys (both once). All in the same run, and every result is verified.")
+        "destination 20 ms away; verify beside a naive script; RDB files without a server; values of 1 GB, and "
+        "twenty times as many small keys (both once). All in the same run, and every result is verified.")
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each; medians are shown (5)")
     parser.add_argument("--workers", help="passed on to migr8sync")
@@ -282,6 +290,9 @@ def measure_parts(options, facts):
     if "distance" in only:
         figures["distance"] = measure_distance(options, facts)
         tables.append(stream_bench.distance_table(figures["distance"], facts["full"]["keys"]))
+    if "verify" in only:
+        figures["verify"] = measure_verify(options)
+        tables.append(verify_bench.table(figures["verify"]))
     if "files" in only:
         file = os.path.join(options.folder, "dump.rdb")
         figures["files"] = extract_bench.measure(options.tool, file, CHECK, runs, say)
@@ -309,7 +320,7 @@ def main():
     options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
     try:
         tables, figures = measure_parts(options, facts)
-    except (Wrong, stream_bench.Wrong) as wrong:
+    except (Wrong, stream_bench.Wrong, verify_bench.Wrong) as wrong:
         say("scripts/bench: FAILED: %s" % wrong)
         sys.exit(1)
     print("%d keys, %d of them under bump:; Redis 7.0 on both sides; %d cores; median of %d\n" % (

@@ -46,8 +46,8 @@ extension OptionGroup {
       CommandOption(
         name: .skipVerify,
         help:
-          "Do without a comparison by the job itself, which does not exist: say that you have run "
-          + "migr8sync verify, or need not."),
+          "Do without a comparison of both ends by the job (migr8sync verify), or with one that "
+          + "does not count any more. One that found differences is never passed over."),
       CommandOption(
         name: .acceptSkipped,
         help: "Hand over although keys were left as the destination had them (--on-conflict skip)."),
@@ -166,13 +166,13 @@ extension Command {
     examples: [
       Example(
         purpose: "See what would be done:",
-        lines: ["migr8sync cutover --on-cutover ./switch-over --skip-verify --dry-run"]),
+        lines: ["migr8sync cutover --on-cutover ./switch-over --dry-run"]),
       Example(
-        purpose: "Hand over:",
-        lines: ["migr8sync cutover --on-cutover ./switch-over --skip-verify"]),
+        purpose: "Hand over, once 'migr8sync verify' has found nothing:",
+        lines: ["migr8sync cutover --on-cutover ./switch-over"]),
       Example(
         purpose: "The application writes as user app, and moves when it gets a NOPERM:",
-        lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over --skip-verify"]),
+        lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over"]),
     ],
     groups: [.conditions, .fence, .hooks, .cutoverOutput],
     operand: .job,

@@ -113,7 +113,7 @@ extension OptionReader {
   /// Keys a second at most; nil for no bound.
   func rate() throws(UsageError) -> UInt64? {
     guard let text = try arguments.value(.maximumRate) else { return nil }
-    guard let rate = Quantity.number(text), (1...1_000_000_000).contains(rate) else {
+    guard let rate = Quantity.keyRate(text) else {
       throw wrong(.maximumRate, takes: "a number of keys a second")
     }
     return rate

@@ -1,5 +1,5 @@
 // What a running job does when it is asked through its socket. On the control thread: everything is
-// answered from numbers that are there; a cutover gets a thread of its own.
+// answered from numbers that are there; a cutover gets a thread of its own, and so does a comparison.
 
 import Glibc
 import ReplicaLink
@@ -10,6 +10,7 @@ import ReplicaLink
 /// a run.
 final class JobControl: ControlHandler, @unchecked Sendable {
   private let subject: CutoverSubject
+  private let verification: JobVerification
   private let stop: @Sendable () -> Void
   private let monitor = Monitor()
   /// The thread of the last cutover, and how far it is.
@@ -19,8 +20,15 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private var server: ControlServer?
 
   /// - Parameter stop: ends the run, as SIGTERM does.
-  init(_ subject: CutoverSubject, stop: @escaping @Sendable () -> Void) {
-    self.subject = subject
+  init(
+    _ job: Job, _ options: SyncOptions, _ identity: JobIdentity,
+    stop: @escaping @Sendable () -> Void
+  ) {
+    let verification = JobVerification(job, options, identity)
+    self.verification = verification
+    subject = CutoverSubject(job: job, options: options, identity: identity) {
+      verification.verification
+    }
     self.stop = stop
   }
 
@@ -44,12 +52,13 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     return trouble
   }
 
-  /// Ends a cutover that is under way, then the socket. The run must have been asked to stop, or be over.
+  /// Ends a cutover and a comparison that are under way, then the socket. The run must have been asked to stop, or be over.
   ///
   /// - Returns: whether the application was handed over: then the job is done, however the run ended.
   func close() -> Bool {
     subject.job.requestStop()
     monitor.withLock { cutover }?.join()
+    verification.stop()
     server?.stop()
     return monitor.withLock { isHandedOver }
   }
@@ -65,7 +74,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     case .throttle(let limit):
       source.pacer.set(limit)
       reply.finish(status())
-    case .verify: reply.refuse("not through this socket: run migr8sync verify with the same rules")
+    case .verify(let rate): verification.begin(keysPerSecondMax: rate, reply)
     case .stop:
       stop()
       reply.finish(status())
@@ -115,6 +124,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     object.add("paused", job.source.gate.isPaused)
     object.add("max_rate", job.source.pacer.limit.text)
     object.add("cutover", isBusy)
+    verification.add(to: &object)
     job.progressSnapshot().add(to: &object)
     return object
   }

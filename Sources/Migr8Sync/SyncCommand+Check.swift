@@ -9,18 +9,11 @@ extension SyncCommand {
   /// - Throws: `.refused` with all of it.
   func checkFirst() throws(PreflightError) -> [String] {
     if options.isDryRun { return [] }
-    var rows: [CheckFinding] = []
-    for route in options.routes {
-      var run = CheckRun(
-        source: options.sourceLocator,
-        destination: ServerLocator(route.destination, timeouts: options.timeouts),
-        mapping: route.mapping, onConflict: options.onConflict,
-        spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
+    let rows = CheckRun.findings(options, options.onConflict, options.spoolDirectory) { run in
       run.psyncCommand = options.psyncCommand
       run.looksAtKeys = false
-      rows += run.findings().filter { $0.level == .fail && !rows.contains($0) }
     }
-    let lines = rows.map(\.line)
+    let lines = rows.filter { $0.level == .fail }.map(\.line)
     if lines.isEmpty || options.isForced { return lines }
     throw .refused(
       PreflightRefusal(lines.joined(separator: "; ") + "; --force goes on all the same"))

@@ -17,8 +17,7 @@ struct SyncCommand {
 
   init(options: SyncOptions) {
     self.options = options
-    reporter = Reporter(
-      logFormat: options.logFormat, isQuiet: options.isQuiet, showsProgress: options.showsProgress)
+    reporter = Reporter(options.view)
   }
 
   /// Runs to the end and says how the process should exit.
@@ -123,7 +122,7 @@ struct SyncCommand {
     for (plan, var report) in zip(plans, reports) {
       report.address = plans.count > 1 ? plan.address : nil
       report.keysAtDestination = (try? existing.count(at: plan))?.count
-      StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
+      StandardOutput.write(options.view.logFormat == .json ? report.json() + "\n" : report.text())
     }
     return .converged
   }
@@ -184,13 +183,13 @@ struct SyncCommand {
   private func conclude(
     _ code: ExitCode, _ reason: String?, _ final: ProgressSnapshot?
   ) -> ExitCode {
-    if options.logFormat == .json {
+    if options.view.logFormat == .json {
       let summary = Summary.json(final ?? ProgressSnapshot(), outcome: code, reason: reason)
-      if reason != nil || !options.isQuiet { StandardError.write(summary + "\n") }
+      if reason != nil || !options.view.isQuiet { StandardError.write(summary + "\n") }
       return code
     }
     if let reason { StandardError.write("migr8sync: \(reason)\n") }
-    if let final, !options.isQuiet { StandardError.write(Summary.text(final, outcome: code)) }
+    if let final, !options.view.isQuiet { StandardError.write(Summary.text(final, outcome: code)) }
     return code
   }
 

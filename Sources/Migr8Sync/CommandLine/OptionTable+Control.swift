@@ -123,7 +123,7 @@ extension Command {
     introduction: ["Asks the running jobs of this user, through their control sockets."],
     examples: [Example(purpose: "How is it going?", lines: ["migr8sync status"])],
     groups: [.status],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "said"),
       (.failed, "no such job runs here"),
@@ -144,7 +144,7 @@ extension Command {
         lines: ["migr8sync tell --max-rate 5000,10mb"])
     ],
     groups: [.words, .telling],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "done"),
       (.failed, "no such job runs here, or it would not"),
@@ -175,7 +175,7 @@ extension Command {
         lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over"]),
     ],
     groups: [.conditions, .fence, .hooks, .cutoverOutput],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "handed over; the job has ended"),
       (.failed, "taken back; the job goes on following"),

@@ -12,18 +12,14 @@ final class VerifyLines: Sendable {
   private static let lookMilliseconds: Int64 = 100
 
   private let writesJSON: Bool
-  private let format: LogFormat
-  private let isQuiet: Bool
-  private let showsProgress: Bool
+  private let view: OutputView
   private let progress: VerifyProgress
   private let startMilliseconds = Clock.monotonicMilliseconds()
   private let isDone = Promise<Bool>()
 
   init(_ options: VerifyOptions, _ progress: VerifyProgress) {
     writesJSON = options.writesJSON
-    format = options.logFormat
-    isQuiet = options.isQuiet
-    showsProgress = options.showsProgress
+    view = options.view
     self.progress = progress
   }
 
@@ -33,7 +29,7 @@ final class VerifyLines: Sendable {
   func start() -> NamedThread {
     NamedThread("progress") { [self] in
       while isDone.wait(milliseconds: Self.lineMilliseconds) == nil {
-        if showsProgress { write(progressText) }
+        if view.showsProgress { write(progressText) }
       }
     }
   }
@@ -57,11 +53,12 @@ final class VerifyLines: Sendable {
 
   private func write(_ message: String) {
     StandardError.write(
-      LogLine.note(message, format: format, wallMilliseconds: Clock.wallMilliseconds()) + "\n")
+      LogLine.note(message, format: view.logFormat, wallMilliseconds: Clock.wallMilliseconds())
+        + "\n")
   }
 
   func note(_ message: String) {
-    if !isQuiet { write(message) }
+    if !view.isQuiet { write(message) }
   }
 
   // MARK: - Findings
@@ -124,7 +121,7 @@ final class VerifyLines: Sendable {
       object.add("elapsed_ms", elapsed)
       return StandardOutput.write(object.text + "\n")
     }
-    guard !isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
+    guard !view.isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
       return
     }
     StandardError.write(Self.summary(end, milliseconds: elapsed) + "\n")

@@ -40,7 +40,7 @@ final class VerifyProgress: Sendable {
     var differenceCount: UInt64 { differences.values.reduce(0, +) }
   }
 
-  private let state = Mutex(Snapshot())
+  private let state = Guarded(Snapshot())
   private let isStopping = Atomic<Bool>(false)
 
   var snapshot: Snapshot { state.withLock { $0 } }

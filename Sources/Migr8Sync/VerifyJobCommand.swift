@@ -16,9 +16,7 @@ struct VerifyJobOptions: Sendable {
   /// What is sent.
   var request: JSONObject
   var writesJSON: Bool
-  var logFormat: LogFormat
-  var isQuiet: Bool
-  var showsProgress: Bool
+  var view: OutputView
 
   /// Whether a command line is for a running job: it names no server.
   static func areMeant(by arguments: ScannedArguments) -> Bool {
@@ -38,12 +36,10 @@ struct VerifyJobOptions: Sendable {
     let reader = OptionReader(arguments: arguments, environment: environment)
     job = try reader.jobName(.job)
     writesJSON = arguments.has(.json)
-    logFormat = try reader.logFormat()
-    isQuiet = arguments.has(.quiet)
-    showsProgress = ![.quiet, .noProgress].contains { arguments.has($0) }
+    view = try OutputView(reader)
     request = JSONObject()
     request.add("command", "verify")
-    if let rate = try reader.rate() { request.add("max-rate", "\(rate)") }
+    if let rate = try reader.keysPerSecondMax() { request.add("max-rate", "\(rate)") }
   }
 }
 
@@ -61,7 +57,7 @@ struct VerifyJobCommand {
       asksStatus.add("command", "status")
       while true {
         guard call.hasNext(milliseconds: VerifyLines.lineMilliseconds) else {
-          if options.showsProgress { try call.begin(asksStatus) }
+          if options.view.showsProgress { try call.begin(asksStatus) }
           continue
         }
         let line = try call.next(milliseconds: ControlCall.answerMilliseconds)
@@ -88,7 +84,8 @@ struct VerifyJobCommand {
     guard let verification, verification["state"]?.text == "under way" else { return }
     let words = VerificationText.words(verification)
     StandardError.write(
-      LogLine.note(words, format: options.logFormat, wallMilliseconds: Clock.wallMilliseconds())
+      LogLine.note(
+        words, format: options.view.logFormat, wallMilliseconds: Clock.wallMilliseconds())
         + "\n")
   }
 
@@ -100,7 +97,7 @@ struct VerifyJobCommand {
     }
     if options.writesJSON {
       StandardOutput.write(end.text())
-    } else if !options.isQuiet {
+    } else if !options.view.isQuiet {
       StandardError.write(text(end) + "\n")
     }
     if end["differences"]?.integer != 0 { return .differences }

@@ -29,7 +29,7 @@ extension Command {
       .comparedServers, .tls, .comparedKeys, .comparedPlaces, .comparison, .comparedPace,
       .verifyOutput,
     ],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "no differences; or all of them mended"),
       (.failed, "a server could not be asked, or keys that never rested stay undecided"),

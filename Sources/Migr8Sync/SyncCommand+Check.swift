@@ -9,20 +9,25 @@ extension SyncCommand {
   /// - Throws: `.refused` with all of it.
   func checkFirst() throws(PreflightError) -> [String] {
     if options.isDryRun { return [] }
-    var rows: [CheckFinding] = []
-    for route in options.routes {
-      var run = CheckRun(
-        source: options.sourceLocator,
-        destination: ServerLocator(route.destination, timeouts: options.timeouts),
-        mapping: route.mapping, onConflict: options.onConflict,
-        spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
-      run.psyncCommand = options.psyncCommand
-      run.looksAtKeys = false
-      rows += run.findings().filter { $0.level == .fail && !rows.contains($0) }
-    }
-    let lines = rows.map(\.line)
+    let lines = options.failedChecks()
     if lines.isEmpty || options.isForced { return lines }
     throw .refused(
       PreflightRefusal(lines.joined(separator: "; ") + "; --force goes on all the same"))
+  }
+}
+
+extension SyncOptions {
+  /// What both ends have against the run, without a look at keys; a line each.
+  func failedChecks() -> [String] {
+    var rows: [CheckFinding] = []
+    for route in routes {
+      var run = CheckRun(
+        source: sourceLocator, destination: locator(of: route), mapping: route.mapping,
+        onConflict: onConflict, spoolDirectory: spoolDirectory, timeouts: timeouts)
+      run.psyncCommand = psyncCommand
+      run.looksAtKeys = false
+      rows += run.findings().filter { $0.level == .fail && !rows.contains($0) }
+    }
+    return rows.map(\.line)
   }
 }

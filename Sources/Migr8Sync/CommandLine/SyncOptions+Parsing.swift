@@ -32,6 +32,8 @@ extension SyncOptions {
     workers = try reader.workers()
     maximumRate = try reader.maximumRate()
     ignoresHandOver = arguments.has(.notHandedOver)
+    isHandedOver = arguments.has(.handedOver)
+    takesReverseSnapshot = arguments.has(.reverseSnapshot)
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory()
     spoolMaximumBytes = try reader.bytes(.spoolMaximum)
@@ -56,6 +58,11 @@ extension SyncOptions {
   }
 
   private static func refuseContradictions(_ arguments: ScannedArguments) throws(UsageError) {
+    if arguments.has(.handedOver), arguments.has(.notHandedOver) {
+      throw UsageError(
+        "--handed-over and --not-handed-over; only one of them is true",
+        at: arguments.origin(of: .handedOver))
+    }
     guard arguments.has(.clearDestination) else { return }
     if arguments.has(.onConflict) {
       throw UsageError(

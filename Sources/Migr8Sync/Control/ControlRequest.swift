@@ -11,6 +11,8 @@ enum ControlRequest: Sendable {
   case resume
   case throttle(RateLimit)
   case cutover(CutoverSettings)
+  /// The end of a reverse, and with it of the job.
+  case complete
   case verify
   case stop
 
@@ -19,7 +21,9 @@ enum ControlRequest: Sendable {
     let description: String
   }
 
-  private static let names = ["status", "pause", "resume", "throttle", "cutover", "verify", "stop"]
+  private static let names = [
+    "status", "pause", "resume", "throttle", "cutover", "complete", "verify", "stop",
+  ]
 
   /// Reads the line of a request, without its end.
   init(line: [UInt8]) throws(Problem) {
@@ -41,6 +45,7 @@ enum ControlRequest: Sendable {
     case "resume": self = .resume
     case "verify": self = .verify
     case "stop": self = .stop
+    case "complete": self = .complete
     case "throttle":
       guard let rate = members.removeValue(forKey: "rate")?.text, let limit = RateLimit(rate) else {
         throw Problem(description: "throttle takes a \"rate\": \(RateLimit.form)")

@@ -4,25 +4,33 @@
 import Glibc
 import ReplicaLink
 
-/// Answers for one job.
+/// How a run ends that was told to through its socket.
+enum ControlledEnding: Sendable {
+  /// It was not: by itself, or by a signal.
+  case none
+  /// The application was handed over, and the job is done, or goes on as its reverse.
+  case handedOver(Reverse?)
+  /// The reverse was to end, and with it the job.
+  case completed
+}
+
+/// Answers for one job, and for its reverse.
 ///
-/// `@unchecked Sendable`: what a cutover changes is guarded by `monitor`; `server` is set before there is
-/// a run.
+/// `@unchecked Sendable`: what changes is guarded by `monitor`; `server` is set before there is a run.
 final class JobControl: ControlHandler, @unchecked Sendable {
-  private let subject: CutoverSubject
-  private let stop: @Sendable () -> Void
   private let monitor = Monitor()
+  private var present: CutoverSubject
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
-  private var isHandedOver = false
+  private var ending = ControlledEnding.none
   private var server: ControlServer?
 
-  /// - Parameter stop: ends the run, as SIGTERM does.
-  init(_ subject: CutoverSubject, stop: @escaping @Sendable () -> Void) {
-    self.subject = subject
-    self.stop = stop
+  init(_ subject: CutoverSubject) {
+    present = subject
   }
+
+  private var subject: CutoverSubject { monitor.withLock { present } }
 
   /// Listens from now on.
   ///
@@ -44,15 +52,27 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     return trouble
   }
 
-  /// Ends a cutover that is under way, then the socket. The run must have been asked to stop, or be over.
-  ///
-  /// - Returns: whether the application was handed over: then the job is done, however the run ended.
-  func close() -> Bool {
+  /// Ends a cutover that is under way. The run is to stop, or is over.
+  func settle() -> ControlledEnding {
     subject.job.requestStop()
     monitor.withLock { cutover }?.join()
-    server?.stop()
-    return monitor.withLock { isHandedOver }
+    return monitor.withLock {
+      cutover = nil
+      return ending
+    }
   }
+
+  /// Answers for another run from now on, in the same place.
+  func turn(to subject: CutoverSubject) {
+    monitor.withLock {
+      present = subject
+      ending = .none
+      isUnderWay = false
+    }
+  }
+
+  /// Ends the socket.
+  func close() { server?.stop() }
 
   func handle(_ request: ControlRequest, _ reply: ControlReply) {
     let source = subject.job.source
@@ -67,10 +87,21 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       reply.finish(status())
     case .verify: reply.refuse("not through this socket: run migr8sync verify with the same rules")
     case .stop:
-      stop()
+      subject.job.requestStop()
       reply.finish(status())
+    case .complete: complete(reply)
     case .cutover(let settings): begin(settings, reply)
     }
+  }
+
+  private func complete(_ reply: ControlReply) {
+    if !subject.options.isReverse {
+      return reply.refuse("there is no reverse to end: nobody was handed over with --reverse")
+    }
+    if isBusy { return reply.refuse("a cutover is under way") }
+    monitor.withLock { ending = .completed }
+    subject.job.requestStop()
+    reply.finish(status())
   }
 
   private var isBusy: Bool { monitor.withLock { isUnderWay } }
@@ -78,7 +109,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private func begin(_ settings: CutoverSettings, _ reply: ControlReply) {
     monitor.withLock {
       if isUnderWay { return reply.refuse("a cutover is under way already") }
-      if subject.job.isStopRequested { return reply.refuse("the run is to stop") }
+      if present.job.isStopRequested { return reply.refuse("the run is to stop") }
       // It has ended, but for its last instruction.
       cutover?.join()
       isUnderWay = true
@@ -88,6 +119,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
 
   /// On the cutover's thread.
   private func carryOut(_ settings: CutoverSettings, _ reply: ControlReply) {
+    let subject = subject
     let notices = subject.job.replays[0].progress.notices
     let cutover = Cutover(subject, settings) { line in reply.send(line) }
     if !settings.isDryRun { notices.note("a cutover was asked for") }
@@ -96,18 +128,20 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     reply.finish(report)
     if isHandedOver { subject.job.source.gate.close() }
     monitor.withLock {
-      self.isHandedOver = isHandedOver
+      if isHandedOver { ending = .handedOver(cutover.reverse) }
       // Behind a hand-over there is nothing more to ask for.
       isUnderWay = isHandedOver
     }
   }
 
   private func status() -> JSONObject {
+    let subject = subject
     let job = subject.job
     var object = JSONObject()
     object.add("ok", true)
     object.add("event", "status")
     object.add("job", subject.identity.name)
+    object.add("direction", subject.options.direction)
     object.add("process", Int64(getpid()))
     object.add("source", "\(subject.options.source.endpoint)")
     object.add("destination_addresses", subject.options.routes.map { "\($0.destination.endpoint)" })

@@ -40,6 +40,10 @@ final class Cutover {
   var fenceLowered: Int64 = 0
   var endedConnections = 0
   var fullResyncs = 0
+  /// With --reverse: what was found of it, the reverse itself, and where it begins.
+  var reversePlan: Reverse.Plan?
+  var reverse: Reverse?
+  var reversePlace: ReplicationPlace?
   /// Whether the operator wants the whole run to end.
   var isStopRequested: Bool { subject.job.isStopRequested }
 
@@ -93,17 +97,20 @@ final class Cutover {
     case .observe: return observe()
     case .ready: return try hook(.ready, milliseconds: settings.hookMilliseconds)
     case .postpone: return try postpone()
+    case .attach: return try attach()
     case .fence: return try raiseFence()
     case .drain: return try drain()
     case .check: return try check()
     case .mark: return try mark(true)
     case .handOver: return try switchOver()
     case .lift: return try lift()
+    case .turn: return try turn()
     case .settle: return try settle()
     case .finish: return finish()
     case .unmark: return try mark(false)
     case .lower: return try lower()
     case .reopen: return reopen()
+    case .detach: return detach()
     case .tell: return try hook(.failed, milliseconds: settings.hookMilliseconds)
     case .giveUp: return "the run goes on following; the application stays where it is"
     }
@@ -122,6 +129,7 @@ final class Cutover {
   private func facts(_ event: HookEvent) -> [(name: String, value: String)] {
     var facts = [
       ("EVENT", event.rawValue), ("JOB", subject.identity.name),
+      ("DIRECTION", subject.options.direction),
       ("SOURCE", "\(subject.options.source.endpoint)"),
       (
         "DESTINATIONS",
@@ -149,6 +157,11 @@ final class Cutover {
     if let endPlace {
       object.add("end_offset", endPlace.offset)
       object.add("end_replid", endPlace.replicationID)
+    }
+    object.add("direction", subject.options.direction)
+    if let reversePlace, machine.failure == nil {
+      object.add("reverse_offset", reversePlace.offset)
+      object.add("reverse_replid", reversePlace.replicationID)
     }
     if fenceLowered > fenceBegun { object.add("pause_us", fenceLowered - fenceBegun) }
     if endedConnections > 0 { object.add("connections_ended", UInt64(endedConnections)) }

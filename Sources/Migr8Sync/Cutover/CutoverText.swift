@@ -24,7 +24,8 @@ enum CutoverText {
       let pause = report["pause_us"]?.integer.map { "; writers were held for \(milliseconds($0))" }
       return "\(problem(report))\(pause ?? ""); the run goes on following"
     }
-    var text = "handed over at offset \(report["end_offset"]?.integer ?? 0)"
+    let isBack = report["direction"]?.text == "reverse"
+    var text = "handed \(isBack ? "back" : "over") at offset \(report["end_offset"]?.integer ?? 0)"
     if let pause = report["pause_us"]?.integer {
       text += "; the application was held for \(milliseconds(pause))"
     }
@@ -34,6 +35,11 @@ enum CutoverText {
     }
     if let late = report["late_writes"]?.integer, late > 0 {
       text += "; \(late) WRITES CAME TO THE SOURCE BEHIND IT and are not at the destination"
+    }
+    if let offset = report["reverse_offset"]?.integer {
+      text +=
+        "; the run goes on as the reverse, behind the destination's offset \(offset): cutover --back or"
+        + " --complete ends it"
     }
     return text
   }

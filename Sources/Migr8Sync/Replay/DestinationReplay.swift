@@ -77,6 +77,8 @@ final class DestinationReplay: @unchecked Sendable {
   /// Whether the destination has had a record of this job, and the server that had it.
   var hasRecord: Bool
   var destinationIdentity: ServerIdentity?
+  /// What a reverse begins with, until both servers know.
+  var firstRecord: JobRecord?
   /// The place that the source was last asked to go back to.
   var requestedPlace: ReplicationPlace?
   /// Why the next snapshot is needed.
@@ -158,6 +160,7 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    try establish()
     try awaitLink { feed.announced != nil || feed.isStreaming }
     if feed.announced != nil { isLoaded = false }
     if !isLoaded { try load() }

@@ -58,6 +58,7 @@ struct ControlRequestTests {
     (#"{"command":"cutover","linger":"2m"}"#, "up to a minute"),
     (#"{"command":"cutover","postpone-file":"here"}"#, "a path from the root"),
     (#"{"command":"cutover","queued":"lose"}"#, "refuse or run"),
+    (#"{"command":"cutover","back":true,"reverse":true}"#, "back takes no --reverse"),
   ])
   func refusals(line: String, reason: String) {
     #expect(problem(line).contains(reason), "\(problem(line))")

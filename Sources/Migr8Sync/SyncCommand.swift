@@ -129,7 +129,9 @@ struct SyncCommand {
       }
       var isDone = false
       if case .success(.converged) = result { isDone = true }
-      for start in starts { start.leave(isDone: isDone) }
+      for start in starts {
+        if let line = start.leave(isDone: isDone) { reporter.warn(line) }
+      }
       return conclude(result, job.progressSnapshot())
     }
   }

@@ -69,6 +69,11 @@ extension SyncOptions {
         "--clear-dest leaves no key for --on-conflict to decide about; leave one of them out",
         at: arguments.origin(of: .onConflict))
     }
+    if arguments.has(.handedOver) {
+      throw UsageError(
+        "--handed-over says that the application writes to the destination, --clear-dest removes its"
+          + " keys; leave one of them out", at: arguments.origin(of: .clearDestination))
+    }
     if arguments.has(.dryRun) {
       throw UsageError(
         "--dry-run writes nothing, --clear-dest removes keys; leave one of them out",

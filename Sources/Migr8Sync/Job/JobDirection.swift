@@ -14,26 +14,17 @@ struct JobDirection: Sendable {
   ///
   /// - Throws: `.refused` where the options and the record contradict each other.
   static func find(_ options: SyncOptions) throws(PreflightError) -> JobDirection {
-    // With several destinations there is no reverse, and a dry run has no job.
-    guard !options.isDryRun, options.routes.count == 1 else {
+    // With several destinations there is no reverse; a dry run has no job, and --clear-dest ends it.
+    guard !options.isDryRun, !options.clearsDestination, options.routes.count == 1 else {
       return JobDirection(options: options)
     }
     let identity = JobIdentity(name: options.jobName, options: options)
     let address = "\(options.routes[0].destination.endpoint)"
-    let record: JobRecord?
-    do throws(ReplayError) {
-      record = try read(identity, options)
-    } catch {
-      throw .failed(error)
-    }
+    // What is in the way here is the checks' to report.
+    let record = try? read(identity, options)
     let isMarked = record?.handOver != nil
     switch record?.phase {
     case .reversed:
-      if options.clearsDestination {
-        throw refusal(
-          "job \(identity.name) has handed the application over to \(address), whose keys"
-            + " --clear-dest would remove")
-      }
       if let refusal = JobStart.objection(toRules: record?.rules ?? "", of: identity, at: address) {
         throw .refused(refusal)
       }
@@ -71,7 +62,6 @@ struct JobDirection: Sendable {
     .refused(PreflightRefusal(line))
   }
 
-  /// The record, or as much of it as is needed: what --clear-dest is to remove may make no sense.
   private static func read(
     _ identity: JobIdentity, _ options: SyncOptions
   ) throws(ReplayError) -> JobRecord? {
@@ -81,11 +71,6 @@ struct JobDirection: Sendable {
     }
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(identity.database)".utf8)])
-    do throws(ReplayError) {
-      return try JobRecord.read(identity, &connection)
-    } catch {
-      if options.clearsDestination { return nil }
-      throw error
-    }
+    return try JobRecord.read(identity, &connection)
   }
 }

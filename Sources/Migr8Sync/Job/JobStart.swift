@@ -38,7 +38,7 @@ struct JobStart: Sendable {
         )
         record = nil
       } else if options.clearsDestination {
-        refusal = nil
+        refusal = try Self.objection(toClearing: plan, runner.identity, &connection)
         record = nil
       } else {
         record = try JobRecord.read(runner.identity, &connection)
@@ -68,6 +68,18 @@ struct JobStart: Sendable {
       JobIdentity(name: options.jobName, options: options, route: plan.index))
     record = nil
     endsConnections = false
+  }
+
+  /// Why the keys that are there are not to be removed.
+  private static func objection(
+    toClearing plan: DestinationPlan, _ identity: JobIdentity, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> PreflightRefusal? {
+    let command = ["HGET", identity.recordName, "phase"].map { Array($0.utf8) }
+    guard try DestinationReplay.ask(&connection, command).text == JobRecord.Phase.reversed.rawValue
+    else { return nil }
+    return PreflightRefusal(
+      "job \(identity.name) has handed the application over to \(plan.address), whose keys"
+        + " --clear-dest would remove (leave it out, and the reverse goes on)")
   }
 
   /// Why a record of other rules cannot be gone on from.
@@ -133,7 +145,10 @@ struct JobStart: Sendable {
 
   /// Ends the job at this destination, when all of it is done, or gives it back, so that the next run
   /// need not wait. Where neither is possible the lease runs out by itself.
-  func leave(isDone: Bool) {
+  ///
+  /// - Returns: what the operator has to do himself.
+  @discardableResult
+  func leave(isDone: Bool) -> String? {
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner, timeouts: Self.farewellTimeouts)
       if isDone {
@@ -143,19 +158,25 @@ struct JobStart: Sendable {
       }
       try runner.release(&connection)
     } catch {}
-    if isDone, let job = plan.reverses { forget(job) }
+    return isDone ? plan.reverses.flatMap(forget) : nil
   }
 
-  /// Removes what the other server keeps of the job that this was the reverse of.
-  private func forget(_ job: JobIdentity) {
+  /// Removes what the other server keeps of the job that this was the reverse of: the same command would go
+  /// on with a reverse that is over. A pause of everybody there is waited for.
+  private func forget(_ job: JobIdentity) -> String? {
     do throws(ReplayError) {
       var connection = try ReplayError.wrap { () throws(LinkError) in
         try RedisConnection.open(
-          try plan.sourceLocator.locate(interrupt: nil), timeouts: Self.farewellTimeouts)
+          try plan.sourceLocator.locate(interrupt: nil), timeouts: plan.timeouts)
       }
       _ = try DestinationReplay.ask(
         &connection, [Array("SELECT".utf8), Array("\(job.database)".utf8)])
       _ = try DestinationReplay.ask(&connection, [Array("DEL".utf8)] + job.dataKeys)
-    } catch {}
+      return nil
+    } catch {
+      return
+        "what \(plan.sourceAddress) keeps of job \(job.name) could not be removed: \(error) (do it"
+        + " with 'migr8sync jobs --forget \(job.name)')"
+    }
   }
 }

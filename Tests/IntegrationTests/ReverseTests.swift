@@ -78,9 +78,11 @@ struct ReverseTests {
 
   // MARK: - There and back
 
-  @Test(arguments: ServerKind.allCases)
-  func nothingIsLostThereAndBack(kind: ServerKind) throws {
-    let (old, new) = (try TestServer(kind), try TestServer(kind))
+  /// Between equal servers, and with an upgrade that is undone.
+  @Test(
+    arguments: ServerKind.allCases.map { ($0, $0) } + [(.redis62, .redis70), (.redis70, .valkey81)])
+  func nothingIsLostThereAndBack(kind: ServerKind, newKind: ServerKind) throws {
+    let (old, new) = (try TestServer(kind), try TestServer(newKind))
     try SampleData.fill(old)
     let before = try Application(to: old, seed: .random(in: 1...1_000_000), brief: false)
     try before.awaitCommands(1_000)
@@ -154,6 +156,10 @@ struct ReverseTests {
     try handOver(runtime, tool)
     let again = try runtime.cutover(["--reverse"])
     #expect(again.exitCode == 4 && again.standardError.contains("--back"), "\(again)")
+    try new.client()("RPUSH", "bump:list", 1, 2)
+    let same = try runtime.run(
+      ["verify", "-s", new.url, "-d", old.url, "-p", "bump:", "--job", "drill"])
+    #expect(same.exitCode == 0, "\(same)")
     let result = try runtime.run(["cutover", "--complete"])
     #expect(result.exitCode == 0, "\(result)")
     #expect(try Tool.finish(tool).exitCode == 0)
@@ -256,6 +262,33 @@ struct ReverseTests {
     try new.client()("INCR", "bump:n")
     try handBack(runtime, next, old, new)
     #expect(try old.client()("GET", "bump:n").text == "3")
+  }
+
+  /// Killed when nobody knows whether the application has moved back.
+  @Test func killedWhileHandingBack() throws {
+    let (old, new) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let dying = try runtime.follow(old, new, dyingAt: "marked:2")
+    try handOver(runtime, dying)
+    _ = try runtime.run([
+      "cutover", "--back", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms",
+    ])
+    #expect(try Tool.finish(dying).exitCode == 128 + SIGKILL)
+    let refused = try runtime.run(sync(old, new))
+    #expect(refused.exitCode == 4, "\(refused)")
+    #expect(refused.standardError.contains("at both servers"), "\(refused)")
+    try new.client()("SET", "bump:x", 1)
+    let tool = try Tool.start(
+      sync(old, new, "--not-handed-over"), environment: runtime.environment)
+    try awaitReverse(runtime, tool)
+    try awaitKey(old, "bump:x")
+    // Forgotten at one server alone, it is not begun anew unasked.
+    tool.send(signal: SIGTERM)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    let forgotten = try runtime.run(["jobs", "-d", old.url, "--forget", "drill", "--yes"])
+    #expect(forgotten.exitCode == 0, "\(forgotten)")
+    let lost = try runtime.run(sync(old, new))
+    #expect(lost.exitCode == 4 && lost.standardError.contains("no record of it"), "\(lost)")
   }
 
   /// What the new side no longer holds in its backlog is not copied anew unasked: it may have lost its data.

@@ -28,13 +28,7 @@ struct ReverseTests {
   private func handBack(
     _ runtime: ControlRuntime, _ tool: Subprocess, _ old: TestServer, _ new: TestServer
   ) throws {
-    var result = try runtime.cutover(["--back"])
-    // Behind a resumption some keys are read again first.
-    try awaitCondition("no key to be under repair", seconds: Tool.deadlineSeconds) {
-      guard result.standardError.contains("wait a moment") else { return true }
-      result = try runtime.cutover(["--back"])
-      return false
-    }
+    let result = try runtime.cutover(["--back"])
     #expect(result.exitCode == 0, "\(result)")
     #expect(result.standardOutput.contains("handed back"), "\(result)")
     let end = try Tool.finish(tool)
@@ -54,11 +48,14 @@ struct ReverseTests {
 
   /// Both hold the same moved keys.
   private func expectEqual(_ old: TestServer, _ new: TestServer) throws {
-    let there = try Keyspace(of: new, streams: .replicated).filter(prefix: "bump:")
-    let here = try Keyspace(of: old, streams: .replicated).filter(prefix: "bump:")
+    // What a version before 7.0 does not know of a stream is not compared, and a time to live of its own
+    // counts from the arrival.
+    let isOld = old.kind < .redis70
+    let detail = isOld ? StreamDetail(old.kind) : .replicated
+    let there = try Keyspace(of: new, streams: detail).filter(prefix: "bump:")
+    let here = try Keyspace(of: old, streams: detail).filter(prefix: "bump:")
     #expect(!there.keys.isEmpty)
-    // Before 7.0 a time to live counts from its arrival.
-    let tolerance = new.kind < .redis70 ? 1_000 : 0
+    let tolerance = isOld ? 1_000 : 0
     #expect(
       here.differences(
         from: there, ignoringExpiredAt: wallClockMilliseconds(), expiryTolerance: tolerance) == [])

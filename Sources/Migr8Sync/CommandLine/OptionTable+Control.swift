@@ -93,7 +93,8 @@ extension OptionGroup {
         name: .queued, value: "WHAT", standard: "refuse",
         help: "What becomes of writes that wait at a paused source. refuse: their connections are "
           + "ended, none of them runs, the application repeats them at the destination. run: they run "
-          + "at the source, and are reported: they are not at the destination."),
+          + "at the source, and are reported: they are not at the destination. carry: they run at the "
+          + "source and then at the destination, behind what the application has written there."),
       CommandOption(
         name: .observeTime, value: "TIME", standard: "1s",
         help: "How long changed keys are gathered for the last check, before the fence."),

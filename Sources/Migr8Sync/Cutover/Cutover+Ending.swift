@@ -5,7 +5,7 @@ import ReplicaLink
 extension Cutover {
   /// Lets the source's writers go: they find their new home, or are told that they may not.
   func lift() throws(CutoverError) -> String {
-    gate.handOver()
+    if settings.queued != .carry { gate.handOver() }
     var message = ""
     if settings.queued == .refuse {
       do {
@@ -132,6 +132,9 @@ extension Cutover {
       log.plan(.handOver, "run the command of --\(HookEvent.cutover.option)")
     }
     log.plan(.lift, liftPlan)
+    if settings.queued == .carry {
+      log.plan(.carry, "wait until nobody waits · source: INFO replication · apply up to there")
+    }
     if let reversePlan {
       let source = reversePlan.options.routes[0].destination.endpoint
       log.plan(

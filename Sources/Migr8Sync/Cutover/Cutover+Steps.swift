@@ -24,6 +24,7 @@ extension Cutover {
     }
     let method = fence.description(milliseconds: settings.fenceMilliseconds)
     self.fence = consume fence
+    try examineCarrying()
     ends.ends = []
     for replay in replays {
       ends.ends.append(DestinationEnds.End(try open(replay)))

@@ -104,6 +104,7 @@ final class Cutover {
     case .mark: return try mark(true)
     case .handOver: return try switchOver()
     case .lift: return try lift()
+    case .carry: return try carry()
     case .turn: return try turn()
     case .settle: return try settle()
     case .finish: return finish()
@@ -165,6 +166,11 @@ final class Cutover {
     }
     if fenceLowered > fenceBegun { object.add("pause_us", fenceLowered - fenceBegun) }
     if endedConnections > 0 { object.add("connections_ended", UInt64(endedConnections)) }
+    if settings.queued == .carry {
+      let carried = replays.map(\.carriedWrites.all)
+      object.add("carried_writes", carried.reduce(0) { $0 + $1.count })
+      object.add("carried_write_examples", carried.flatMap(\.examples))
+    }
     let late = replays.map(\.lateWrites.all)
     object.add("late_writes", late.reduce(0) { $0 + $1.count })
     object.add("late_write_examples", late.flatMap(\.examples))

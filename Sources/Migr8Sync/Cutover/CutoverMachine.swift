@@ -1,7 +1,8 @@
 // The order of a cutover, and the way back from each point of it. No I/O: told how each step ended, it
 // says which one is next.
 //
-//   examine · observe · ready · postpone · attach · fence · drain · check · mark · switch · lift · turn · settle · finish
+//   examine · observe · ready · postpone · attach · fence · drain · check · mark · switch · lift ·
+//                                                           carry · turn · settle · finish
 //                                            │                                 │
 //              any failure up to here ───────┴── lower · reopen · unmark · detach · tell · give up
 //
@@ -33,6 +34,8 @@ enum CutoverStep: String, Sendable, CaseIterable {
   case handOver = "switch"
   /// The source takes writes again.
   case lift
+  /// Writes that had waited are brought over behind the application.
+  case carry
   /// The records at both ends say that the job has been turned round.
   case turn
   /// Writes that still came to the source are found.
@@ -53,7 +56,7 @@ enum CutoverStep: String, Sendable, CaseIterable {
 struct CutoverMachine: Sendable {
   private static let way: [CutoverStep] = [
     .examine, .observe, .ready, .postpone, .attach, .fence, .drain, .check, .mark, .handOver, .lift,
-    .turn, .settle, .finish,
+    .carry, .turn, .settle, .finish,
   ]
 
   private var ahead: [CutoverStep]
@@ -76,6 +79,7 @@ struct CutoverMachine: Sendable {
       case .observe, .check: settings.checkMilliseconds > 0
       case .postpone: settings.postponeFile != nil
       case .attach, .turn: settings.reverses
+      case .carry: settings.queued == .carry
       case .handOver: settings.hooks[.cutover] != nil
       default: true
       }

@@ -37,6 +37,8 @@ struct CutoverSettings: Sendable, Equatable {
     case refuse
     /// They run at the source when the fence is lifted, and are reported.
     case run
+    /// The same, and they are brought over behind the application.
+    case carry
   }
 
   /// The least time that must be left of the fence for the hand-over to begin, in milliseconds.
@@ -83,6 +85,10 @@ struct CutoverSettings: Sendable, Equatable {
     for (name, text) in values { try set(name, text) }
     if reverses, isBack {
       throw Problem(name: "back", expected: "no --reverse beside it: going back ends the job")
+    }
+    if reverses, queued == .carry {
+      throw Problem(
+        name: "queued", expected: "refuse or run beside --reverse: what is carried would come back")
     }
     if fence == .hook, hooks[.fence] == nil || hooks[.lift] == nil {
       throw Problem(name: "fence", expected: "--on-fence and --on-lift where it is a hook")
@@ -134,7 +140,7 @@ struct CutoverSettings: Sendable, Equatable {
       }
     case "queued":
       guard let queued = Queued(rawValue: text) else {
-        throw Problem(name: name, expected: "refuse or run")
+        throw Problem(name: name, expected: "refuse, run or carry")
       }
       self.queued = queued
     case "check-time": checkMilliseconds = try Self.time(name, text)

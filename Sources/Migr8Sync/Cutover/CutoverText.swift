@@ -33,6 +33,9 @@ enum CutoverText {
       text +=
         "; \(ended) connections that waited with a write were ended, and none of these has run"
     }
+    if let carried = report["carried_writes"]?.integer, carried > 0 {
+      text += "; \(carried) writes that had waited were carried over, behind the application's own"
+    }
     if let late = report["late_writes"]?.integer, late > 0 {
       text += "; \(late) WRITES CAME TO THE SOURCE BEHIND IT and are not at the destination"
     }
@@ -52,7 +55,10 @@ enum CutoverText {
   /// What an operator has to look at himself, a line each.
   static func remarks(_ report: JSONValue) -> [String] {
     var lines: [String] = []
-    for (name, title) in [("late_write_examples", "late write"), ("troubles", "trouble")] {
+    for (name, title) in [
+      ("carried_write_examples", "carried write"), ("late_write_examples", "late write"),
+      ("troubles", "trouble"),
+    ] {
       guard case .array(let elements) = report[name] else { continue }
       lines += elements.compactMap { $0.text.map { "\(title): \(LogLine.harmless($0))" } }
     }

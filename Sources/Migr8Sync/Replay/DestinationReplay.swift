@@ -60,6 +60,8 @@ final class DestinationReplay: @unchecked Sendable {
   /// For a cutover: what the stream has changed last, and what came behind its end.
   let recentKeys = RecentKeys()
   let lateWrites = LateWrites()
+  /// What had waited at the fence of a cutover, and was carried over.
+  let carriedWrites = LateWrites()
   /// No more than this may be acknowledged, whatever is applied: keys are under repair.
   let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.

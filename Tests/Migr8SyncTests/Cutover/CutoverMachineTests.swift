@@ -41,6 +41,11 @@ struct CutoverMachineTests {
     let (steps, machine) = walk(try settings())
     #expect(steps == Self.way)
     #expect(machine.failure == nil && machine.isHandedOver && machine.troubles.isEmpty)
+    let carrying = try CutoverSettings(["check-time": "0ms", "queued": "carry"])
+    #expect(
+      walk(carrying).steps == [
+        .examine, .fence, .drain, .mark, .lift, .carry, .settle, .finish,
+      ])
   }
 
   @Test func whatIsNotAskedForIsLeftOut() throws {

@@ -10,6 +10,8 @@ struct CutoverOptions: Sendable {
   var job: String?
   /// What is sent.
   var request: JSONObject
+  /// Whether nothing is handed over, and the reverse only ends.
+  let completes: Bool
   /// How long nothing need be heard, in milliseconds.
   var patienceMilliseconds: Int64
   var logFormat: LogFormat
@@ -21,6 +23,19 @@ struct CutoverOptions: Sendable {
     let reader = OptionReader(arguments: arguments, environment: environment)
     job = try reader.jobName(.job)
     logFormat = arguments.has(.json) ? .json : .text
+    completes = arguments.has(.complete)
+    if completes {
+      for option in arguments.command.options
+      where CutoverSettings.names.contains(option.name.rawValue) && arguments.has(option.name) {
+        throw UsageError(
+          "--complete hands nothing over; leave \(option.longName) out",
+          at: arguments.origin(of: option.name))
+      }
+      request = JSONObject()
+      request.add("command", "complete")
+      patienceMilliseconds = ControlCall.answerMilliseconds
+      return
+    }
     var values: [String: String] = [:]
     for option in arguments.command.options
     where CutoverSettings.names.contains(option.name.rawValue) {
@@ -59,6 +74,7 @@ struct CutoverCommand {
   func run() -> ExitCode {
     do {
       var call = try ControlCall.find(options.job, environment: environment)
+      if options.completes { return conclude(completion: try call.ask(options.request)) }
       var answer = try call.ask(options.request)
       while answer["event"]?.text == "cutover" {
         show(answer)
@@ -76,6 +92,17 @@ struct CutoverCommand {
   private func show(_ line: JSONValue) {
     if options.logFormat == .json { return StandardOutput.write(line.text()) }
     if let text = CutoverText.line(line) { StandardOutput.write(text + "\n") }
+  }
+
+  private func conclude(completion answer: JSONValue) -> ExitCode {
+    guard answer["ok"]?.boolean == true else {
+      let reason = LogLine.harmless(answer["error"]?.text ?? "it was not done")
+      StandardError.write("migr8sync cutover: \(reason)\n")
+      return .refused
+    }
+    StandardOutput.write(
+      options.logFormat == .json ? answer.text() : "the reverse ends, and with it the job\n")
+    return .converged
   }
 
   private func conclude(_ report: JSONValue) -> ExitCode {

@@ -119,7 +119,8 @@ enum StatusText {
   private static func state(_ status: JSONValue) -> String {
     let phase = status["phase"]?.text.flatMap { ProgressSnapshot.Phase(rawValue: $0)?.title } ?? "?"
     let paused = status["paused"]?.boolean == true ? ", paused" : ""
-    return phase + paused + (status["cutover"]?.boolean == true ? ", in a cutover" : "")
+    let reverse = status["direction"]?.text == "reverse" ? ", as the reverse" : ""
+    return phase + reverse + paused + (status["cutover"]?.boolean == true ? ", in a cutover" : "")
   }
 
   private static func lag(_ status: JSONValue) -> String {

@@ -9,13 +9,20 @@ extension SyncCommand {
   /// - Throws: `.refused` with all of it.
   func checkFirst() throws(PreflightError) -> [String] {
     if options.isDryRun { return [] }
-    let rows = CheckRun.findings(options, options.onConflict, options.spoolDirectory) { run in
-      run.psyncCommand = options.psyncCommand
-      run.looksAtKeys = false
-    }
-    let lines = rows.filter { $0.level == .fail }.map(\.line)
+    let lines = options.failedChecks()
     if lines.isEmpty || options.isForced { return lines }
     throw .refused(
       PreflightRefusal(lines.joined(separator: "; ") + "; --force goes on all the same"))
+  }
+}
+
+extension SyncOptions {
+  /// What both ends have against the run, without a look at keys; a line each.
+  func failedChecks() -> [String] {
+    let rows = CheckRun.findings(self, onConflict, spoolDirectory) { run in
+      run.psyncCommand = psyncCommand
+      run.looksAtKeys = false
+    }
+    return rows.filter { $0.level == .fail }.map(\.line)
   }
 }

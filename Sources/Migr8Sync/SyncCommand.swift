@@ -11,7 +11,8 @@ struct SyncCommand {
   /// How long a run that is to stop may wait for a destination that does not answer.
   static let stopPatienceMilliseconds: Int64 = 2_000
 
-  let options: SyncOptions
+  /// Those of the reverse, once the application was handed over.
+  private(set) var options: SyncOptions
   private let signals = StopSignals()
   private var reporter: Reporter
 
@@ -24,11 +25,9 @@ struct SyncCommand {
   mutating func run() -> ExitCode {
     signals.install()
     do {
-      let findings = try Preflight(
-        source: options.sourceLocator,
-        destinations: options.routes.map { (options.locator(of: $0), $0.mapping) },
-        timeouts: options.timeouts
-      ).run(writes: !options.isDryRun)
+      let direction = try JobDirection.find(options)
+      options = direction.options
+      let findings = try Preflight(options).run(writes: !options.isDryRun)
       for remark in findings.remarks { reporter.note(remark) }
       for warning in findings.warnings { reporter.warn(warning.text) }
       for line in try checkFirst() { reporter.warn("ignored by --force: \(line)") }
@@ -36,7 +35,8 @@ struct SyncCommand {
         DestinationPlan(options, findings, route: $0)
       }
       return options.isDryRun
-        ? dryRun(plans, findings) : follow(try begin(plans, findings), findings)
+        ? dryRun(plans, findings)
+        : follow(try begin(plans, findings, direction.first), findings)
     } catch {
       return end(error)
     }
@@ -44,14 +44,16 @@ struct SyncCommand {
 
   /// Makes the job this process's own at every destination, and all of them ready for it.
   private mutating func begin(
-    _ plans: [DestinationPlan], _ findings: PreflightFindings
+    _ plans: [DestinationPlan], _ findings: PreflightFindings, _ first: JobRecord?
   ) throws(PreflightError) -> (starts: [JobStart], place: ResumePlace) {
     var starts: [JobStart] = []
     do throws(PreflightError) {
       for plan in plans {
-        let start = try JobStart(plan, options: options)
+        var start = try JobStart(plan, options: options)
+        start.first = first
         starts.append(start)
         describe(start)
+        try checkReverse(start)
       }
       let lines = try ExistingKeys(options: options).settle(&starts)
       for line in lines { reporter.note(line) }
@@ -60,9 +62,23 @@ struct SyncCommand {
       throw error
     }
     let place = ResumePlace(
-      starts.map { ($0.plan.address, $0.record) }, source: findings.source)
+      starts.map { ($0.plan.address, $0.record ?? $0.first) }, source: findings.source)
     if case .snapshot(let reason?) = place { reporter.note("a new snapshot is needed: \(reason)") }
     return (starts, place)
+  }
+
+  /// A reverse that has lost its record, or a part of its data, is not begun anew unasked.
+  private func checkReverse(_ start: JobStart) throws(PreflightError) {
+    guard options.isReverse, !options.takesReverseSnapshot else { return }
+    let phase = (start.record ?? start.first)?.phase
+    if phase == .stream { return }
+    let name = start.runner.identity.name
+    throw .refused(
+      PreflightRefusal(
+        "job \(name) goes from \(start.plan.sourceAddress) back to \(start.plan.address), which"
+          + (phase == nil ? " has no record of it any more" : " has a part of a snapshot only")
+          + " (--reverse-snapshot copies anew what moved; 'migr8sync jobs --forget \(name)' at both"
+          + " servers ends the job)"))
   }
 
   private mutating func describe(_ start: JobStart) {
@@ -73,11 +89,12 @@ struct SyncCommand {
           + " connection that is lost may be carried out late, and so twice, and the lease of a killed"
           + " run has to run out (grant +client|list +client|kill)")
     }
-    guard let record = start.record else { return }
+    guard let record = start.record ?? start.first else { return }
+    let reverse = options.isReverse ? "the reverse of " : ""
     let name = start.runner.identity.name
     reporter.note(
       record.phase == .stream
-        ? "going on with job \(name)\(at) behind offset \(record.place.offset)"
+        ? "going on with \(reverse)job \(name)\(at) behind offset \(record.place.offset)"
         : "job \(name)\(at) was interrupted in its snapshot, which begins again")
   }
 
@@ -86,18 +103,36 @@ struct SyncCommand {
   private mutating func follow(
     _ begun: (starts: [JobStart], place: ResumePlace), _ findings: PreflightFindings
   ) -> ExitCode {
-    let job = Job(options: options, findings: findings, starts: begun.starts, place: begun.place)
-    signals.onStop { job.requestStop() }
-    let control = JobControl(job, options, begun.starts[0].runner.identity) { job.requestStop() }
+    var job = Job(options: options, findings: findings, starts: begun.starts, place: begun.place)
+    var starts = begun.starts
+    let control = JobControl(job, options, starts[0].runner.identity)
     if let trouble = control.open() {
       reporter.warn("this run cannot be talked to, and so not cut over: \(trouble)")
     }
-    var result = watch(job) { () throws(ReplayError) in try job.run() }
-    if control.close() { result = .success(.converged) }
-    var isDone = false
-    if case .success(.converged) = result { isDone = true }
-    for start in begun.starts { start.leave(isDone: isDone) }
-    return conclude(result, job.progressSnapshot())
+    while true {
+      signals.onStop { [job] in job.requestStop() }
+      var result = watch(job) { [job] () throws(ReplayError) in try job.run() }
+      let isToStop = job.isStopRequested
+      let ending = control.settle()
+      if case .handedOver(let reverse?) = ending {
+        for start in starts { start.leave(isDone: false) }
+        (job, starts, options) = (reverse.job, [reverse.start], reverse.options)
+        if isToStop { job.requestStop() }
+        control.turn(to: job, options, starts[0].runner.identity)
+        continue
+      }
+      control.close()
+      switch ending {
+      case .none: break
+      case .handedOver, .completed: result = .success(.converged)
+      }
+      var isDone = false
+      if case .success(.converged) = result { isDone = true }
+      for start in starts {
+        if let line = start.leave(isDone: isDone) { reporter.warn(line) }
+      }
+      return conclude(result, job.progressSnapshot())
+    }
   }
 
   private mutating func dryRun(

@@ -91,6 +91,39 @@ struct CutoverTests {
     unlink(runtime.folder + "/said")
   }
 
+  /// What waited at the pause is at the destination, once; what comes later is not.
+  @Test(arguments: ServerKind.allCases)
+  func writesThatWaitAreCarriedOver(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(kind))
+    try source.client()("MSET", "bump:n", 1, "bump:kept", 1)
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let said = runtime.folder + "/said"
+    let result = try runtime.cutover([
+      "--queued", "carry", "--linger", "1s",
+      // Two wait, and are answered; the application's own write is there before them.
+      "--on-cutover",
+      "(setsid redis-cli -p \(source.port) incrby bump:n 10 > \(said) 2>&1 &) ;"
+        + "(setsid redis-cli -p \(source.port) rpush bump:list a b >> \(said) 2>&1 &) ;"
+        + " redis-cli -p \(destination.port) incr bump:n;"
+        + " until [ $(redis-cli -p \(source.port) client list | grep -c ' flags=b ') = 2 ];"
+        + " do sleep 0.01; done",
+      "--on-done", "redis-cli -p \(source.port) set bump:late 1",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(
+      result.standardOutput.contains("2 writes that had waited were carried over"), "\(result)")
+    #expect(result.standardOutput.contains("carried write: offset"), "\(result)")
+    #expect(result.standardOutput.contains("no write on what has moved came"), "\(result)")
+    #expect(try Tool.finish(tool).exitCode == 0)
+    let reader = try destination.client()
+    #expect(try reader("GET", "bump:n").text == "12")
+    #expect(try reader("LRANGE", "bump:list", 0, -1).elements.map(\.text) == ["a", "b"])
+    #expect(try reader("EXISTS", "bump:late").number == 0)
+    #expect(try reader("KEYS", "migr8sync:*").elements.isEmpty)
+    unlink(said)
+  }
+
   @Test func conditionsAreNamed() throws {
     let (source, destination) = (try TestServer(), try TestServer())
     try destination.client()("SET", "bump:kept", "theirs")

@@ -1,4 +1,4 @@
-"""An application with many connections that moves to another server when it is told to.
+"""An application with many connections that moves to the other server whenever it is told to.
 
 Each connection writes its own sequence of numbers, one command at a time, and goes on with the next
 number when the last one was acknowledged. A command that was refused, or whose connection was ended
@@ -78,7 +78,7 @@ class Connection:
 
 
 def run(results, source, destination, count, others, rate, abandons):
-    """Writes until SIGTERM; moves over at SIGUSR1. Sends what it has done through `results`."""
+    """Writes until SIGTERM; moves to the other server at SIGUSR1. Sends what it has done through `results`."""
     signals = []
     ready, bell = os.pipe()
     os.set_blocking(bell, False)
@@ -93,6 +93,7 @@ def run(results, source, destination, count, others, rate, abandons):
     connections = [Connection("bump:%d" % n, source, period, begin + period * n / count) for n in range(count)]
     connections += [Connection("other:%d" % n, source, period, begin) for n in range(others)]
     latencies, registered = [], {}
+    home, other = source, destination
     results.send("ready")
 
     def watch(connection):
@@ -134,8 +135,9 @@ def run(results, source, destination, count, others, rate, abandons):
         if signal.SIGUSR1 in signals:
             signals.remove(signal.SIGUSR1)
             now = time.monotonic()
+            home, other = other, home
             for connection in connections[:count]:
-                connection.home = destination
+                connection.home = home
                 if connection.waiting and abandons:
                     hear(connection, now)  # an answer that is there counts
                 if connection.socket is not None and (abandons or not connection.waiting):

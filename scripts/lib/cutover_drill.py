@@ -34,23 +34,24 @@ def ask(options, environment, *words):
     return subprocess.run([options.tool, *words], env=environment, capture_output=True, text=True, timeout=60)
 
 
-def await_following(options, environment, tool):
+def await_following(options, environment, tool, direction="forward"):
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if tool.poll() is not None:
             fail("the run ended with %d" % tool.returncode)
         said = ask(options, environment, "status", "--json")
-        if said.returncode == 0 and json.loads(said.stdout)["phase"] == "following":
-            return
+        if said.returncode == 0:
+            status = json.loads(said.stdout)
+            if status["phase"] == "following" and status["direction"] == direction:
+                return
         time.sleep(0.05)
-    fail("the run does not follow", tool)
+    fail("the run does not follow (%s)" % direction, tool)
 
 
-def judge(counts, source, destination):
+def judge(counts, home):
     """Every acknowledged write is at its home, in order and once."""
-    here, there = source.client(), destination.client()
     for name, count in counts:
-        client = there if name.startswith("bump:") else here
+        client = home(name).client()
         numbers = [int(n) for n in client("LRANGE", name + ":list", 0, -1)]
         if numbers != list(range(0, count, 2)):
             fail("%s: the list has %d numbers, the application wrote %d; the first that is wrong stands at %d"
@@ -60,53 +61,104 @@ def judge(counts, source, destination):
             fail("%s: the counter is not %d" % (name, count // 2))
 
 
-def cut_over(options, folder, kind, fence):
-    """One cutover from the beginning to the end; the application's worst wait, before and in it."""
-    with Server(SOURCES[kind], "--repl-diskless-sync-delay", "0", parent=folder) as source, \
-            Server(NEWEST, parent=folder) as destination:
-        abandons = fence == "pause-all"  # nobody is answered there before the pause has ended
-        results, sender = multiprocessing.Pipe(duplex=False)
-        application = multiprocessing.Process(
-            target=cutover_application.run,
-            args=(sender, source.port, destination.port, options.connections, 0 if "acl" in fence else 2,
-                  options.rate, abandons))
-        application.start()
-        results.recv()
-        environment = dict(os.environ, MIGR8SYNC_RUNTIME_DIR=folder)
-        log = open(os.path.join(folder, "log"), "w+")
-        tool = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", options.tool, "sync", "-s", "redis://127.0.0.1:%d" % source.port,
-             "-d", "redis://127.0.0.1:%d" % destination.port, "-p", "bump:", "--no-progress"],
-            env=environment, stdout=log, stderr=log)
-        try:
-            await_following(options, environment, tool)
-            time.sleep(options.before)
-            begun = time.monotonic()
-            said = ask(
-                options, environment, "cutover", "--json", "--skip-verify", "--fence", fence, "--fence-time", "2s",
-                "--observe-time", "200ms", "--linger", "300ms", "--on-cutover", "kill -USR1 %d" % application.pid)
-            if said.returncode != 0:
-                log.seek(0)
-                fail("the cutover: %s%s\n%s" % (said.stdout, said.stderr, log.read()), tool)
-            report = json.loads(said.stdout.splitlines()[-1])
-            if tool.wait(30) != 0:
-                fail("the run ended with %d" % tool.returncode)
-            if report["late_writes"] and fence != "pause-all":
-                fail("late writes: %s" % report["late_write_examples"])
-            time.sleep(0.2)
-            os.kill(application.pid, signal.SIGTERM)
-            counts, latencies = results.recv()
-            application.join()
-            judge(counts, source, destination)
-            if destination.client()("KEYS", "migr8sync:*"):
-                fail("the job has left something behind")
-            before = max(took for took, at in latencies if at < begun)
-            during = max(took for took, at in latencies if at >= begun)
-            return before, during, report, sum(count for _, count in counts)
-        finally:
-            application.kill()
-            tool.kill()
-            tool.wait()
+def judge_left(names, server):
+    """What the side that was left has is what was written up to then: nothing missing in it, nothing twice."""
+    client = server.client()
+    for name in names:
+        numbers = [int(n) for n in client("LRANGE", name + ":list", 0, -1)]
+        count = int(client("GET", name + ":count") or 0)
+        if numbers != list(range(0, 2 * len(numbers), 2)) or not 0 <= len(numbers) - count <= 1:
+            fail("%s at the side that was left: %d numbers, %d counted" % (name, len(numbers), count))
+
+
+STILL = [["SET", "bump:still:%d" % n, "value %d" % n] for n in range(100)] + \
+    [["HSET", "bump:hash:%d" % n, "field", n] for n in range(100)]
+
+
+def judge_still(source, destination):
+    """Keys that nobody has touched are the same on both sides."""
+    for command in STILL:
+        reading = ["GET", command[1]] if command[0] == "SET" else ["HGET", command[1], "field"]
+        for server in (source, destination):
+            if server.client()(*reading) != str(command[-1]).encode():
+                fail("%s is not what it was" % command[1])
+
+
+class Round:
+    """One application that is handed over, and back where that is asked for, from the beginning to the end."""
+
+    def __init__(self, options, folder, fence):
+        self.options, self.folder, self.fence = options, folder, fence
+        self.environment = dict(os.environ, MIGR8SYNC_RUNTIME_DIR=folder)
+        self.log = open(os.path.join(folder, "log"), "w+")
+        self.begun, self.reports = [], []
+
+    def cut_over(self, tool, application, *words):
+        self.begun.append(time.monotonic())
+        said = ask(
+            self.options, self.environment, "cutover", "--json", "--skip-verify", "--fence", self.fence, "--fence-time",
+            "2s", "--observe-time", "200ms", "--linger", "300ms", "--on-cutover", "kill -USR1 %d" % application.pid,
+            *words)
+        if said.returncode != 0:
+            self.log.seek(0)
+            fail("the cutover: %s%s\n%s" % (said.stdout, said.stderr, self.log.read()), tool)
+        report = json.loads(said.stdout.splitlines()[-1])
+        if report["late_writes"] and self.fence != "pause-all":
+            fail("late writes: %s" % report["late_write_examples"])
+        self.reports.append(report)
+
+    def run(self, kind):
+        """The application's worst wait, before and in it."""
+        options, abandons = self.options, self.fence == "pause-all"  # nobody is answered before that has ended
+        with Server(SOURCES[kind], "--repl-diskless-sync-delay", "0", parent=self.folder) as source, \
+                Server(NEWEST, parent=self.folder) as destination:
+            writer = source.client()
+            for command in STILL:
+                writer(*command)
+            results, sender = multiprocessing.Pipe(duplex=False)
+            application = multiprocessing.Process(
+                target=cutover_application.run,
+                args=(sender, source.port, destination.port, options.connections, 0 if "acl" in self.fence else 2,
+                      options.rate, abandons))
+            application.start()
+            results.recv()
+            tool = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", options.tool, "sync", "-s", "redis://127.0.0.1:%d" % source.port,
+                 "-d", "redis://127.0.0.1:%d" % destination.port, "-p", "bump:", "--no-progress"],
+                env=self.environment, stdout=self.log, stderr=self.log)
+            try:
+                await_following(options, self.environment, tool)
+                time.sleep(options.before)
+                if options.reverse:
+                    self.cut_over(tool, application, "--reverse")
+                    await_following(options, self.environment, tool, "reverse")
+                    time.sleep(options.before)
+                    self.cut_over(tool, application, "--back")
+                else:
+                    self.cut_over(tool, application)
+                if tool.wait(30) != 0:
+                    fail("the run ended with %d" % tool.returncode)
+                time.sleep(0.2)
+                os.kill(application.pid, signal.SIGTERM)
+                counts, latencies = results.recv()
+                application.join()
+                moved = source if options.reverse else destination
+                judge(counts, lambda name: moved if name.startswith("bump:") else source)
+                if options.reverse:
+                    judge_left([name for name, _ in counts if name.startswith("bump:")], destination)
+                judge_still(source, destination)
+                for server in (source, destination):
+                    if server.client()("KEYS", "migr8sync:*"):
+                        fail("the job has left something behind")
+                if destination.client()("KEYS", "other:*"):
+                    fail("keys have moved that were not to")
+                before = max(took for took, at in latencies if at < self.begun[0])
+                during = max(took for took, at in latencies if at >= self.begun[0])
+                return before, during, self.reports, sum(count for _, count in counts)
+            finally:
+                application.kill()
+                tool.kill()
+                tool.wait()
 
 
 def percentile(values, part):
@@ -117,21 +169,23 @@ def percentile(values, part):
 def drill(options, folder, kind, fence):
     before, during, tools = [], [], []
     for number in range(options.rounds):
-        noise, pause, report, writes = cut_over(options, folder, kind, fence)
+        noise, pause, reports, writes = Round(options, folder, fence).run(kind)
         before.append(noise * 1000)
         during.append(pause * 1000)
-        tools.append(report.get("pause_us", 0) / 1000)
-        steps = " ".join(
-            "%s %.2f" % (step, report["steps_us"][step] / 1000)
-            for step in ("fence", "drain", "check", "mark", "switch", "lift"))
-        if not options.quiet:
-            print("%s %s %d: held %.2f ms (by the tool's clock %.2f: %s); %d ended, %d writes"
-                  % (kind, fence, number + 1, during[-1], tools[-1], steps,
-                     report.get("connections_ended", 0), writes), flush=True)
-    print("%s, fence %s: %d cutovers, nothing lost, nothing done twice; the application's longest wait:"
+        for report in reports:
+            tools.append(report.get("pause_us", 0) / 1000)
+            steps = " ".join(
+                "%s %.2f" % (step, report["steps_us"][step] / 1000)
+                for step in ("fence", "drain", "check", "mark", "switch", "lift"))
+            if not options.quiet:
+                print("%s %s %d %s: held %.2f ms (by the tool's clock %.2f: %s); %d ended, %d writes"
+                      % (kind, fence, number + 1, report["direction"], during[-1], tools[-1], steps,
+                         report.get("connections_ended", 0), writes), flush=True)
+    print("%s, fence %s: %d %s, nothing lost, nothing done twice; the application's longest wait:"
           " p50 %.2f ms, p99 %.2f ms, max %.2f ms; by the tool's clock p50 %.2f, p99 %.2f;"
           " its longest before any cutover p50 %.2f, p99 %.2f"
-          % (kind, fence, options.rounds, percentile(during, 0.5), percentile(during, 0.99), max(during),
+          % (kind, fence, options.rounds, "times there and back" if options.reverse else "cutovers",
+             percentile(during, 0.5), percentile(during, 0.99), max(during),
              percentile(tools, 0.5), percentile(tools, 0.99), percentile(before, 0.5), percentile(before, 0.99)),
           flush=True)
 
@@ -142,12 +196,16 @@ def main():
     parser.add_argument("--source", default="redis-7.0", choices=[*SOURCES, "all"],
                         help="the source; all: every one, and 7.0 by every fence")
     parser.add_argument("--fence", default="pause", choices=FENCES)
+    parser.add_argument("--reverse", action="store_true",
+                        help="hand over with --reverse, write on the new side, and hand back")
     parser.add_argument("--rate", type=float, default=5000, help="commands a second (5000)")
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--before", type=float, default=0.5, help="seconds of writing before the cutover")
     parser.add_argument("--tool", default=".build/release/migr8sync")
     parser.add_argument("--quiet", action="store_true", help="only the figures of all of them")
     options = parser.parse_args()
+    if options.reverse and "acl" in options.fence:
+        parser.error("--fence acl:default closes the old side to the tool, too: there is no reverse then")
     options.tool = os.path.abspath(options.tool)
     exit_on_signals()
     multiprocessing.set_start_method("fork")
@@ -156,7 +214,7 @@ def main():
         if options.source == "all":
             for kind in SOURCES:
                 drill(options, folder, kind, "pause")
-            for fence in FENCES[1:]:
+            for fence in FENCES[1:2] if options.reverse else FENCES[1:]:
                 drill(options, folder, "redis-7.0", fence)
         else:
             drill(options, folder, options.source, options.fence)

@@ -49,6 +49,8 @@ struct CommandOption: Sendable {
     case workers
     case maximumRate = "max-rate"
     case notHandedOver = "not-handed-over"
+    case handedOver = "handed-over"
+    case reverseSnapshot = "reverse-snapshot"
     case queueMemory = "queue-memory"
     case spoolDirectory = "spool-dir"
     case spoolMaximum = "spool-max"
@@ -68,6 +70,9 @@ struct CommandOption: Sendable {
     case maximumLag = "max-lag"
     case skipVerify = "skip-verify"
     case acceptSkipped = "accept-skipped"
+    case reverse
+    case back
+    case complete
     case fence
     case fenceTime = "fence-time"
     case queued

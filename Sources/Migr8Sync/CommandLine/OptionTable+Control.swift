@@ -37,6 +37,23 @@ extension OptionGroup {
 
   // MARK: - cutover
 
+  static let directions = OptionGroup(
+    title: "Which way (without one of these: hand over, and end the job)",
+    options: [
+      CommandOption(
+        name: .reverse,
+        help: "Hand over, and from then on bring what the destination gets back to the source, so "
+          + "that going back loses nothing. The run goes on until --back or --complete."),
+      CommandOption(
+        name: .back,
+        help: "Behind a cutover with --reverse: hand the application back to the source, in the "
+          + "same way, and end the job."),
+      CommandOption(
+        name: .complete,
+        help: "Behind a cutover with --reverse: end the reverse, and with it the job. The "
+          + "application stays at the destination."),
+    ])
+
   static let conditions = OptionGroup(
     title: "Conditions",
     options: [
@@ -76,7 +93,8 @@ extension OptionGroup {
         name: .queued, value: "WHAT", standard: "refuse",
         help: "What becomes of writes that wait at a paused source. refuse: their connections are "
           + "ended, none of them runs, the application repeats them at the destination. run: they run "
-          + "at the source, and are reported: they are not at the destination."),
+          + "at the source, and are reported: they are not at the destination. carry: they run at the "
+          + "source and then at the destination, behind what the application has written there."),
       CommandOption(
         name: .observeTime, value: "TIME", standard: "1s",
         help: "How long changed keys are gathered for the last check, before the fence."),
@@ -173,11 +191,17 @@ extension Command {
       Example(
         purpose: "The application writes as user app, and moves when it gets a NOPERM:",
         lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over"]),
+      Example(
+        purpose: "Hand over so that it can be undone:",
+        lines: ["migr8sync cutover --reverse --on-cutover ./switch-over"]),
+      Example(
+        purpose: "Undo it:",
+        lines: ["migr8sync cutover --back --on-cutover ./switch-back"]),
     ],
-    groups: [.conditions, .fence, .hooks, .cutoverOutput],
+    groups: [.directions, .conditions, .fence, .hooks, .cutoverOutput],
     operands: .value(of: .job),
     exitCodes: [
-      (.converged, "handed over; the job has ended"),
+      (.converged, "handed over; the job has ended, or its reverse has begun"),
       (.failed, "taken back; the job goes on following"),
       (.usage, "the command line is wrong"),
       (.refused, "refused for the reason given; nothing was touched"),

@@ -158,6 +158,16 @@ extension OptionGroup {
         name: .notHandedOver,
         help: "Go on with a job that was handing over when its process died: the application still "
           + "writes to the source."),
+      CommandOption(
+        name: .handedOver,
+        help:
+          "The same, with cutover --reverse: the application writes to the destination, and the "
+          + "reverse goes on."),
+      CommandOption(
+        name: .reverseSnapshot,
+        help:
+          "Let a reverse that has lost its place begin anew with a snapshot of the destination: "
+          + "what the source has of the keys that moved is overwritten, or removed."),
     ])
 
   static let resources = OptionGroup(

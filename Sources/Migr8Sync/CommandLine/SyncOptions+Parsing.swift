@@ -28,6 +28,8 @@ extension SyncOptions {
     workers = try reader.number(.workers, in: 1...SyncOptions.workersMax).map { Int($0) }
     maximumRate = try reader.maximumRate()
     ignoresHandOver = arguments.has(.notHandedOver)
+    isHandedOver = arguments.has(.handedOver)
+    takesReverseSnapshot = arguments.has(.reverseSnapshot)
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory()
     spoolMaximumBytes = try reader.bytes(.spoolMaximum)
@@ -49,11 +51,21 @@ extension SyncOptions {
   }
 
   private static func refuseContradictions(_ arguments: ScannedArguments) throws(UsageError) {
+    if arguments.has(.handedOver), arguments.has(.notHandedOver) {
+      throw UsageError(
+        "--handed-over and --not-handed-over; only one of them is true",
+        at: arguments.origin(of: .handedOver))
+    }
     guard arguments.has(.clearDestination) else { return }
     if arguments.has(.onConflict) {
       throw UsageError(
         "--clear-dest leaves no key for --on-conflict to decide about; leave one of them out",
         at: arguments.origin(of: .onConflict))
+    }
+    if arguments.has(.handedOver) {
+      throw UsageError(
+        "--handed-over says that the application writes to the destination, --clear-dest removes its"
+          + " keys; leave one of them out", at: arguments.origin(of: .clearDestination))
     }
     if arguments.has(.dryRun) {
       throw UsageError(

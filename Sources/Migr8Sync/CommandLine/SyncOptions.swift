@@ -22,6 +22,12 @@ struct SyncOptions: TwoEnded, Sendable {
   var maximumRate: RateLimit
   /// Whether a job that was handing over when its process died goes on all the same.
   var ignoresHandOver: Bool
+  /// Whether a job whose process died then is known to have handed over, so that its reverse goes on.
+  var isHandedOver: Bool
+  /// Whether a reverse that has lost its place may begin anew with a snapshot.
+  var takesReverseSnapshot: Bool
+  /// The job that this one is the reverse of, as its destination knows it; nil for a job itself.
+  var reverses: JobIdentity?
   /// Memory for bytes that were received and not applied yet, in bytes.
   var queueMemoryBytes: Int
   /// Where that queue goes when it outgrows its memory.

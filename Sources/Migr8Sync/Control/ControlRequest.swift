@@ -13,6 +13,8 @@ enum ControlRequest: Sendable {
   case throttle(RateLimit)
   case cutover(CutoverSettings)
   case verify(keysPerSecondMax: UInt64?)
+  /// The end of a reverse, and with it of the job.
+  case complete
   case stop
 
   /// Why a line is no request.
@@ -20,7 +22,9 @@ enum ControlRequest: Sendable {
     let description: String
   }
 
-  private static let names = ["status", "pause", "resume", "throttle", "cutover", "verify", "stop"]
+  private static let names = [
+    "status", "pause", "resume", "throttle", "cutover", "complete", "verify", "stop",
+  ]
 
   /// Reads the line of a request, without its end.
   init(line: [UInt8]) throws(Problem) {
@@ -50,6 +54,7 @@ enum ControlRequest: Sendable {
       }
       self = .verify(keysPerSecondMax: rate)
     case "stop": self = .stop
+    case "complete": self = .complete
     case "throttle":
       guard let rate = members.removeValue(forKey: "rate")?.text, let limit = RateLimit(rate) else {
         throw Problem(description: "throttle takes a \"rate\": \(RateLimit.form)")

@@ -4,33 +4,44 @@
 import Glibc
 import ReplicaLink
 
-/// Answers for one job.
+/// How a run ends that was told to through its socket.
+enum ControlledEnding: Sendable {
+  /// It was not: by itself, or by a signal.
+  case none
+  /// The application was handed over, and the job is done, or goes on as its reverse.
+  case handedOver(Reverse?)
+  /// The reverse was to end, and with it the job.
+  case completed
+}
+
+/// Answers for one job, and for its reverse.
 ///
-/// `@unchecked Sendable`: what a cutover changes is guarded by `monitor`; `server` is set before there is
-/// a run.
+/// `@unchecked Sendable`: what changes is guarded by `monitor`; `server` is set before there is a run.
 final class JobControl: ControlHandler, @unchecked Sendable {
-  private let subject: CutoverSubject
-  private let verification: JobVerification
-  private let stop: @Sendable () -> Void
+  private var run: (subject: CutoverSubject, verification: JobVerification)
   private let monitor = Monitor()
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
-  private var isHandedOver = false
+  private var ending = ControlledEnding.none
   private var server: ControlServer?
 
-  /// - Parameter stop: ends the run, as SIGTERM does.
-  init(
-    _ job: Job, _ options: SyncOptions, _ identity: JobIdentity,
-    stop: @escaping @Sendable () -> Void
-  ) {
+  init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
+    run = Self.run(job, options, identity)
+  }
+
+  private static func run(
+    _ job: Job, _ options: SyncOptions, _ identity: JobIdentity
+  ) -> (subject: CutoverSubject, verification: JobVerification) {
     let verification = JobVerification(job, options, identity)
-    self.verification = verification
-    subject = CutoverSubject(job: job, options: options, identity: identity) {
+    let subject = CutoverSubject(job: job, options: options, identity: identity) {
       verification.verification
     }
-    self.stop = stop
+    return (subject, verification)
   }
+
+  private var subject: CutoverSubject { monitor.withLock { run.subject } }
+  private var verification: JobVerification { monitor.withLock { run.verification } }
 
   /// Listens from now on.
   ///
@@ -52,16 +63,28 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     return trouble
   }
 
-  /// Ends a cutover and a comparison that are under way, then the socket. The run must have been asked to stop, or be over.
-  ///
-  /// - Returns: whether the application was handed over: then the job is done, however the run ended.
-  func close() -> Bool {
+  /// Ends a cutover and a comparison that are under way. The run is to stop, or is over.
+  func settle() -> ControlledEnding {
     subject.job.requestStop()
     monitor.withLock { cutover }?.join()
     verification.stop()
-    server?.stop()
-    return monitor.withLock { isHandedOver }
+    return monitor.withLock {
+      cutover = nil
+      return ending
+    }
   }
+
+  /// Answers for another run from now on, in the same place.
+  func turn(to job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
+    monitor.withLock {
+      run = Self.run(job, options, identity)
+      ending = .none
+      isUnderWay = false
+    }
+  }
+
+  /// Ends the socket.
+  func close() { server?.stop() }
 
   func handle(_ request: ControlRequest, _ reply: ControlReply) {
     let source = subject.job.source
@@ -76,10 +99,21 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       reply.finish(status())
     case .verify(let rate): verification.begin(keysPerSecondMax: rate, reply)
     case .stop:
-      stop()
+      subject.job.requestStop()
       reply.finish(status())
+    case .complete: complete(reply)
     case .cutover(let settings): begin(settings, reply)
     }
+  }
+
+  private func complete(_ reply: ControlReply) {
+    if !subject.options.isReverse {
+      return reply.refuse("there is no reverse to end: nobody was handed over with --reverse")
+    }
+    if isBusy { return reply.refuse("a cutover is under way") }
+    monitor.withLock { ending = .completed }
+    subject.job.requestStop()
+    reply.finish(status())
   }
 
   private var isBusy: Bool { monitor.withLock { isUnderWay } }
@@ -87,7 +121,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private func begin(_ settings: CutoverSettings, _ reply: ControlReply) {
     monitor.withLock {
       if isUnderWay { return reply.refuse("a cutover is under way already") }
-      if subject.job.isStopRequested { return reply.refuse("the run is to stop") }
+      if run.subject.job.isStopRequested { return reply.refuse("the run is to stop") }
       // It has ended, but for its last instruction.
       cutover?.join()
       isUnderWay = true
@@ -97,6 +131,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
 
   /// On the cutover's thread.
   private func carryOut(_ settings: CutoverSettings, _ reply: ControlReply) {
+    let subject = subject
     let notices = subject.job.replays[0].progress.notices
     let cutover = Cutover(subject, settings) { line in reply.send(line) }
     if !settings.isDryRun { notices.note("a cutover was asked for") }
@@ -105,18 +140,20 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     reply.finish(report)
     if isHandedOver { subject.job.source.gate.close() }
     monitor.withLock {
-      self.isHandedOver = isHandedOver
+      if isHandedOver { ending = .handedOver(cutover.reverse) }
       // Behind a hand-over there is nothing more to ask for.
       isUnderWay = isHandedOver
     }
   }
 
   private func status() -> JSONObject {
+    let subject = subject
     let job = subject.job
     var object = JSONObject()
     object.add("ok", true)
     object.add("event", "status")
     object.add("job", subject.identity.name)
+    object.add("direction", subject.options.direction)
     object.add("process", Int64(getpid()))
     object.add("source", "\(subject.options.source.endpoint)")
     object.add("destination_addresses", subject.options.routes.map { "\($0.destination.endpoint)" })

@@ -5,7 +5,7 @@ import ReplicaLink
 extension Cutover {
   /// Lets the source's writers go: they find their new home, or are told that they may not.
   func lift() throws(CutoverError) -> String {
-    gate.handOver()
+    if settings.queued != .carry { gate.handOver() }
     var message = ""
     if settings.queued == .refuse {
       do {
@@ -112,6 +112,12 @@ extension Cutover {
     if let file = settings.postponeFile {
       log.plan(.postpone, "wait while \(LogLine.harmless(file)) is there")
     }
+    if let reversePlan {
+      let backlog =
+        reversePlan.needsBacklog
+        ? " (it has no backlog: PSYNC ? -1 makes one, and is given up at once)" : ""
+      log.plan(.attach, "destination: INFO replication · PSYNC from there on\(backlog)")
+    }
     let method = fence?.description(milliseconds: settings.fenceMilliseconds) ?? []
     log.plan(.fence, "source: " + method.joined(separator: " · "))
     let snapshot = subject.job.progressSnapshot()
@@ -126,8 +132,19 @@ extension Cutover {
       log.plan(.handOver, "run the command of --\(HookEvent.cutover.option)")
     }
     log.plan(.lift, liftPlan)
+    if settings.queued == .carry {
+      log.plan(.carry, "wait until nobody waits · source: INFO replication · apply up to there")
+    }
+    if let reversePlan {
+      let source = reversePlan.options.routes[0].destination.endpoint
+      log.plan(
+        .turn, "\(source): HSET \(record), the reverse's · destination: HSET \(record) phase")
+    }
     log.plan(.settle, "watch the source for \(settings.lingerMilliseconds) ms")
-    log.plan(.finish, "destination: DEL \(record); the run ends")
+    log.plan(
+      .finish,
+      settings.reverses
+        ? "the run goes on as the reverse" : "destination: DEL \(record); the run ends")
     object.add("ok", true)
     return object
   }

@@ -8,8 +8,12 @@ extension Cutover {
 
   /// Whether everything is in order; opens what the fence will need.
   func examine() throws(CutoverError) -> String {
+    if settings.reverses {
+      log.begin(.examine, "asking both servers whether they can change roles")
+    }
     let snapshot = subject.job.progressSnapshot()
     try examine(snapshot)
+    try examineDirection()
     let fence = try SourceFence.open(
       subject.source, kind: settings.fence, filters: subject.options.routes.map(\.filter),
       timeouts: subject.options.timeouts)
@@ -20,6 +24,7 @@ extension Cutover {
     }
     let method = fence.description(milliseconds: settings.fenceMilliseconds)
     self.fence = consume fence
+    try examineCarrying()
     ends.ends = []
     for replay in replays {
       ends.ends.append(DestinationEnds.End(try open(replay)))
@@ -194,7 +199,8 @@ extension Cutover {
   /// the mark does not go on by itself.
   func mark(_ isHandedOver: Bool) throws(CutoverError) -> String {
     let offset = "\(endPlace?.offset ?? 0)"
-    let change = isHandedOver ? ["HSET", "handover", offset] : ["HDEL", "handover"]
+    let change =
+      isHandedOver ? ["HSET", "handover", offset] : ["HDEL"] + JobRecord.handOverFields
     for (replay, end) in zip(replays, ends.ends) {
       let words =
         [Array(change[0].utf8), replay.runner.identity.recordKey]
@@ -206,6 +212,7 @@ extension Cutover {
       } catch {
         throw CutoverError(error)
       }
+      if isHandedOver { try markReverse(end) }
     }
     if isHandedOver { CrashPoint.marked.pass() }
     return isHandedOver ? "the destinations know of the hand-over" : "the mark is gone"

@@ -52,6 +52,10 @@ final class Cutover {
   var fenceLowered: Int64 = 0
   var endedConnections = 0
   var fullResyncs = 0
+  /// With --reverse: what was found of it, the reverse itself, and where it begins.
+  var reversePlan: Reverse.Plan?
+  var reverse: Reverse?
+  var reversePlace: ReplicationPlace?
   /// Whether the operator wants the whole run to end.
   var isStopRequested: Bool { subject.job.isStopRequested }
 
@@ -105,17 +109,21 @@ final class Cutover {
     case .observe: return observe()
     case .ready: return try hook(.ready, milliseconds: settings.hookMilliseconds)
     case .postpone: return try postpone()
+    case .attach: return try attach()
     case .fence: return try raiseFence()
     case .drain: return try drain()
     case .check: return try check()
     case .mark: return try mark(true)
     case .handOver: return try switchOver()
     case .lift: return try lift()
+    case .carry: return try carry()
+    case .turn: return try turn()
     case .settle: return try settle()
     case .finish: return finish()
     case .unmark: return try mark(false)
     case .lower: return try lower()
     case .reopen: return reopen()
+    case .detach: return detach()
     case .tell: return try hook(.failed, milliseconds: settings.hookMilliseconds)
     case .giveUp: return "the run goes on following; the application stays where it is"
     }
@@ -134,6 +142,7 @@ final class Cutover {
   private func facts(_ event: HookEvent) -> [(name: String, value: String)] {
     var facts = [
       ("EVENT", event.rawValue), ("JOB", subject.identity.name),
+      ("DIRECTION", subject.options.direction),
       ("SOURCE", "\(subject.options.source.endpoint)"),
       (
         "DESTINATIONS",
@@ -162,8 +171,18 @@ final class Cutover {
       object.add("end_offset", endPlace.offset)
       object.add("end_replid", endPlace.replicationID)
     }
+    object.add("direction", subject.options.direction)
+    if let reversePlace, machine.failure == nil {
+      object.add("reverse_offset", reversePlace.offset)
+      object.add("reverse_replid", reversePlace.replicationID)
+    }
     if fenceLowered > fenceBegun { object.add("pause_us", fenceLowered - fenceBegun) }
     if endedConnections > 0 { object.add("connections_ended", UInt64(endedConnections)) }
+    if settings.queued == .carry {
+      let carried = replays.map(\.carriedWrites.all)
+      object.add("carried_writes", carried.reduce(0) { $0 + $1.count })
+      object.add("carried_write_examples", carried.flatMap(\.examples))
+    }
     let late = replays.map(\.lateWrites.all)
     object.add("late_writes", late.reduce(0) { $0 + $1.count })
     object.add("late_write_examples", late.flatMap(\.examples))

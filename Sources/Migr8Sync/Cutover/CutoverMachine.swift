@@ -1,9 +1,10 @@
 // The order of a cutover, and the way back from each point of it. No I/O: told how each step ended, it
 // says which one is next.
 //
-//   examine · observe · ready · postpone · fence · drain · check · mark · switch · lift · settle · finish
-//                                            │                        │
-//              any failure up to here ───────┴── lower · reopen · unmark · tell · give up
+//   examine · observe · ready · postpone · attach · fence · drain · check · mark · switch · lift ·
+//                                                           carry · turn · settle · finish
+//                                            │                                 │
+//              any failure up to here ───────┴── lower · reopen · unmark · detach · tell · give up
 //
 // `switch`, the operator's hook, is the hand-over: behind it there is no way back, and what fails then
 // is reported and no more.
@@ -19,6 +20,8 @@ enum CutoverStep: String, Sendable, CaseIterable {
   case ready
   /// Waits while the operator's file is there.
   case postpone
+  /// The reverse's link is attached to the destination, and will miss nothing.
+  case attach
   /// No writer gets through any more; the end of the stream is known.
   case fence
   /// Everything up to that end is applied, everywhere.
@@ -31,6 +34,10 @@ enum CutoverStep: String, Sendable, CaseIterable {
   case handOver = "switch"
   /// The source takes writes again.
   case lift
+  /// Writes that had waited are brought over behind the application.
+  case carry
+  /// The records at both ends say that the job has been turned round.
+  case turn
   /// Writes that still came to the source are found.
   case settle
   /// All is said; the job ends.
@@ -40,6 +47,7 @@ enum CutoverStep: String, Sendable, CaseIterable {
   case unmark
   case lower
   case reopen
+  case detach
   case tell
   case giveUp = "give_up"
 }
@@ -47,11 +55,13 @@ enum CutoverStep: String, Sendable, CaseIterable {
 /// One cutover's place in that order.
 struct CutoverMachine: Sendable {
   private static let way: [CutoverStep] = [
-    .examine, .observe, .ready, .postpone, .fence, .drain, .check, .mark, .handOver, .lift, .settle,
-    .finish,
+    .examine, .observe, .ready, .postpone, .attach, .fence, .drain, .check, .mark, .handOver, .lift,
+    .carry, .turn, .settle, .finish,
   ]
 
   private var ahead: [CutoverStep]
+  /// Whether a reverse follows.
+  private let isReversed: Bool
   private(set) var step: CutoverStep
   /// When the fence falls by itself, on the driver's clock; nil outside of it.
   private(set) var fenceEndsMilliseconds: Int64?
@@ -62,11 +72,14 @@ struct CutoverMachine: Sendable {
 
   /// - Parameter hooks: the events for which the operator gave a command.
   init(_ settings: CutoverSettings) {
+    isReversed = settings.reverses
     ahead = Self.way.filter { step in
       switch step {
       case .ready: settings.hooks[.ready] != nil
       case .observe, .check: settings.checkMilliseconds > 0
       case .postpone: settings.postponeFile != nil
+      case .attach, .turn: settings.reverses
+      case .carry: settings.queued == .carry
       case .handOver: settings.hooks[.cutover] != nil
       default: true
       }
@@ -110,6 +123,7 @@ struct CutoverMachine: Sendable {
     let reached = Self.way.firstIndex(of: failed) ?? 0
     func isBegun(_ step: CutoverStep) -> Bool { (Self.way.firstIndex(of: step) ?? 0) <= reached }
     ahead = failed == .examine ? [.giveUp] : [.tell, .giveUp]
+    if isReversed, isBegun(.attach) { ahead.insert(.detach, at: 0) }
     if isBegun(.mark) { ahead.insert(.unmark, at: 0) }
     // The application first: a destination that does not answer must not prolong its pause.
     if isBegun(.fence) { ahead.insert(contentsOf: [.lower, .reopen], at: 0) }

@@ -37,6 +37,8 @@ struct CutoverSettings: Sendable, Equatable {
     case refuse
     /// They run at the source when the fence is lifted, and are reported.
     case run
+    /// The same, and they are brought over behind the application.
+    case carry
   }
 
   /// The least time that must be left of the fence for the hand-over to begin, in milliseconds.
@@ -44,6 +46,10 @@ struct CutoverSettings: Sendable, Equatable {
   /// The longest fence, in milliseconds.
   static let fenceMillisecondsMax: UInt64 = 60_000
 
+  /// Whether what the destination gets behind the hand-over is brought back to the source.
+  var reverses = false
+  /// Whether this is the hand-over back, of a job whose reverse runs.
+  var isBack = false
   /// Lag above this refuses the cutover, in milliseconds.
   var maxLagMilliseconds: Int64 = 1_000
   var skipsVerify = false
@@ -77,6 +83,13 @@ struct CutoverSettings: Sendable, Equatable {
   /// Reads settings by their names.
   init(_ values: [String: String]) throws(Problem) {
     for (name, text) in values { try set(name, text) }
+    if reverses, isBack {
+      throw Problem(name: "back", expected: "no --reverse beside it: going back ends the job")
+    }
+    if reverses, queued == .carry {
+      throw Problem(
+        name: "queued", expected: "refuse or run beside --reverse: what is carried would come back")
+    }
     if fence == .hook, hooks[.fence] == nil || hooks[.lift] == nil {
       throw Problem(name: "fence", expected: "--on-fence and --on-lift where it is a hook")
     }
@@ -103,12 +116,15 @@ struct CutoverSettings: Sendable, Equatable {
   /// Every name there is.
   static let names: Set<String> = Set(
     [
-      "max-lag", "skip-verify", "accept-skipped", "fence", "fence-time", "queued", "check-time",
+      "reverse", "back", "max-lag", "skip-verify", "accept-skipped", "fence", "fence-time",
+      "queued", "check-time",
       "observe-time", "linger", "hook-timeout", "postpone-file", "dry-run",
     ] + HookEvent.allCases.map(\.option))
 
   private mutating func set(_ name: String, _ text: String) throws(Problem) {
     switch name {
+    case "reverse": reverses = true
+    case "back": isBack = true
     case "max-lag": maxLagMilliseconds = try Self.time(name, text)
     case "skip-verify": skipsVerify = true
     case "accept-skipped": acceptsSkippedKeys = true
@@ -124,7 +140,7 @@ struct CutoverSettings: Sendable, Equatable {
       }
     case "queued":
       guard let queued = Queued(rawValue: text) else {
-        throw Problem(name: name, expected: "refuse or run")
+        throw Problem(name: name, expected: "refuse, run or carry")
       }
       self.queued = queued
     case "check-time": checkMilliseconds = try Self.time(name, text)

@@ -24,7 +24,8 @@ enum CutoverText {
       let pause = report["pause_us"]?.integer.map { "; writers were held for \(milliseconds($0))" }
       return "\(problem(report))\(pause ?? ""); the run goes on following"
     }
-    var text = "handed over at offset \(report["end_offset"]?.integer ?? 0)"
+    let isBack = report["direction"]?.text == "reverse"
+    var text = "handed \(isBack ? "back" : "over") at offset \(report["end_offset"]?.integer ?? 0)"
     if let pause = report["pause_us"]?.integer {
       text += "; the application was held for \(milliseconds(pause))"
     }
@@ -32,8 +33,16 @@ enum CutoverText {
       text +=
         "; \(ended) connections that waited with a write were ended, and none of these has run"
     }
+    if let carried = report["carried_writes"]?.integer, carried > 0 {
+      text += "; \(carried) writes that had waited were carried over, behind the application's own"
+    }
     if let late = report["late_writes"]?.integer, late > 0 {
       text += "; \(late) WRITES CAME TO THE SOURCE BEHIND IT and are not at the destination"
+    }
+    if let offset = report["reverse_offset"]?.integer {
+      text +=
+        "; the run goes on as the reverse, behind the destination's offset \(offset): cutover --back or"
+        + " --complete ends it"
     }
     return text
   }
@@ -46,7 +55,10 @@ enum CutoverText {
   /// What an operator has to look at himself, a line each.
   static func remarks(_ report: JSONValue) -> [String] {
     var lines: [String] = []
-    for (name, title) in [("late_write_examples", "late write"), ("troubles", "trouble")] {
+    for (name, title) in [
+      ("carried_write_examples", "carried write"), ("late_write_examples", "late write"),
+      ("troubles", "trouble"),
+    ] {
       guard case .array(let elements) = report[name] else { continue }
       lines += elements.compactMap { $0.text.map { "\(title): \(LogLine.harmless($0))" } }
     }

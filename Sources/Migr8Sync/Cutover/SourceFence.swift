@@ -188,6 +188,11 @@ struct SourceFence: ~Copyable {
     return ended.count
   }
 
+  /// Whether a client waits with a write.
+  mutating func hasWaiting() throws(CutoverError) -> Bool {
+    !Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").isEmpty
+  }
+
   /// The ids of the clients in an answer to CLIENT LIST that a pause holds up: blocked, and not by a
   /// command that blocks by itself.
   static func waiting(_ list: String) -> [String] {

@@ -9,7 +9,7 @@
 
 extension KeyMapping {
   /// Keys that begin alike, before and after.
-  private struct Region {
+  struct Region {
     let source: [UInt8]
     let destination: [UInt8]
     /// The rewrite that applies, by its place; nil where the names stay.
@@ -47,7 +47,8 @@ extension KeyMapping {
     return nil
   }
 
-  private func regions() -> [Region] {
+  /// Every region of the keys that may move.
+  func regions() -> [Region] {
     let beginnings = filter.included.isEmpty ? [[]] : filter.included.beginnings
     var regions = beginnings.map { region($0, place(of: $0)) }
     // No beginning begins with another, so at most one has all the keys of a rewrite.

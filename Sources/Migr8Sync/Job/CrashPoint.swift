@@ -29,6 +29,8 @@ enum CrashPoint: String, CaseIterable, Sendable {
   case fenced
   /// The destinations know that the hand-over begins, and the application does not.
   case marked
+  /// The reverse has a record of its own at the source, and the destination's does not say so.
+  case reversing
 
   /// What was asked for: the step's name, and at the how manieth time.
   private static let request: [Substring] = {

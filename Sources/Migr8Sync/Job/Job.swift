@@ -22,6 +22,8 @@ final class Job: @unchecked Sendable {
   var linkNotices = LinkNotices()
   /// How the first destination that failed did, in words that name it.
   private let failure = Guarded<ReplayError?>(nil)
+  /// The link's thread and the pulse's, once it is attached.
+  private let sourceThreads = Guarded<[NamedThread]>([])
 
   /// - Parameters:
   ///   - starts: what each destination knows of the job: it goes on from there.
@@ -39,6 +41,9 @@ final class Job: @unchecked Sendable {
         plan: start.plan, runner: start.runner, record: start.record,
         reader: source.link.readers[start.plan.index], stopBell: source.stopBell, host: source)
       replay.progress.skip(start.skipped, otherTypes: start.otherTypes)
+      if let first = start.first {
+        if start.record == nil { replay.begin(with: first) } else { replay.firstRecord = first }
+      }
       return replay
     }
   }
@@ -59,6 +64,24 @@ final class Job: @unchecked Sendable {
   /// Ends the run at once, with whatever is under way. From any thread.
   func abandon() {
     for replay in replays { replay.progress.fail(.interrupted) }
+  }
+
+  /// Attaches to the source; `run` does it where it was not done before. What comes is kept from then on.
+  func attach() {
+    sourceThreads.withLock { threads in
+      if threads.isEmpty { threads = [link.start(), source.pulse.start()] }
+    }
+  }
+
+  /// Ends the link for good, and what else there is to the source.
+  func detach() {
+    source.stopBell.ring()
+    source.pulse.stop()
+    link.stop()
+    sourceThreads.withLock { threads in
+      for thread in threads { thread.join() }
+      threads = []
+    }
   }
 
   /// Does the whole run, and waits for its end on the calling thread.
@@ -82,8 +105,7 @@ final class Job: @unchecked Sendable {
     _ body: @escaping @Sendable (DestinationReplay) throws(ReplayError) -> R
   ) throws(ReplayError) -> [R?] {
     for replay in replays { replay.phases.enter(.waitingForSnapshot) }
-    let linkThread = link.start()
-    let pulseThread = source.pulse.start()
+    attach()
     let results = replays.map { _ in Promise<R?>() }
     let threads = zip(replays, results).map { replay, result in
       NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
@@ -96,11 +118,7 @@ final class Job: @unchecked Sendable {
       }
     }
     for thread in threads { thread.join() }
-    source.stopBell.ring()
-    source.pulse.stop()
-    link.stop()
-    linkThread.join()
-    pulseThread.join()
+    detach()
     for replay in replays { replay.phases.enter(.finished) }
     if let failure = failure.withLock({ $0 }) { throw failure }
     return results.map { $0.wait(milliseconds: 0) ?? nil }

@@ -31,6 +31,8 @@ struct JobIdentity: Sendable, Equatable {
 
   /// The key of the job's record.
   var recordKey: [UInt8] { KeyFilter.reservedPrefix + Array(name.utf8) }
+  /// The same, as text.
+  var recordName: String { String(decoding: recordKey, as: UTF8.self) }
   /// The key that says which process works on the job.
   var runnerKey: [UInt8] { recordKey + Array(":runner".utf8) }
   /// The key of the set of keys under repair.
@@ -55,7 +57,7 @@ struct JobIdentity: Sendable, Equatable {
   }
 
   private static func rules(_ route: Route, _ options: SyncOptions) -> String {
-    var parts = route.words
+    var parts = (options.isReverse ? ["reverse"] : []) + route.words
     switch options.onConflict {
     case .fail: break
     case .replace: parts.append("replacing")

@@ -9,7 +9,10 @@
 // replies to it were read, too (CheckpointTrail.swift). `origin` is the place of
 // the snapshot that it all began with: a destination that has lost its last writes may have gone back to
 // a checkpoint of another history, with the same numbers. `handover` is there while a cutover hands the
-// application over: nobody but the operator knows what became of it when the process died then.
+// application over: nobody but the operator knows what became of it when the process died then. With
+// --reverse, `reverse-replid` and `reverse-offset` stand beside it: the place in the destination's own
+// stream up to which all of it is the job's. Once the reverse has a record of its own at the source,
+// `phase` is `reversed`, and this one only says where to look.
 
 import ReplicaLink
 
@@ -21,6 +24,8 @@ struct JobRecord: Sendable, Equatable {
     case snapshot
     /// The snapshot is there, and the stream up to the checkpoint.
     case stream
+    /// The application was handed over: the record of the job's reverse, at the source, goes on.
+    case reversed
   }
 
   var phase: Phase
@@ -40,6 +45,8 @@ struct JobRecord: Sendable, Equatable {
   var version: String
   /// The end offset of a hand-over that had begun; nil where none has.
   var handOver: String?
+  /// Where the reverse begins in the destination's own stream; nil where there is none.
+  var reversePlace: ReplicationPlace?
 
   /// Reads the record of a job, in the db that the connection has selected; nil when there is none.
   ///
@@ -94,6 +101,26 @@ struct JobRecord: Sendable, Equatable {
     source = fields["source"] ?? ""
     version = fields["version"] ?? ""
     handOver = fields["handover"]
+    if let id = fields["reverse-replid"], let offset = fields["reverse-offset"].flatMap(UInt64.init)
+    {
+      reversePlace = ReplicationPlace(replicationID: id, offset: offset)
+    }
+  }
+
+  /// The fields of a hand-over that has begun, and may not have happened.
+  static let handOverFields = ["handover", "reverse-replid", "reverse-offset"]
+
+  /// The record with which the reverse of a job begins.
+  ///
+  /// - Parameters:
+  ///   - job: as its destination knows it.
+  ///   - place: in that server's stream: nothing of the application lies before it.
+  ///   - rules: the reverse's.
+  ///   - source: the address of that server.
+  init(reversing job: JobIdentity, at place: ReplicationPlace, rules: String, source: String) {
+    self.init(
+      phase: .stream, place: place, origin: "\(place.replicationID):\(place.offset)",
+      database: job.database, rules: rules, source: source)
   }
 
   init(

@@ -9,6 +9,8 @@ struct JobStart: Sendable {
   let runner: JobRunner
   /// How far an earlier run has come; nil for a job that begins.
   let record: JobRecord?
+  /// What a reverse begins with where the server has no record of it yet.
+  var first: JobRecord?
   /// Keys that the destination had before, and that are left alone.
   var skipped = KeyHashSet()
   /// Keys that were of other types when the snapshot was taken.
@@ -36,7 +38,7 @@ struct JobStart: Sendable {
         )
         record = nil
       } else if options.clearsDestination {
-        refusal = nil
+        refusal = try Self.objection(toClearing: plan, runner.identity, &connection)
         record = nil
       } else {
         record = try JobRecord.read(runner.identity, &connection)
@@ -44,7 +46,8 @@ struct JobStart: Sendable {
         if refusal == nil, record?.handOver != nil {
           _ = try DestinationReplay.ask(
             &connection,
-            [Array("HDEL".utf8), runner.identity.recordKey, Array("handover".utf8)])
+            [Array("HDEL".utf8), runner.identity.recordKey]
+              + JobRecord.handOverFields.map { Array($0.utf8) })
         }
         if record != nil {
           skipped = try SkippedKeys.read(runner.identity.skippedKey, &connection)
@@ -67,22 +70,52 @@ struct JobStart: Sendable {
     endsConnections = false
   }
 
+  /// Why the keys that are there are not to be removed.
+  private static func objection(
+    toClearing plan: DestinationPlan, _ identity: JobIdentity, _ connection: inout RedisConnection
+  ) throws(ReplayError) -> PreflightRefusal? {
+    let command = ["HGET", identity.recordName, "phase"].map { Array($0.utf8) }
+    guard try DestinationReplay.ask(&connection, command).text == JobRecord.Phase.reversed.rawValue
+    else { return nil }
+    return PreflightRefusal(
+      "job \(identity.name) has handed the application over to \(plan.address), whose keys"
+        + " --clear-dest would remove (leave it out, and the reverse goes on)")
+  }
+
+  /// Why a record of other rules cannot be gone on from.
+  static func objection(
+    toRules rules: String, of identity: JobIdentity, at address: String
+  ) -> PreflightRefusal? {
+    if rules.isEmpty || rules == identity.rules { return nil }
+    return PreflightRefusal(
+      "job \(identity.name) was begun at \(address) with other rules: then \(rules); now"
+        + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)")
+  }
+
   /// Why a record cannot be gone on from.
   private static func objection(
     to record: JobRecord, _ identity: JobIdentity, _ plan: DestinationPlan,
     _ options: SyncOptions
   ) -> PreflightRefusal? {
-    if !record.rules.isEmpty, record.rules != identity.rules {
+    if let refusal = objection(toRules: record.rules, of: identity, at: plan.address) {
+      return refusal
+    }
+    if record.phase == .reversed {
       return PreflightRefusal(
-        "job \(identity.name) was begun at \(plan.address) with other rules: then \(record.rules); now"
-          + " \(identity.rules) (give the same rules, another --job, or --clear-dest to begin anew)"
-      )
+        "job \(identity.name) has handed the application over to \(plan.address): it goes on as its"
+          + " reverse only, with the command that it was begun with")
     }
     if let offset = record.handOver, !options.ignoresHandOver {
+      let place = plan.address
+      let end =
+        record.reversePlace == nil
+        ? "end the job with 'migr8sync jobs --forget \(identity.name)'"
+          + (plan.reverses == nil ? "" : " at both servers")
+        : "add --handed-over, and the reverse goes on"
       return PreflightRefusal(
-        "job \(identity.name) was handing the application over, at offset \(offset), when its process"
-          + " died (if the application writes to the destination now, end the job with 'migr8sync jobs"
-          + " --forget \(identity.name)'; if it still writes to the source, add --not-handed-over)")
+        "job \(identity.name) was handing the application over to \(place), at offset \(offset), when"
+          + " its process died (if the application writes to \(place) now, \(end); if it still writes"
+          + " to \(plan.sourceAddress), add --not-handed-over)")
     }
     let address = plan.sourceAddress
     guard !record.source.isEmpty, record.source != address, let source = plan.source else {
@@ -112,7 +145,10 @@ struct JobStart: Sendable {
 
   /// Ends the job at this destination, when all of it is done, or gives it back, so that the next run
   /// need not wait. Where neither is possible the lease runs out by itself.
-  func leave(isDone: Bool) {
+  ///
+  /// - Returns: what the operator has to do himself.
+  @discardableResult
+  func leave(isDone: Bool) -> String? {
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner, timeouts: Self.farewellTimeouts)
       if isDone {
@@ -122,5 +158,25 @@ struct JobStart: Sendable {
       }
       try runner.release(&connection)
     } catch {}
+    return isDone ? plan.reverses.flatMap(forget) : nil
+  }
+
+  /// Removes what the other server keeps of the job that this was the reverse of: the same command would go
+  /// on with a reverse that is over. A pause of everybody there is waited for.
+  private func forget(_ job: JobIdentity) -> String? {
+    do throws(ReplayError) {
+      var connection = try ReplayError.wrap { () throws(LinkError) in
+        try RedisConnection.open(
+          try plan.sourceLocator.locate(interrupt: nil), timeouts: plan.timeouts)
+      }
+      _ = try DestinationReplay.ask(
+        &connection, [Array("SELECT".utf8), Array("\(job.database)".utf8)])
+      _ = try DestinationReplay.ask(&connection, [Array("DEL".utf8)] + job.dataKeys)
+      return nil
+    } catch {
+      return
+        "what \(plan.sourceAddress) keeps of job \(job.name) could not be removed: \(error) (do it"
+        + " with 'migr8sync jobs --forget \(job.name)')"
+    }
   }
 }

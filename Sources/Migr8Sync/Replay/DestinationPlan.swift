@@ -30,6 +30,10 @@ struct DestinationPlan: Sendable {
   let facts: ServerFacts?
   /// What the source said of itself; nil when it may not be asked.
   let source: ServerFacts?
+  /// The job that this is the reverse of, as the source (its destination) knows it; nil for a job itself.
+  let reverses: JobIdentity?
+  /// Whether a snapshot may be taken although this is a reverse.
+  let takesReverseSnapshot: Bool
 
   init(_ options: SyncOptions, _ findings: PreflightFindings, route index: Int) {
     let route = options.routes[index]
@@ -48,6 +52,8 @@ struct DestinationPlan: Sendable {
     explains = options.explains
     facts = findings.destinations[index].facts
     source = findings.source
+    reverses = options.reverses
+    takesReverseSnapshot = options.takesReverseSnapshot
   }
 
   var filter: KeyFilter { mapping.filter }

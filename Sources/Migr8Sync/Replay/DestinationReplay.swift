@@ -60,6 +60,8 @@ final class DestinationReplay: @unchecked Sendable {
   /// For a cutover: what the stream has changed last, and what came behind its end.
   let recentKeys = RecentKeys()
   let lateWrites = LateWrites()
+  /// What had waited at the fence of a cutover, and was carried over.
+  let carriedWrites = LateWrites()
   /// No more than this may be acknowledged, whatever is applied: keys are under repair.
   let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
@@ -77,6 +79,8 @@ final class DestinationReplay: @unchecked Sendable {
   /// Whether the destination has had a record of this job, and the server that had it.
   var hasRecord: Bool
   var destinationIdentity: ServerIdentity?
+  /// What a reverse begins with, until both servers know.
+  var firstRecord: JobRecord?
   /// The place that the source was last asked to go back to.
   var requestedPlace: ReplicationPlace?
   /// Why the next snapshot is needed.
@@ -158,6 +162,7 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    try establish()
     try awaitLink { feed.announced != nil || feed.isStreaming }
     if feed.announced != nil { isLoaded = false }
     if !isLoaded { try load() }

@@ -1,10 +1,10 @@
-// Writes on moved keys that came to the source behind the end of the job: nothing applies them, and the
-// operator has to know of them.
+// Writes on moved keys that came to the source behind the end of the job: nothing applies them, unless they
+// had waited at its fence and were to be carried over, and the operator has to know of them.
 
 import ReplicaLink
 import Synchronization
 
-/// What was passed over. The replay thread writes, a cutover reads.
+/// What was passed over, or carried over. The replay thread writes, a cutover reads.
 ///
 /// `@unchecked Sendable`: everything mutable is atomic or guarded by `monitor`.
 final class LateWrites: @unchecked Sendable {

@@ -35,6 +35,8 @@ final class StreamGate: @unchecked Sendable {
   /// Commands that begin at this or beyond are held up: an offset that a source names lies between two
   /// commands. The one thing that is looked at for every command.
   private let limit = Atomic<UInt64>(.max)
+  /// Commands that begin here or behind had waited at the fence, and are carried over.
+  let carriedFrom = Atomic<UInt64>(.max)
   private let monitor = Monitor()
   private var cut = Cut.none
   private var isPausing = false
@@ -97,6 +99,15 @@ final class StreamGate: @unchecked Sendable {
 
   /// Everything up to `offset` is taken.
   func admit(upTo offset: UInt64) { change { cut = .upTo(offset) } }
+
+  /// What lies between the end and `offset` is taken, too, and known to be late.
+  func carry(upTo offset: UInt64) {
+    change {
+      guard case .upTo(let end) = cut else { return }
+      carriedFrom.store(end, ordering: .relaxed)
+      cut = .upTo(offset)
+    }
+  }
 
   /// All is as before.
   func open() { change { cut = .none } }

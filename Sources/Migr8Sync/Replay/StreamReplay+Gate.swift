@@ -72,6 +72,14 @@ extension StreamReplay {
     default: return
     }
     let database = router.database
+    let start = decoder.startOffset
+    if start >= replay.host.gate.carriedFrom.load(ordering: .relaxed) {
+      replay.carriedWrites.note(
+        decoder.withCommand { (bytes, arguments) in
+          decision.summary(
+            Span(_unsafeBytes: bytes), arguments: arguments.span, database: database, offset: start)
+        })
+    }
     decoder.withCommand { (bytes, arguments) in
       guard arguments.count > 1 else { return }
       let key = Span<UInt8>(_unsafeBytes: bytes).extracting(arguments[1])

@@ -14,9 +14,16 @@ struct PreflightRefusal: Error, Sendable, CustomStringConvertible {
 }
 
 /// A run that did not begin, either for a connection that failed or for what the checks found.
-enum PreflightError: Error, Sendable {
+enum PreflightError: Error, Sendable, CustomStringConvertible {
   case failed(ReplayError)
   case refused(PreflightRefusal)
+
+  var description: String {
+    switch self {
+    case .failed(let error): "\(error)"
+    case .refused(let refusal): "\(refusal)"
+    }
+  }
 }
 
 /// What the checks learned of both servers.
@@ -52,6 +59,13 @@ struct Preflight: Sendable {
 
   /// The oldest destination that can take absolute expiry times in RESTORE.
   static let destinationVersionMin = ServerVersion(5)
+
+  /// The checks of a run.
+  init(_ options: SyncOptions) {
+    source = options.sourceLocator
+    destinations = options.routes.map { (options.locator(of: $0), $0.mapping) }
+    timeouts = options.timeouts
+  }
 
   /// Runs the checks that need no look at the destination's keys.
   ///

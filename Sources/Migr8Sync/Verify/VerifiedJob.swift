@@ -74,6 +74,11 @@ struct VerifiedJob: Sendable {
   }
 
   private static func objection(to entry: JobCatalogue.Entry) -> String? {
+    if entry.fields["phase"] == JobRecord.Phase.reversed.rawValue {
+      return
+        "job \(entry.name) has handed the application over, and goes the other way now (exchange"
+        + " source and destination)"
+    }
     if entry.fields["phase"] != JobRecord.Phase.stream.rawValue {
       return "job \(entry.name) has not copied its snapshot yet"
     }

@@ -53,7 +53,15 @@ final class ControlRuntime {
       ("--observe-time", "200ms"), ("--check-time", "5s"), ("--linger", "100ms"),
     ]
     let added = patient.filter { !options.contains($0.0) }.flatMap { [$0.0, $0.1] }
-    return try run(["cutover", "--skip-verify"] + added + options)
+    let words = ["cutover", "--skip-verify"] + added + options
+    var result = try run(words)
+    // Behind a resumption, or an application of all kinds of commands, some keys are read again first.
+    try awaitCondition("no key to be under repair", seconds: Tool.deadlineSeconds) {
+      guard result.standardError.contains("wait a moment") else { return true }
+      result = try run(words)
+      return false
+    }
+    return result
   }
 
   /// The socket of the one run.

@@ -57,7 +57,9 @@ struct ControlRequestTests {
     (#"{"command":"cutover","fence-time":"100ms"}"#, "at least"),
     (#"{"command":"cutover","linger":"2m"}"#, "up to a minute"),
     (#"{"command":"cutover","postpone-file":"here"}"#, "a path from the root"),
-    (#"{"command":"cutover","queued":"lose"}"#, "refuse or run"),
+    (#"{"command":"cutover","queued":"lose"}"#, "refuse, run or carry"),
+    (#"{"command":"cutover","queued":"carry","reverse":true}"#, "queued takes"),
+    (#"{"command":"cutover","back":true,"reverse":true}"#, "back takes no --reverse"),
   ])
   func refusals(line: String, reason: String) {
     #expect(problem(line).contains(reason), "\(problem(line))")

@@ -8,12 +8,14 @@ import Testing
 struct CutoverMachineTests {
   private func settings(_ values: [String: String] = [:]) throws -> CutoverSettings {
     try CutoverSettings(
-      ["on-cutover": "x", "on-ready": "y", "postpone-file": "/f"].merging(values) { $1 })
+      ["on-cutover": "x", "on-ready": "y", "postpone-file": "/f", "reverse": ""].merging(values) {
+        $1
+      })
   }
 
   private static let way: [CutoverStep] = [
-    .examine, .observe, .ready, .postpone, .fence, .drain, .check, .mark, .handOver, .lift, .settle,
-    .finish,
+    .examine, .observe, .ready, .postpone, .attach, .fence, .drain, .check, .mark, .handOver, .lift,
+    .turn, .settle, .finish,
   ]
 
   /// Goes along until `failing`, which fails, then to the end.
@@ -39,6 +41,11 @@ struct CutoverMachineTests {
     let (steps, machine) = walk(try settings())
     #expect(steps == Self.way)
     #expect(machine.failure == nil && machine.isHandedOver && machine.troubles.isEmpty)
+    let carrying = try CutoverSettings(["check-time": "0ms", "queued": "carry"])
+    #expect(
+      walk(carrying).steps == [
+        .examine, .fence, .drain, .mark, .lift, .carry, .settle, .finish,
+      ])
   }
 
   @Test func whatIsNotAskedForIsLeftOut() throws {
@@ -56,8 +63,9 @@ struct CutoverMachineTests {
       switch step {
       case .examine: [.giveUp]
       case .observe, .ready, .postpone: [.tell, .giveUp]
-      case .fence, .drain, .check: [.lower, .reopen, .tell, .giveUp]
-      default: [.lower, .reopen, .unmark, .tell, .giveUp]
+      case .attach: [.detach, .tell, .giveUp]
+      case .fence, .drain, .check: [.lower, .reopen, .detach, .tell, .giveUp]
+      default: [.lower, .reopen, .unmark, .detach, .tell, .giveUp]
       }
     #expect(back == expected)
     #expect(machine.failure == "\(step.rawValue): broken")
@@ -65,7 +73,7 @@ struct CutoverMachineTests {
   }
 
   /// Behind the hand-over there is no way back: what fails is told.
-  @Test(arguments: [CutoverStep.lift, .settle])
+  @Test(arguments: [CutoverStep.lift, .turn, .settle])
   func behindTheHandOver(step: CutoverStep) throws {
     let (steps, machine) = walk(try settings(), failing: step)
     #expect(steps == Self.way)
@@ -73,7 +81,7 @@ struct CutoverMachineTests {
   }
 
   /// What fails on the way back does not end it.
-  @Test(arguments: [CutoverStep.lower, .reopen, .unmark, .tell])
+  @Test(arguments: [CutoverStep.lower, .reopen, .unmark, .detach, .tell])
   func troubleOnTheWayBack(step: CutoverStep) throws {
     var machine = CutoverMachine(try settings())
     while machine.step != .handOver {
@@ -90,7 +98,7 @@ struct CutoverMachineTests {
         _ = machine.succeeded(nowMilliseconds: 0)
       }
     }
-    #expect(seen == [.lower, .reopen, .unmark, .tell])
+    #expect(seen == [.lower, .reopen, .unmark, .detach, .tell])
     #expect(machine.failure == "switch: hook")
     #expect(machine.troubles == ["\(step.rawValue): worse"])
   }
@@ -102,7 +110,8 @@ struct CutoverMachineTests {
     let reserve = CutoverSettings.reserveMilliseconds
     let late = walk(settings, fenceLasts: reserve - 1)
     #expect(late.machine.failure?.contains("of the fence are left") == true)
-    #expect(late.steps.suffix(5) == [.lower, .reopen, .unmark, .tell, .giveUp])
+    #expect(
+      late.steps.filter { $0 != .detach }.suffix(5) == [.lower, .reopen, .unmark, .tell, .giveUp])
     #expect(walk(settings, fenceLasts: reserve).machine.failure == nil)
   }
 }

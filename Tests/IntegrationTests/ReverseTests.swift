@@ -312,6 +312,23 @@ struct ReverseTests {
     #expect(try old.client()("EXISTS", "bump:gone", "other:a", "other:0").number == 1)
   }
 
+  /// A new side that comes back empty does not empty the old one.
+  @Test func aNewSideThatLosesItsDataIsNotFollowed() throws {
+    let (old, new) = (try TestServer(), try TestServer())
+    try old.client()("MSET", "bump:a", 1, "bump:b", 2)
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(old, new)
+    try handOver(runtime, tool)
+    try new.client()("INCR", "bump:a")
+    try awaitCondition("the write") { try old.client()("GET", "bump:a").text == "2" }
+    new.crash()
+    try new.restart()
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(result.standardError.contains("the reverse cannot go on where it was"), "\(result)")
+    #expect(try old.client()("MGET", "bump:a", "bump:b").elements.map(\.text) == ["2", "2"])
+  }
+
   @Test func whatCannotBeTurnedRoundIsRefusedBeforehand() throws {
     func expectRefused(_ words: String, _ options: [String]) throws {
       let (old, new) = (try TestServer(), try TestServer())

@@ -30,6 +30,8 @@ struct CutoverTests {
     let tool = try runtime.follow(source, destination)
     try application.awaitCommands(2_000)
     try application.stop()
+    // A key that is being read again would be a reason to refuse.
+    try source.awaitToolInSync(tool)
     let result = try runtime.cutover([
       // Written while the fence stands, behind the end, by the one client that a pause does not hold.
       "--fence", "none", "--on-cutover", "redis-cli -p \(source.port) set bump:late 1",

@@ -48,10 +48,15 @@ struct ExpiryTests {
       try awaitCondition("the clock", seconds: Double(seconds) + 30) { try now() >= end }
     }
 
-    /// Stops the destination for so long, and lets it go on for a while.
-    func stopDestination(seconds: Int) throws {
+    /// Waits until every key that was there has expired where nobody has renewed it.
+    func awaitALife() throws {
+      try self.await(seconds: RenewingApplication.longestLifeSeconds + 2)
+    }
+
+    /// Stops the destination for longer than any key lives, and lets it go on for a while.
+    func stopDestination() throws {
       destination.freeze()
-      try self.await(seconds: seconds)
+      try awaitALife()
       destination.thaw()
       try self.await(seconds: 3)
     }
@@ -62,7 +67,7 @@ struct ExpiryTests {
       try awaitFollowing(first)
       try self.await(seconds: 3)
       first.kill()
-      try self.await(seconds: 15)
+      try awaitALife()
       let second = try start()
       try awaitFollowing(second)
       try self.await(seconds: 2)
@@ -143,7 +148,7 @@ struct ExpiryTests {
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
     try scene.await(seconds: 3)
-    try scene.stopDestination(seconds: 30)
+    try scene.stopDestination()
     let result = try scene.conclude(tool)
     #expect(result.standardError.contains("read again from the source"), "\(result)")
   }
@@ -159,7 +164,7 @@ struct ExpiryTests {
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
     try scene.await(seconds: 2)
-    try scene.stopDestination(seconds: 20)
+    try scene.stopDestination()
     try scene.conclude(tool)
   }
 
@@ -178,7 +183,7 @@ struct ExpiryTests {
     try scene.awaitFollowing(tool)
     try scene.await(seconds: 2)
     proxy.isHole.store(true, ordering: .releasing)
-    try scene.await(seconds: 15)
+    try scene.awaitALife()
     proxy.isHole.store(false, ordering: .releasing)
     try scene.await(seconds: 2)
     try scene.conclude(tool)
@@ -206,7 +211,7 @@ struct ExpiryTests {
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
     scene.destination.freeze()
-    try scene.await(seconds: 10)
+    try scene.awaitALife()
     scene.destination.thaw()
     try scene.await(seconds: 2)
     let result = try scene.conclude(tool)

@@ -13,7 +13,7 @@ struct LargeValueTests {
     let client = try server.client()
     try client("CONFIG", "SET", "rdbcompression", "no")
     try client("SETRANGE", "bump:string", 3_000_000, "x")
-    for part in 0..<60 {
+    for part in 0..<40 {
       let range = part * 500..<(part + 1) * 500
       try send(client, ["RPUSH", "bump:list"] + range.map { "element \($0) \(Self.padding)" })
       try send(client, ["SADD", "bump:set"] + range.map { "member \($0) \(Self.padding)" })

@@ -17,7 +17,7 @@ struct RoutesFaultTests {
     let places = try Place.some(2)
     let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     let tool = try places.start(source, "--queue-memory", "1mb", "--spool-max", "2mb")
-    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try places.awaitFollowing(tool, source, besides: [native.server.port])
     let (other, stopped) = (places[0], places[1])
     stopped.server.freeze()
     let client = try source.client()
@@ -56,7 +56,7 @@ struct RoutesFaultTests {
       try inheriting.info("replication")["master_link_status"] == "up"
     }
     let tool = try places.start(source)
-    try source.awaitToolFollowing(tool, besides: [heir.port])
+    try places.awaitFollowing(tool, source, besides: [heir.port])
     behind.server.freeze()
     let writer = try source.client()
     _ = try writer.pipeline(
@@ -101,7 +101,7 @@ struct RoutesFaultTests {
     let places = try Place.some(2)
     let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
     let tool = try places.start(source)
-    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try places.awaitFollowing(tool, source, besides: [native.server.port])
     places[0].server.freeze()
     try application.awaitCommands(500)
     try places[1].server.restart()

@@ -19,7 +19,7 @@ struct RoutesTests {
     let application = try Application(
       to: source, seed: .random(in: 1...1_000_000), pauseMicroseconds: 20_000, brief: false)
     let tool = try places.start(source)
-    try source.awaitToolFollowing(tool, besides: [native.server.port])
+    try places.awaitFollowing(tool, source, besides: [native.server.port])
     let stopped = places[1]
     stopped.server.freeze()
     let client = try source.client()

@@ -33,8 +33,8 @@ struct SwiftSource {
     var parentheses = 0
     var isOpen = false
     for index in start..<lines.count {
-      for character in lines[index] {
-        switch character {
+      for scalar in lines[index].unicodeScalars {
+        switch scalar {
         case "(", "[": parentheses += 1
         case ")", "]": parentheses -= 1
         case "{" where parentheses == 0 || isOpen:
@@ -78,52 +78,58 @@ struct SwiftSource {
   /// The text with comments and literals left out, line breaks kept. (A literal inside another one's
   /// interpolation ends and reopens it, which comes to the same for counting braces.)
   private static func codeOnly(_ text: String) -> String {
-    let characters = Array(text)
-    var code = ""
+    let bytes = Array(text.utf8)
+    let newline = UInt8(ascii: "\n")
+    var code: [UInt8] = []
     var state = State.code
     var index = 0
-    while index < characters.count {
-      if characters[index] == "\n" {
-        code.append("\n")
+    while index < bytes.count {
+      if bytes[index] == newline {
+        code.append(newline)
         if state == .lineComment || state == .literal { state = .code }
         index += 1
         continue
       }
       let before = state
-      let step = advance(&state, characters[index...])
-      if before == .code && state == .code { code.append(characters[index]) }
+      let step = advance(&state, bytes[index...])
+      if before == .code && state == .code { code.append(bytes[index]) }
       index += step
     }
-    return code
+    return String(decoding: code, as: UTF8.self)
   }
 
+  /// What begins a comment or a literal, the longer ones first.
+  private static let openings: [(bytes: [UInt8], inside: State)] = [
+    ("//", State.lineComment), ("/*", .blockComment), ("\"\"\"", .longLiteral),
+    ("#\"", .rawLiteral), ("\"", .literal),
+  ].map { (Array($0.utf8), $1) }
+
   /// Moves on by one piece of source; returns its length.
-  private static func advance(_ state: inout State, _ rest: ArraySlice<Character>) -> Int {
+  private static func advance(_ state: inout State, _ rest: ArraySlice<UInt8>) -> Int {
     switch state {
     case .code:
-      for (opening, inside) in [
-        ("//", State.lineComment), ("/*", .blockComment), ("\"\"\"", .longLiteral),
-        ("#\"", .rawLiteral), ("\"", .literal),
-      ] where rest.starts(with: opening) {
-        state = inside
-        return opening.count
+      for opening in openings where opening.bytes[0] == rest.first {
+        if !rest.starts(with: opening.bytes) { continue }
+        state = opening.inside
+        return opening.bytes.count
       }
     case .lineComment: break
     case .blockComment: return close(&state, rest, "*/")
     case .longLiteral: return close(&state, rest, "\"\"\"")
     case .rawLiteral: return close(&state, rest, "\"#")
     case .literal:
-      if rest.first == "\\" { return 2 }
+      if rest.first == UInt8(ascii: "\\") { return 2 }
       return close(&state, rest, "\"")
     }
     return 1
   }
 
   private static func close(
-    _ state: inout State, _ rest: ArraySlice<Character>, _ closing: String
+    _ state: inout State, _ rest: ArraySlice<UInt8>, _ closing: StaticString
   ) -> Int {
-    guard rest.starts(with: closing) else { return 1 }
+    let isClosed = closing.withUTF8Buffer { rest.starts(with: $0) }
+    guard isClosed else { return 1 }
     state = .code
-    return closing.count
+    return closing.utf8CodeUnitCount
   }
 }

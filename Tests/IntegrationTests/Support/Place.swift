@@ -29,6 +29,21 @@ extension [Place] {
         + flatMap { ["--route", "\($0.prefix)=\($0.server.url)"] } + more)
   }
 
+  /// Waits until a write at the source arrives at each.
+  func awaitFollowing(
+    _ tool: Subprocess, _ source: TestServer, besides native: [Int]
+  ) throws {
+    try source.awaitToolFollowing(tool, besides: native)
+    let client = try source.client()
+    for place in self {
+      try client("SET", "\(place.prefix)begun", 1)
+      let reader = try place.server.client()
+      try awaitCondition("a write to be at \(place.prefix)", seconds: Tool.deadlineSeconds) {
+        try reader("EXISTS", "\(place.prefix)begun").number == 1
+      }
+    }
+  }
+
   /// Each has what its prefix takes of `truth`; the longest prefix of all has a key.
   func expectDivided(
     as truth: TestServer, sourceLocation: SourceLocation = #_sourceLocation

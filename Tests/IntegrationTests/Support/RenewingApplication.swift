@@ -9,6 +9,8 @@ import Synchronization
 /// second that it always needs, is not what is tried here.
 final class RenewingApplication: Sendable {
   private static let keysPerType = 60
+  /// The longest that a key lives when it is not renewed.
+  static let longestLifeSeconds = 8
   private static let fieldNames = ["f0", "f1", "f2", "f3", "g"]
   private let thread = WritingThread()
 
@@ -54,7 +56,7 @@ final class RenewingApplication: Sendable {
   }
 
   private static func someCommands(_ random: inout SeededRandom) -> [[any Word]] {
-    let life = Int.random(in: 1000...20_000, using: &random)
+    let life = Int.random(in: 1000...longestLifeSeconds * 1000, using: &random)
     let (n, other) = (key("n", &random), key("n", &random))
     switch Int.random(in: 0..<17, using: &random) {
     case 0..<3: return [["INCR", n], ["PEXPIRE", n, life]]
@@ -88,7 +90,7 @@ final class RenewingApplication: Sendable {
   }
 
   private static func fieldCommands(_ random: inout SeededRandom) -> [[any Word]] {
-    let life = Int.random(in: 1000...20_000, using: &random)
+    let life = Int.random(in: 1000...longestLifeSeconds * 1000, using: &random)
     let hash = key("hash", &random)
     let field = fieldNames.randomElement(using: &random) ?? "g"
     switch Int.random(in: 0..<10, using: &random) {

@@ -27,17 +27,21 @@ final class WritingThread: Sendable {
   /// Lets it end soon, without waiting for that.
   func endSoon() {
     isStopping.store(true, ordering: .relaxed)
+    if let running = take() { pthread_detach(running) }
   }
 
   /// Stops; everything written so far has been answered.
   func stop() throws {
-    endSoon()
-    let running = thread.withLock { slot in
+    isStopping.store(true, ordering: .relaxed)
+    if let running = take() { pthread_join(running, nil) }
+    try throwFailure()
+  }
+
+  private func take() -> pthread_t? {
+    thread.withLock { slot in
       defer { slot = nil }
       return slot
     }
-    if let running { pthread_join(running, nil) }
-    try throwFailure()
   }
 
   /// Throws what has gone wrong, if anything has.

@@ -10,12 +10,13 @@ struct CheckCommand {
   func run() -> ExitCode {
     var rows: [CheckFinding] = []
     for route in options.routes {
-      let run = CheckRun(
+      var run = CheckRun(
         source: ServerLocator(
           options.source, timeouts: options.timeouts, prefersReplica: options.prefersReplica),
         destination: ServerLocator(route.destination, timeouts: options.timeouts),
         mapping: route.mapping, onConflict: options.onConflict,
         spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
+      run.way = options.way
       // What is true of the source is told once.
       rows += run.findings().filter { !rows.contains($0) }
     }

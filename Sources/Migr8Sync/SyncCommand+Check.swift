@@ -17,6 +17,7 @@ extension SyncCommand {
         mapping: route.mapping, onConflict: options.onConflict,
         spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
       run.psyncCommand = options.psyncCommand
+      run.way = options.way
       run.looksAtKeys = false
       rows += run.findings().filter { $0.level == .fail && !rows.contains($0) }
     }

@@ -16,6 +16,8 @@ struct CheckFacts: Sendable {
   var sample: KeySample?
   /// Keys of the destination that match; nil where they were not looked for.
   var existing: DestinationKeys.Findings?
+  /// How the source will be read.
+  var way = SourceWay.psync
   /// What to do with them.
   var onConflict = ConflictPolicy.fail
   /// Jobs whose state lies at the destination; nil where they were not looked for.
@@ -47,7 +49,7 @@ enum CheckRules {
     rows += [memory(facts), eviction(facts), connections(facts), writable(facts)].compactMap { $0 }
     rows += [modules(facts), types(facts), largeStrings(facts), existing(facts), jobs(facts)]
       .compactMap { $0 }
-    rows += attaching(facts) + commands(facts) + spool(facts)
+    if facts.way == .psync { rows += attaching(facts) + commands(facts) + spool(facts) }
     return rows
   }
 

@@ -13,6 +13,8 @@ struct CheckRun: Sendable {
   let timeouts: Timeouts
   /// What `PSYNC` is called at the source.
   var psyncCommand = "PSYNC"
+  /// How the source will be read.
+  var way = SourceWay.psync
   /// Whether keys are looked at, with SCAN: the source's for a sample, the destination's for matches and
   /// jobs; and the place where the queue goes. A sync does without: it scans no source, and looks at the rest
   /// by itself.
@@ -28,16 +30,18 @@ struct CheckRun: Sendable {
     let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
     var facts = CheckFacts(
       source: survey(
-        source, needed: CheckRules.sourceCommands, names: [psyncCommand]),
+        source, needed: CheckRules.sourceCommands(way, key: start),
+        names: way == .psync ? [psyncCommand] : []),
       destination: survey(
         destination, needed: CheckRules.destinationCommands(key), names: []),
       mapping: mapping)
+    facts.way = way
     facts.onConflict = onConflict
     facts.spoolDirectory = spoolDirectory
-    if looksAtKeys { readSpool(&facts) }
+    if looksAtKeys, way == .psync { readSpool(&facts) }
     guard facts.source.failure == nil, facts.destination.failure == nil else { return facts }
     if looksAtKeys {
-      facts.attachWarnings = attachWarnings(facts.source.facts)
+      if way == .psync { facts.attachWarnings = attachWarnings(facts.source.facts) }
       // What cannot be looked at has a row of its own: rights, or reachability.
       facts.sample = try? sample()
       facts.existing = try? existing(facts.destination.facts)

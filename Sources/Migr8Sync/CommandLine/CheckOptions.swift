@@ -7,6 +7,7 @@ struct CheckOptions: Sendable {
   var source: RedisURL
   var routes: [Route]
   var prefersReplica: Bool
+  var way: SourceWay
   var onConflict: ConflictPolicy
   var spoolDirectory: String
   var timeouts: Timeouts
@@ -23,6 +24,7 @@ struct CheckOptions: Sendable {
     routes = try reader.routes(source: &source)
     self.source = source
     prefersReplica = arguments.has(.preferReplica)
+    way = try reader.way()
     onConflict = try reader.conflictPolicy()
     spoolDirectory = try reader.spoolDirectory()
     timeouts = try reader.timeouts()

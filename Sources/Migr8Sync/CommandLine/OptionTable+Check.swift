@@ -29,7 +29,7 @@ extension OptionGroup {
   static let checking = OptionGroup(
     title: "As the sync would be told",
     options: [
-      onConflict, spoolDirectory, connectTimeout, ioTimeout,
+      via, onConflict, spoolDirectory, connectTimeout, ioTimeout,
     ])
 
   static let checkOutput = OptionGroup(

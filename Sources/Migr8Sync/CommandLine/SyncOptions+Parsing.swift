@@ -27,6 +27,7 @@ extension SyncOptions {
     jobName = try reader.jobName(.job)
     takesOver = arguments.has(.takeOver)
     prefersReplica = arguments.has(.preferReplica)
+    way = try reader.way()
     policy = RoutingPolicy(unplaced: try reader.unplaced(), channels: try reader.channels())
     explains = arguments.has(.explain)
     workers = try reader.workers()
@@ -40,7 +41,7 @@ extension SyncOptions {
     assumesYes = arguments.has(.yes)
     isDryRun = arguments.has(.dryRun)
     isForced = arguments.has(.force)
-    once = arguments.has(.once)
+    once = arguments.has(.once) || way == .scan
     timeouts = try reader.timeouts()
     psyncCommand = try reader.psyncCommand()
     usesTwoChannels = !arguments.has(.oneChannel)
@@ -55,7 +56,20 @@ extension SyncOptions {
     }
   }
 
+  /// What is about a stream, or about attaching, means nothing where there is neither.
+  private static let optionsOfStream: [CommandOption.Name] = [
+    .publish, .onUnknown, .explain, .psyncCommand, .oneChannel, .notHandedOver, .spoolDirectory,
+    .spoolMaximum, .queueMemory,
+  ]
+
   private static func refuseContradictions(_ arguments: ScannedArguments) throws(UsageError) {
+    if try arguments.value(.via) == SourceWay.scan.rawValue {
+      for name in optionsOfStream where arguments.has(name) {
+        throw UsageError(
+          "--via scan follows no stream, and \(arguments.command.option(name).longName) is about one;"
+            + " leave one of them out", at: arguments.origin(of: name))
+      }
+    }
     guard arguments.has(.clearDestination) else { return }
     if arguments.has(.onConflict) {
       throw UsageError(
@@ -87,6 +101,13 @@ extension OptionReader {
       patterns.append(GlobPattern(try keyBytes(value, .publish)))
     }
     return patterns
+  }
+
+  func way() throws(UsageError) -> SourceWay {
+    guard let way = SourceWay(rawValue: try arguments.required(.via)) else {
+      throw wrong(.via, takes: "psync or scan")
+    }
+    return way
   }
 
   func conflictPolicy() throws(UsageError) -> ConflictPolicy {

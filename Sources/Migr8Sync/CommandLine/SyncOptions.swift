@@ -12,6 +12,14 @@ enum LogFormat: String, Sendable {
   case json
 }
 
+/// How the source is read.
+enum SourceWay: String, Sendable {
+  /// As a replica: a snapshot, then the stream.
+  case psync
+  /// With SCAN and DUMP, once.
+  case scan
+}
+
 /// The options of one `sync`.
 struct SyncOptions: Sendable {
   /// The server to read from, with the password from wherever it was given.
@@ -24,6 +32,7 @@ struct SyncOptions: Sendable {
   var takesOver: Bool
   /// Whether a replica of the source, where there is one, is attached to in its place.
   var prefersReplica: Bool
+  var way: SourceWay
   /// What to do where keys decide nothing.
   var policy: RoutingPolicy
   /// Whether every decision about a command is printed.

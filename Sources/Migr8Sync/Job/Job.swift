@@ -46,6 +46,9 @@ final class Job: @unchecked Sendable {
 
   var link: ReplicaLink { source.link }
 
+  /// Whether keys are copied by SCAN, without a link.
+  var isByScan: Bool { replays[0].plan.isByScan }
+
   var isStopRequested: Bool { source.isStopRequested }
 
   /// Whether it is a failure of one destination that stops the others.
@@ -82,9 +85,9 @@ final class Job: @unchecked Sendable {
   private func onEachThread<R: Sendable>(
     _ body: @escaping @Sendable (DestinationReplay) throws(ReplayError) -> R
   ) throws(ReplayError) -> [R?] {
-    for replay in replays { replay.phases.enter(.waitingForSnapshot) }
-    let linkThread = link.start()
-    let pulseThread = source.pulse.start()
+    for replay in replays { replay.phases.enter(isByScan ? .connecting : .waitingForSnapshot) }
+    let linkThread = isByScan ? nil : link.start()
+    let pulseThread = isByScan ? nil : source.pulse.start()
     let results = replays.map { _ in Promise<R?>() }
     let threads = zip(replays, results).map { replay, result in
       NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
@@ -100,8 +103,8 @@ final class Job: @unchecked Sendable {
     source.stopBell.ring()
     source.pulse.stop()
     link.stop()
-    linkThread.join()
-    pulseThread.join()
+    linkThread?.join()
+    pulseThread?.join()
     for replay in replays { replay.phases.enter(.finished) }
     if let failure = failure.withLock({ $0 }) { throw failure }
     return results.map { $0.wait(milliseconds: 0) ?? nil }
@@ -122,6 +125,7 @@ final class Job: @unchecked Sendable {
   }
 
   private func readSnapshot(_ replay: DestinationReplay) throws(ReplayError) -> DryRunReport {
+    if isByScan { return try replay.scanForReport() }
     while replay.feed.takeSnapshot() == nil {
       if isStopRequested { throw .interrupted }
       do throws(ReplayError) {

@@ -10,13 +10,24 @@ struct CheckCommand {
   func run() -> ExitCode {
     var rows: [CheckFinding] = []
     for route in options.routes {
+      var file: FileCensus?
+      do throws(ReplayError) {
+        file = try options.file.map { path throws(ReplayError) in
+          try FileCensus.take(path, route.filter)
+        }
+      } catch {
+        StandardError.write("migr8sync: \(error)\n")
+        return .failed
+      }
       var run = CheckRun(
-        source: ServerLocator(
-          options.source, timeouts: options.timeouts, prefersReplica: options.prefersReplica),
+        source: options.source.map {
+          ServerLocator($0, timeouts: options.timeouts, prefersReplica: options.prefersReplica)
+        },
         destination: ServerLocator(route.destination, timeouts: options.timeouts),
         mapping: route.mapping, onConflict: options.onConflict,
         spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
       run.way = options.way
+      run.file = file
       // What is true of the source is told once.
       rows += run.findings().filter { !rows.contains($0) }
     }

@@ -138,7 +138,8 @@ extension CheckRules {
   }
 
   static func types(_ facts: CheckFacts) -> CheckFinding? {
-    guard let types = facts.sample?.types, !types.isEmpty else { return nil }
+    // Of a file there is a row for each type.
+    guard facts.file == nil, let types = facts.sample?.types, !types.isEmpty else { return nil }
     let restorable = RestorableTypes(facts.destination.facts)
     let others = types.keys.filter { !restorable.contains($0) }
     let count = types.values.reduce(0, +)

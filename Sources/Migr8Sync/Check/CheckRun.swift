@@ -5,7 +5,8 @@ import ReplicaLink
 
 /// The questions of a check.
 struct CheckRun: Sendable {
-  let source: ServerLocator
+  /// Nil where a file stands in its place.
+  let source: ServerLocator?
   let destination: ServerLocator
   let mapping: KeyMapping
   let onConflict: ConflictPolicy
@@ -20,34 +21,53 @@ struct CheckRun: Sendable {
   /// by itself.
   var looksAtKeys = true
 
+  /// What stands in a file that is to be moved.
+  var file: FileCensus?
+
   /// Every row.
   func findings() -> [CheckFinding] {
-    CheckRules.all(read())
+    if let source { return CheckRules.all(read(source)) }
+    var facts = CheckFacts(
+      source: ServerSurvey(endpoint: file?.name ?? ""), destination: surveyDestination(),
+      mapping: mapping)
+    facts.onConflict = onConflict
+    facts.file = file
+    facts.sample = file?.sample
+    if facts.destination.failure == nil { readKeys(&facts) }
+    return CheckRules.allOfFile(facts)
   }
 
-  private func read() -> CheckFacts {
+  private func read(_ source: ServerLocator) -> CheckFacts {
     let start = mapping.filter.prefixes.first ?? []
-    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
     var facts = CheckFacts(
       source: survey(
         source, needed: CheckRules.sourceCommands(way, key: start),
         names: way == .psync ? [psyncCommand] : []),
-      destination: survey(
-        destination, needed: CheckRules.destinationCommands(key), names: []),
-      mapping: mapping)
+      destination: surveyDestination(), mapping: mapping)
     facts.way = way
     facts.onConflict = onConflict
     facts.spoolDirectory = spoolDirectory
     if looksAtKeys, way == .psync { readSpool(&facts) }
     guard facts.source.failure == nil, facts.destination.failure == nil else { return facts }
     if looksAtKeys {
-      if way == .psync { facts.attachWarnings = attachWarnings(facts.source.facts) }
+      if way == .psync { facts.attachWarnings = attachWarnings(source, facts.source.facts) }
       // What cannot be looked at has a row of its own: rights, or reachability.
-      facts.sample = try? sample()
-      facts.existing = try? existing(facts.destination.facts)
-      facts.jobs = try? jobs()
+      facts.sample = file?.sample ?? (try? sample(source))
+      facts.file = file
+      readKeys(&facts)
     }
     return facts
+  }
+
+  private func readKeys(_ facts: inout CheckFacts) {
+    facts.existing = try? existing(facts.destination.facts)
+    facts.jobs = try? jobs()
+  }
+
+  private func surveyDestination() -> ServerSurvey {
+    let start = mapping.filter.prefixes.first ?? []
+    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
+    return survey(destination, needed: CheckRules.destinationCommands(key), names: [])
   }
 
   private func survey(
@@ -63,7 +83,9 @@ struct CheckRun: Sendable {
     }
   }
 
-  private func attachWarnings(_ first: ServerFacts?) -> [AttachWarning]? {
+  private func attachWarnings(
+    _ source: ServerLocator, _ first: ServerFacts?
+  ) -> [AttachWarning]? {
     do throws(LinkError) {
       var connection = try RedisConnection.open(try source.locate(), timeouts: timeouts)
       let now = try ServerFacts.read(&connection) ?? first
@@ -75,7 +97,7 @@ struct CheckRun: Sendable {
     }
   }
 
-  private func sample() throws(ReplayError) -> KeySample {
+  private func sample(_ source: ServerLocator) throws(ReplayError) -> KeySample {
     var end = try VerifyEnd(source, timeouts: timeouts)
     return try KeySample.take(&end, mapping.filter)
   }

@@ -4,7 +4,10 @@ import ReplicaLink
 
 /// The options of one `check`.
 struct CheckOptions: Sendable {
-  var source: RedisURL
+  /// Nil where a file stands in its place.
+  var source: RedisURL?
+  /// An RDB file that is to be moved.
+  var file: String?
   var routes: [Route]
   var prefersReplica: Bool
   var way: SourceWay
@@ -20,9 +23,16 @@ struct CheckOptions: Sendable {
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    var source = try reader.source()
-    routes = try reader.routes(source: &source)
-    self.source = source
+    file = try reader.path(.rdb)
+    if file != nil, !arguments.has(.source) {
+      // Routes are told with a source; where there is none, nothing is asked of this one.
+      var nobody = try reader.url("redis://127.0.0.1", .source, .commandLine)
+      routes = try reader.routes(source: &nobody)
+    } else {
+      var source = try reader.source()
+      routes = try reader.routes(source: &source)
+      self.source = source
+    }
     prefersReplica = arguments.has(.preferReplica)
     way = try reader.way()
     onConflict = try reader.conflictPolicy()

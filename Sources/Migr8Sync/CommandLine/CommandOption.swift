@@ -26,6 +26,7 @@ struct CommandOption: Sendable {
     case destinationTLSInsecure = "dest-tls-insecure"
     case preferReplica = "prefer-replica"
     case via
+    case rdb
     case prefix
     case match
     case regex

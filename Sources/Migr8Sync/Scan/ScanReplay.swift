@@ -93,8 +93,11 @@ struct ScanReplay: ~Copyable {
           try source.scan(start, pattern, count: Self.scanCount)
         }
         counters.keysRead.add(UInt64(page.keys.count), ordering: .relaxed)
+        // SCAN may name a key twice, also in one page.
+        var named: Set<[UInt8]> = []
         let keys = page.keys.filter { key in
-          plan.filter.matches(key: key.span) && !known.contains(key.span, database: database)
+          named.insert(key).inserted && plan.filter.matches(key: key.span)
+            && !known.contains(key.span, database: database)
             && !skipped.contains(key.span, database: database)
         }
         var rest = keys[...]

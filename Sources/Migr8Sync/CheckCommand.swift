@@ -8,7 +8,20 @@ struct CheckCommand {
 
   /// Runs to the end and says how the process should exit.
   func run() -> ExitCode {
-    let rows = CheckRun.findings(options, options.onConflict, options.spoolDirectory)
+    let rows: [CheckFinding]
+    do throws(ReplayError) {
+      rows = try CheckRun.findings(options, options.onConflict, options.spoolDirectory) {
+        run throws(ReplayError) in
+        run.way = options.way
+        if !options.hasSource { run.source = nil }
+        run.file = try options.file.map { path throws(ReplayError) in
+          try FileCensus.take(path, run.mapping.filter)
+        }
+      }
+    } catch {
+      StandardError.write("migr8sync: \(error)\n")
+      return .failed
+    }
     StandardOutput.write(
       options.writesJSON ? rows.map { $0.json.text + "\n" }.joined() : CheckTable.text(rows))
     return rows.contains { $0.level == .fail } ? .refused : .converged

@@ -21,6 +21,7 @@ extension SyncOptions {
   func failedChecks() -> [String] {
     let rows = CheckRun.findings(self, onConflict, spoolDirectory) { run in
       run.psyncCommand = psyncCommand
+      run.way = way
       run.looksAtKeys = false
     }
     return rows.filter { $0.level == .fail }.map(\.line)

@@ -27,7 +27,14 @@ struct SyncCommand {
     do {
       let direction = try JobDirection.find(options)
       options = direction.options
-      let findings = try Preflight(options).run(writes: !options.isDryRun)
+      let findings = try Preflight(options).run(
+        writes: !options.isDryRun, attaches: options.way == .psync)
+      if options.way == .scan {
+        reporter.warn(
+          "--via scan copies once and follows nothing: what is written to the source meanwhile may be"
+            + " missing, old or left over at the destination (hold the writers off, or look with migr8sync"
+            + " verify and mend with --fix)")
+      }
       for remark in findings.remarks { reporter.note(remark) }
       for warning in findings.warnings { reporter.warn(warning.text) }
       for line in try checkFirst() { reporter.warn("ignored by --force: \(line)") }
@@ -63,7 +70,9 @@ struct SyncCommand {
     }
     let place = ResumePlace(
       starts.map { ($0.plan.address, $0.record ?? $0.first) }, source: findings.source)
-    if case .snapshot(let reason?) = place { reporter.note("a new snapshot is needed: \(reason)") }
+    if case .snapshot(let reason?) = place, options.way == .psync {
+      reporter.note("a new snapshot is needed: \(reason)")
+    }
     return (starts, place)
   }
 

@@ -67,6 +67,9 @@ public struct RDBCommandReport: Equatable, Sendable {
   /// Pending entries without owner that were not recreated.
   public var droppedReturned = 0
 
+  /// Nothing was made and nothing dropped.
+  public init() {}
+
   /// Whether the commands say all there is.
   public var isComplete: Bool {
     droppedFieldExpiries == 0 && droppedConsumers == 0 && droppedReturned == 0

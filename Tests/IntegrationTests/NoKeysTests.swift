@@ -49,6 +49,8 @@ struct NoKeysTests {
     try run(["sync"] + ends + ["-p", "bump:", "--once"], 4)
     try run(["sync"] + ends + ["-p", "bump:", "--once", "--on-conflict", "skip"])
     try run(["sync"] + ends + ["-p", "bump:", "--once", "--on-conflict", "replace"])
+    try run(["check"] + ends + ["-p", "bump:", "--via", "scan", "--on-conflict", "replace"])
+    try run(["sync"] + ends + ["-p", "bump:", "--via", "scan", "--on-conflict", "replace"])
     try run(
       ["sync"] + ends + [
         "-p", "bump:", "--rewrite", "bump:=new:", "--db", "0", "--db-map", "0=5", "--once",

@@ -28,7 +28,7 @@ struct VerifyTests {
     for line in result.standardOutput.split(separator: "\n")
     where line.contains("\"event\":\"difference\"") {
       guard let cause = line.firstMatch(of: /"cause":"([a-z-]+)"/),
-        let key = line.firstMatch(of: /[{,]"key":"([^"]*)"/)
+        let key = line.firstMatch(of: /"key":"([^"]*)"/)
       else { continue }
       found[String(key.1)] = String(cause.1)
     }

@@ -23,9 +23,7 @@ struct EntrySize: Sendable {
       }
     }
     // The beginning tells of what kind the rest is.
-    let beginning = snapshot.withValue { value in
-      value.extracting(first: beginningBytes).withUnsafeBufferPointer { Array($0) }
-    }
+    let beginning = snapshot.withValue { Self.beginning(of: $0) }
     var bytes = UInt64(snapshot.withValue { $0.count })
     while step == .chunk {
       step = try snapshot.readValue()
@@ -34,7 +32,15 @@ struct EntrySize: Sendable {
     return EntrySize(entry.type, key.count, beginning.span, bytes)
   }
 
-  private init(_ type: RDBType, _ keyLength: Int, _ value: Span<UInt8>, _ total: UInt64) {
+  /// As much of a value as a size is told from.
+  static func beginning(of value: Span<UInt8>) -> [UInt8] {
+    value.extracting(first: beginningBytes).copy
+  }
+
+  /// - Parameters:
+  ///   - value: the value as stored, or its beginning.
+  ///   - total: bytes of the whole value as stored.
+  init(_ type: RDBType, _ keyLength: Int, _ value: Span<UInt8>, _ total: UInt64) {
     bytes = UInt64(keyLength) + total
     memory = MemoryModel.bytes(type, keyLength: keyLength, value: value, total: total)
   }

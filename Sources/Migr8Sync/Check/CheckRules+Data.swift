@@ -7,9 +7,17 @@ extension CheckRules {
   // MARK: - Rights
 
   /// What the source's user runs. `PSYNC` cannot be tried without attaching.
-  static let sourceCommands = [
-    ["psync", "?", "-1"], ["replconf", "ack", "0"], ["ping"], ["info"], ["time"],
-  ]
+  ///
+  /// - Parameter start: how keys that he must be able to read begin.
+  static func sourceCommands(_ way: SourceWay, key start: [UInt8]) -> [[String]] {
+    let common = [["ping"], ["info"], ["time"]]
+    guard way == .scan else { return [["psync", "?", "-1"], ["replconf", "ack", "0"]] + common }
+    let key = String(decoding: start, as: UTF8.self) + "migr8sync:check"
+    return [
+      ["scan", "0"], ["select", "0"], ["dump", key], ["pttl", key], ["type", key],
+      ["memory", "usage", key], ["watch", key], ["multi"], ["exec"],
+    ] + common
+  }
 
   /// What the destination's user runs, with a key that it must be able to write.
   static func destinationCommands(_ key: String) -> [[String]] {
@@ -23,11 +31,19 @@ extension CheckRules {
     ]
   }
 
-  static let sourceLine = "ACL SETUSER NAME on >PASSWORD +psync +replconf +ping +info +time"
+  static func sourceLine(_ way: SourceWay, _ filter: KeyFilter) -> String {
+    way == .psync
+      ? "ACL SETUSER NAME on >PASSWORD +psync +replconf +ping +info +time"
+      : "ACL SETUSER NAME on >PASSWORD \(patterns(filter))+@read +select +watch +multi +exec +ping +info +time"
+  }
+
+  private static func patterns(_ filter: KeyFilter) -> String {
+    let keys = filter.prefixes.isEmpty ? ["*"] : filter.prefixes.map { Printable.key($0) + "*" }
+    return keys.map { "~\($0) " }.joined()
+  }
 
   static func destinationLine(_ filter: KeyFilter) -> String {
-    let keys = filter.prefixes.isEmpty ? ["*"] : filter.prefixes.map { Printable.key($0) + "*" }
-    return "ACL SETUSER NAME on >PASSWORD " + keys.map { "~\($0) " }.joined()
+    "ACL SETUSER NAME on >PASSWORD " + patterns(filter)
       + "~migr8sync:* +@read +@write +@transaction +select +scan +info +client|list +client|kill"
       + " +client|setname"
   }
@@ -36,9 +52,10 @@ extension CheckRules {
     let survey = facts.source
     if let missing = survey.missingCommands.first {
       return .fail(
-        "source rights", "there is no command \(missing)", "it may be renamed: --psync-command")
+        "source rights", "there is no command \(missing)",
+        "it may be renamed: --psync-command; --via scan copies once without it")
     }
-    return rights("source rights", survey, sourceLine)
+    return rights("source rights", survey, sourceLine(facts.way, facts.mapping.filter))
   }
 
   static func destinationRights(_ facts: CheckFacts) -> CheckFinding {
@@ -122,7 +139,8 @@ extension CheckRules {
   }
 
   static func types(_ facts: CheckFacts) -> CheckFinding? {
-    guard let types = facts.sample?.types, !types.isEmpty else { return nil }
+    // Of a file there is a row for each type.
+    guard facts.file == nil, let types = facts.sample?.types, !types.isEmpty else { return nil }
     let restorable = RestorableTypes(facts.destination.facts)
     let others = types.keys.filter { !restorable.contains($0) }
     let count = types.values.reduce(0, +)

@@ -16,6 +16,10 @@ struct CheckFacts: Sendable {
   var sample: KeySample?
   /// Keys of the destination that match; nil where they were not looked for.
   var existing: DestinationKeys.Findings?
+  /// What stands in a file; nil where none was named.
+  var file: FileCensus?
+  /// How the source will be read.
+  var way = SourceWay.psync
   /// What to do with them.
   var onConflict = ConflictPolicy.fail
   /// Jobs whose state lies at the destination; nil where they were not looked for.
@@ -47,13 +51,13 @@ enum CheckRules {
     rows += [memory(facts), eviction(facts), connections(facts), writable(facts)].compactMap { $0 }
     rows += [modules(facts), types(facts), largeStrings(facts), existing(facts), jobs(facts)]
       .compactMap { $0 }
-    rows += attaching(facts) + commands(facts) + spool(facts)
-    return rows
+    if facts.way == .psync { rows += attaching(facts) + commands(facts) + spool(facts) }
+    return rows + file(facts)
   }
 
   // MARK: - Servers
 
-  private static func reach(_ side: String, _ survey: ServerSurvey) -> CheckFinding {
+  static func reach(_ side: String, _ survey: ServerSurvey) -> CheckFinding {
     if let failure = survey.failure {
       return .fail("\(side) reachable", failure, "nothing can run without it")
     }
@@ -95,15 +99,31 @@ enum CheckRules {
     fail(
       "source state", source.isCluster, "it is a cluster node, which is not supported yet",
       "use a server without cluster mode")
-    fail("destination state", destination.isLoading, "it is still loading its dataset", "wait")
-    fail(
-      "destination state", destination.isReadOnlyReplica,
-      "it is a read-only replica of \(destination.masterAddress)", "name its master as --dest")
-    fail(
-      "destination state", destination.isCluster,
-      "it is a cluster node, which is not supported yet", "use a server without cluster mode")
+    rows += destinationState(facts)
     if rows.isEmpty {
       rows.append(.pass("two servers", "a source to attach to and a destination to write to"))
+    }
+    return rows
+  }
+
+  /// What stands against writing there.
+  static func destinationState(_ facts: CheckFacts) -> [CheckFinding] {
+    guard let destination = facts.destination.facts else { return [] }
+    var rows: [CheckFinding] = []
+    if destination.isLoading {
+      rows.append(.fail("destination state", "it is still loading its dataset", "wait"))
+    }
+    if destination.isReadOnlyReplica {
+      rows.append(
+        .fail(
+          "destination state", "it is a read-only replica of \(destination.masterAddress)",
+          "name its master as --dest"))
+    }
+    if destination.isCluster {
+      rows.append(
+        .fail(
+          "destination state", "it is a cluster node, which is not supported yet",
+          "use a server without cluster mode"))
     }
     return rows
   }
@@ -161,7 +181,7 @@ enum CheckRules {
 
   // MARK: - The run
 
-  private static func connections(_ facts: CheckFacts) -> CheckFinding? {
+  static func connections(_ facts: CheckFacts) -> CheckFinding? {
     guard let most = facts.destination.number("maxclients"),
       let present = facts.destination.info("connected_clients")
     else { return nil }
@@ -172,7 +192,7 @@ enum CheckRules {
     return .pass("connections", text)
   }
 
-  private static func writable(_ facts: CheckFacts) -> CheckFinding {
+  static func writable(_ facts: CheckFacts) -> CheckFinding {
     let destination = facts.destination
     if let needed = destination.number("min-replicas-to-write"), needed > 0,
       destination.info("connected_slaves") ?? 0 < needed
@@ -198,7 +218,7 @@ enum CheckRules {
     return .pass("destination writes", "nothing stands against them")
   }
 
-  private static func existing(_ facts: CheckFacts) -> CheckFinding? {
+  static func existing(_ facts: CheckFacts) -> CheckFinding? {
     guard let existing = facts.existing else { return nil }
     if existing.count == 0 { return .pass("existing keys", "none match at the destination") }
     let example = existing.examples.first.map { Printable.key($0.key) } ?? ""
@@ -210,7 +230,7 @@ enum CheckRules {
     return .fail("existing keys", text, "choose --on-conflict replace|skip, or --clear-dest")
   }
 
-  private static func jobs(_ facts: CheckFacts) -> CheckFinding? {
+  static func jobs(_ facts: CheckFacts) -> CheckFinding? {
     guard let jobs = facts.jobs else { return nil }
     if jobs.isEmpty { return .pass("jobs", "none are known at the destination") }
     let names = jobs.prefix(3).map(\.name).joined(separator: ", ")

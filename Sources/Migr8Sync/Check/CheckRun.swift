@@ -5,7 +5,8 @@ import ReplicaLink
 
 /// The questions of a check.
 struct CheckRun: Sendable {
-  let source: ServerLocator
+  /// Nil where a file stands in its place.
+  var source: ServerLocator?
   let destination: ServerLocator
   let mapping: KeyMapping
   let onConflict: ConflictPolicy
@@ -13,51 +14,78 @@ struct CheckRun: Sendable {
   let timeouts: Timeouts
   /// What `PSYNC` is called at the source.
   var psyncCommand = "PSYNC"
+  /// How the source will be read.
+  var way = SourceWay.psync
   /// Whether keys are looked at, with SCAN: the source's for a sample, the destination's for matches and
   /// jobs; and the place where the queue goes. A sync does without: it scans no source, and looks at the rest
   /// by itself.
   var looksAtKeys = true
 
+  /// What stands in a file that is to be moved.
+  var file: FileCensus?
+
   /// Every row about a source and its destinations; what is true of the source is told once.
   ///
-  /// - Parameter adjust: changes what is asked of each destination.
-  static func findings(
+  /// - Parameter adjust: changes what is asked for each destination.
+  static func findings<E: Error>(
     _ options: some TwoEnded, _ onConflict: ConflictPolicy, _ spoolDirectory: String,
-    adjust: (inout CheckRun) -> Void = { _ in }
-  ) -> [CheckFinding] {
+    adjust: (inout CheckRun) throws(E) -> Void
+  ) throws(E) -> [CheckFinding] {
     var rows: [CheckFinding] = []
     for route in options.routes {
       var run = CheckRun(
         source: options.sourceLocator, destination: options.locator(of: route),
         mapping: route.mapping, onConflict: onConflict, spoolDirectory: spoolDirectory,
         timeouts: options.timeouts)
-      adjust(&run)
-      rows += CheckRules.all(run.read()).filter { !rows.contains($0) }
+      try adjust(&run)
+      rows += run.findings().filter { !rows.contains($0) }
     }
     return rows
   }
 
-  private func read() -> CheckFacts {
-    let start = mapping.filter.prefixes.first ?? []
-    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
+  private func findings() -> [CheckFinding] {
+    if let source { return CheckRules.all(read(source)) }
     var facts = CheckFacts(
-      source: survey(
-        source, needed: CheckRules.sourceCommands, names: [psyncCommand]),
-      destination: survey(
-        destination, needed: CheckRules.destinationCommands(key), names: []),
+      source: ServerSurvey(endpoint: file?.name ?? ""), destination: surveyDestination(),
       mapping: mapping)
     facts.onConflict = onConflict
+    facts.file = file
+    facts.sample = file?.sample
+    if facts.destination.failure == nil { readKeys(&facts) }
+    return CheckRules.allOfFile(facts)
+  }
+
+  private func read(_ source: ServerLocator) -> CheckFacts {
+    let start = mapping.filter.prefixes.first ?? []
+    var facts = CheckFacts(
+      source: survey(
+        source, needed: CheckRules.sourceCommands(way, key: start),
+        names: way == .psync ? [psyncCommand] : []),
+      destination: surveyDestination(), mapping: mapping)
+    facts.way = way
+    facts.onConflict = onConflict
     facts.spoolDirectory = spoolDirectory
-    if looksAtKeys { readSpool(&facts) }
+    if looksAtKeys, way == .psync { readSpool(&facts) }
     guard facts.source.failure == nil, facts.destination.failure == nil else { return facts }
     if looksAtKeys {
-      facts.attachWarnings = attachWarnings(facts.source.facts)
+      if way == .psync { facts.attachWarnings = attachWarnings(source, facts.source.facts) }
       // What cannot be looked at has a row of its own: rights, or reachability.
-      facts.sample = try? sample()
-      facts.existing = try? existing(facts.destination.facts)
-      facts.jobs = try? jobs()
+      facts.sample = file?.sample ?? (try? sample(source))
+      facts.file = file
+      readKeys(&facts)
     }
     return facts
+  }
+
+  private func readKeys(_ facts: inout CheckFacts) {
+    facts.existing = try? existing(facts.destination.facts)
+    facts.jobs = try? jobs()
+  }
+
+  private func surveyDestination() -> ServerSurvey {
+    let start = mapping.filter.prefixes.first ?? []
+    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
+    return survey(destination, needed: CheckRules.destinationCommands(key), names: [])
   }
 
   private func survey(
@@ -73,7 +101,9 @@ struct CheckRun: Sendable {
     }
   }
 
-  private func attachWarnings(_ first: ServerFacts?) -> [AttachWarning]? {
+  private func attachWarnings(
+    _ source: ServerLocator, _ first: ServerFacts?
+  ) -> [AttachWarning]? {
     do throws(LinkError) {
       var connection = try RedisConnection.open(try source.locate(), timeouts: timeouts)
       let now = try ServerFacts.read(&connection) ?? first
@@ -85,7 +115,7 @@ struct CheckRun: Sendable {
     }
   }
 
-  private func sample() throws(ReplayError) -> KeySample {
+  private func sample(_ source: ServerLocator) throws(ReplayError) -> KeySample {
     var end = try VerifyEnd(source, timeouts: timeouts)
     return try KeySample.take(&end, mapping.filter)
   }

@@ -35,6 +35,17 @@ struct BothEnds: Sendable {
   }
 }
 
+extension BothEnds {
+  /// Reads the destinations of a command whose source is a file: the server of that name is not asked.
+  init(destinationsAlone reader: OptionReader) throws(UsageError) {
+    var nobody = try reader.url("redis://127.0.0.1", .source, .commandLine)
+    routes = try reader.routes(source: &nobody)
+    source = nobody
+    prefersReplica = false
+    timeouts = try reader.timeouts()
+  }
+}
+
 /// The options of a command that is about both ends.
 protocol TwoEnded {
   var ends: BothEnds { get }

@@ -5,6 +5,11 @@ import ReplicaLink
 /// The options of one `check`.
 struct CheckOptions: TwoEnded, Sendable {
   var ends: BothEnds
+  /// Whether there is a source to ask; otherwise a file stands in its place.
+  var hasSource: Bool
+  /// An RDB file that is to be moved.
+  var file: String?
+  var way: SourceWay
   var onConflict: ConflictPolicy
   var spoolDirectory: String
   var writesJSON: Bool
@@ -16,7 +21,10 @@ struct CheckOptions: TwoEnded, Sendable {
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    ends = try BothEnds(reader)
+    file = try reader.path(.rdb)
+    hasSource = file == nil || arguments.has(.source)
+    ends = try hasSource ? BothEnds(reader) : BothEnds(destinationsAlone: reader)
+    way = try reader.choice(.via)
     onConflict = try reader.choice(.onConflict)
     spoolDirectory = try reader.spoolDirectory()
     writesJSON = arguments.has(.json)

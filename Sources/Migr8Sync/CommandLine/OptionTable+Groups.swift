@@ -23,6 +23,7 @@ extension OptionGroup {
         name: .preferReplica,
         help: "Attach to the source's replica with the smallest lag, where there is one, so that "
           + "the source itself is spared the snapshot."),
+      via,
       CommandOption(
         name: .psyncCommand, value: "NAME", standard: "PSYNC",
         help: "What PSYNC is called at a source that has it renamed."),
@@ -31,6 +32,13 @@ extension OptionGroup {
         help: "Take the snapshot over the same connection as the stream, also where the source "
           + "(Redis 8, Valkey 8) offers it one of its own."),
     ])
+
+  static let via = CommandOption(
+    name: .via, value: "WAY", standard: "psync",
+    help:
+      "How the source is read. psync: as a replica. scan: with SCAN and DUMP, once, for services "
+      + "that forbid PSYNC. That is weaker: there is no stream, and what is written while it runs may "
+      + "be missing, old, or left over.")
 
   static let tls = OptionGroup(
     title: "TLS, for rediss:// (for one side alone: --source-tls-ca, --dest-tls-ca, ...)",

@@ -4,7 +4,7 @@ extension Command {
   static let verify = Command(
     name: "verify",
     summary: "compare a source with its destination, while both are in use",
-    usage: "-s URL -d URL [-p PREFIX ...] [options] | [JOB] [--max-rate N]",
+    usage: "-s URL -d URL [-p PREFIX ...] [options] | [JOB] [options]",
     introduction: [
       "Compares every key by its meaning: type, value, time to live; encodings and",
       "versions do not count. What differs is read again until it is known to differ,",
@@ -49,7 +49,7 @@ extension OptionGroup {
   /// The servers of a command that reads both ends as a client does.
   static let comparedServers = OptionGroup(
     title: "Servers",
-    options: servers.options.filter { ![.psyncCommand, .oneChannel].contains($0.name) })
+    options: servers.options.filter { ![.psyncCommand, .oneChannel, .via].contains($0.name) })
 
   /// The rules about keys, for a command that sees no stream.
   static let comparedKeys = OptionGroup(

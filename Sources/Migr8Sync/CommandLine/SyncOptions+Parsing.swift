@@ -22,6 +22,7 @@ extension SyncOptions {
     ends = try BothEnds(reader)
     jobName = try reader.jobName(.job)
     takesOver = arguments.has(.takeOver)
+    way = try reader.choice(.via)
     policy = RoutingPolicy(
       unplaced: try reader.choice(.onUnknown), channels: try reader.channels())
     explains = arguments.has(.explain)
@@ -38,7 +39,7 @@ extension SyncOptions {
     assumesYes = arguments.has(.yes)
     isDryRun = arguments.has(.dryRun)
     isForced = arguments.has(.force)
-    once = arguments.has(.once)
+    once = arguments.has(.once) || way == .scan
     psyncCommand = try reader.psyncCommand()
     usesTwoChannels = !arguments.has(.oneChannel)
     view = try OutputView(reader)
@@ -50,11 +51,25 @@ extension SyncOptions {
     }
   }
 
+  /// What is about a stream, or about attaching, means nothing where there is neither.
+  private static let optionsOfStream: [CommandOption.Name] = [
+    .publish, .onUnknown, .explain, .psyncCommand, .oneChannel, .handedOver, .notHandedOver,
+    .reverseSnapshot, .spoolDirectory,
+    .spoolMaximum, .queueMemory,
+  ]
+
   private static func refuseContradictions(_ arguments: ScannedArguments) throws(UsageError) {
     if arguments.has(.handedOver), arguments.has(.notHandedOver) {
       throw UsageError(
         "--handed-over and --not-handed-over; only one of them is true",
         at: arguments.origin(of: .handedOver))
+    }
+    if try arguments.value(.via) == SourceWay.scan.rawValue {
+      for name in optionsOfStream where arguments.has(name) {
+        throw UsageError(
+          "--via scan follows no stream, and \(arguments.command.option(name).longName) is about one;"
+            + " leave one of them out", at: arguments.origin(of: name))
+      }
     }
     guard arguments.has(.clearDestination) else { return }
     if arguments.has(.onConflict) {

@@ -4,6 +4,14 @@
 
 import ReplicaLink
 
+/// How the source is read.
+enum SourceWay: String, CaseIterable, Sendable {
+  /// As a replica: a snapshot, then the stream.
+  case psync
+  /// With SCAN and DUMP, once.
+  case scan
+}
+
 /// The options of one `sync`.
 struct SyncOptions: TwoEnded, Sendable {
   /// The source and where which keys go: at least one route.
@@ -12,6 +20,7 @@ struct SyncOptions: TwoEnded, Sendable {
   var jobName: String?
   /// Whether the job is taken from another process that works on it.
   var takesOver: Bool
+  var way: SourceWay
   /// What to do where keys decide nothing.
   var policy: RoutingPolicy
   /// Whether every decision about a command is printed.

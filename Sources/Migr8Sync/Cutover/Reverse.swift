@@ -27,7 +27,7 @@ struct Reverse: Sendable {
   ) throws(CutoverError) -> Plan {
     do {
       let reverse = try options.reversed(identity)
-      let findings = try Preflight(reverse).run(writes: true)
+      let findings = try Preflight(reverse).run(writes: true, attaches: true)
       let failed = reverse.failedChecks()
       if let line = failed.first, !options.isForced { throw CutoverError(line) }
       let entry = StreamEntry(

@@ -14,14 +14,17 @@ struct LatencyThrottle: Sendable {
   /// The rest behind one in which something was.
   static let restMicrosecondsMax: Int64 = 1_000_000
 
+  /// The most at once.
+  let batchMax: Int
   /// What a PING may wait at the server, in microseconds.
   let microsecondsMax: Int64
   private(set) var batch = 4
   /// The quickest PING so far: the way to the server and back.
   private var way = Int64.max
 
-  init(microsecondsMax: Int64) {
+  init(microsecondsMax: Int64, batchMax: Int = batchMax) {
     self.microsecondsMax = microsecondsMax
+    self.batchMax = batchMax
   }
 
   /// Takes the times of a batch and of a PING behind it; says how long to rest now. All in microseconds.
@@ -29,7 +32,7 @@ struct LatencyThrottle: Sendable {
     way = min(way, ping)
     let waited = ping - way
     if waited <= microsecondsMax {
-      batch = min(Self.batchMax, batch + 1)
+      batch = min(batchMax, batch + 1)
       // Half of the time belongs to the others.
       return min(Self.usualRestMicrosecondsMax, taken)
     }

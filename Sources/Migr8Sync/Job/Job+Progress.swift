@@ -41,6 +41,9 @@ extension Job {
     snapshot.keysMatched = counters.keysMatched.load(ordering: .relaxed)
     snapshot.keysWritten = progress.keysWritten.load(ordering: .relaxed)
     snapshot.keysSkipped = progress.keysSkipped.load(ordering: .relaxed)
+    snapshot.isByScan = isByScan
+    snapshot.keysVanished = counters.keysVanished.load(ordering: .relaxed)
+    snapshot.keysTorn = counters.keysTorn.load(ordering: .relaxed)
     snapshot.keysOfOtherTypes = counters.keysOfOtherTypes.load(ordering: .relaxed)
     snapshot.keysExpected = findings.source.map { $0.keyCounts.values.reduce(0, +) }
     snapshot.snapshotBytesRead = counters.bytesRead.load(ordering: .relaxed)

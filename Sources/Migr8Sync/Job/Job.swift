@@ -50,6 +50,9 @@ final class Job: @unchecked Sendable {
 
   var link: ReplicaLink { source.link }
 
+  /// Whether keys are copied by SCAN, without a link.
+  var isByScan: Bool { replays[0].plan.isByScan }
+
   var isStopRequested: Bool { source.isStopRequested }
 
   /// Whether it is a failure of one destination that stops the others.
@@ -104,8 +107,8 @@ final class Job: @unchecked Sendable {
   private func onEachThread<R: Sendable>(
     _ body: @escaping @Sendable (DestinationReplay) throws(ReplayError) -> R
   ) throws(ReplayError) -> [R?] {
-    for replay in replays { replay.phases.enter(.waitingForSnapshot) }
-    attach()
+    for replay in replays { replay.phases.enter(isByScan ? .connecting : .waitingForSnapshot) }
+    if !isByScan { attach() }
     let results = replays.map { _ in Promise<R?>() }
     let threads = zip(replays, results).map { replay, result in
       NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
@@ -139,6 +142,7 @@ final class Job: @unchecked Sendable {
   }
 
   private func readSnapshot(_ replay: DestinationReplay) throws(ReplayError) -> DryRunReport {
+    if isByScan { return try replay.scanForReport() }
     while replay.feed.takeSnapshot() == nil {
       if isStopRequested { throw .interrupted }
       do throws(ReplayError) {

@@ -63,6 +63,7 @@ struct JobIdentity: Sendable, Equatable {
     case .replace: parts.append("replacing")
     case .skip: parts.append("skipping")
     }
+    if options.way == .scan { parts.append("by scan") }
     let text = parts.joined(separator: ", ")
     if text.utf8.count <= rulesBytesMax { return text }
     var short = ""

@@ -20,6 +20,8 @@ struct DestinationPlan: Sendable {
   let mapping: KeyMapping
   let onConflict: ConflictPolicy
   let workers: Int
+  /// Whether keys are copied by SCAN, without a stream.
+  let isByScan: Bool
   /// What to do where keys decide nothing.
   let policy: RoutingPolicy
   /// What is known about commands.
@@ -47,6 +49,7 @@ struct DestinationPlan: Sendable {
     mapping = route.mapping
     onConflict = options.onConflict
     workers = options.workers ?? LoaderPool.defaultCount
+    isByScan = options.way == .scan
     policy = options.policy
     table = findings.table
     explains = options.explains

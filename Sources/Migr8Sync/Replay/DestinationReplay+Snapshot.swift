@@ -48,19 +48,7 @@ extension DestinationReplay {
   ///   overwrite.
   /// - Returns: the keys of it, when it repeats.
   private func write(repeats: Bool) throws(ReplayError) -> KeyHashSet? {
-    let version = plan.facts?.version ?? Preflight.destinationVersionMin
-    let conflicts = repeats ? .replace : plan.onConflict
-    var sink = LoaderSink(
-      loaders: LoaderPool(
-        count: plan.workers, connector: connector, conflicts: conflicts,
-        mapping: plan.mapping, targets: targets, progress: progress,
-        isStopRequested: { [host] in host.isStopRequested }),
-      encoder: EntryEncoder(
-        mapping: plan.mapping, conflicts: conflicts,
-        setTakesExpiry: version >= ServerVersion(6, 2)),
-      types: RestorableTypes(plan.facts),
-      movesFunctions: plan.filter.matchesEverything && version >= ServerVersion(7),
-      counters: snapshotCounters)
+    var sink = loaderSink(repeats: repeats)
     defer { sink.close() }
     let reader = SnapshotReader(
       feed: feed, counters: snapshotCounters,
@@ -85,7 +73,24 @@ extension DestinationReplay {
     return snapshot.known
   }
 
-  private func reconcile(_ known: KeyHashSet) throws(ReplayError) {
+  /// The loaders and what encodes for them.
+  func loaderSink(repeats: Bool) -> LoaderSink {
+    let version = plan.facts?.version ?? Preflight.destinationVersionMin
+    let conflicts = repeats ? .replace : plan.onConflict
+    return LoaderSink(
+      loaders: LoaderPool(
+        count: plan.workers, connector: connector, conflicts: conflicts,
+        mapping: plan.mapping, targets: targets, progress: progress,
+        isStopRequested: { [host] in host.isStopRequested }),
+      encoder: EntryEncoder(
+        mapping: plan.mapping, conflicts: conflicts,
+        setTakesExpiry: version >= ServerVersion(6, 2)),
+      types: RestorableTypes(plan.facts),
+      movesFunctions: plan.filter.matchesEverything && version >= ServerVersion(7),
+      counters: snapshotCounters)
+  }
+
+  func reconcile(_ known: KeyHashSet) throws(ReplayError) {
     var reconciliation = Reconciliation(
       connection: try connector.open(interrupt: stopBell), plan: plan, snapshot: known,
       skipped: progress.skippedKeys)
@@ -106,7 +111,7 @@ extension DestinationReplay {
 
   /// - Parameter server: where the snapshot was written. One that has restarted since may have lost the
   ///   end of it.
-  private func writeRecord(
+  func writeRecord(
     _ phase: JobRecord.Phase, _ place: ReplicationPlace, at server: ServerIdentity? = nil
   ) throws(ReplayError) {
     var connection = try openOnRecord()

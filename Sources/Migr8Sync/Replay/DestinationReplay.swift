@@ -162,6 +162,7 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    if plan.isByScan { return try copyByScan() }
     try establish()
     try awaitLink { feed.announced != nil || feed.isStreaming }
     if feed.announced != nil { isLoaded = false }

@@ -3,7 +3,7 @@
 import RDBParser
 
 /// Fills a report.
-struct DryRunSink: SnapshotSink {
+struct DryRunSink: ScanSink {
   var report = DryRunReport()
 
   mutating func take(
@@ -19,6 +19,13 @@ struct DryRunSink: SnapshotSink {
       report.add(
         key: key, database: entry.database, type: entry.type.logicalName, bytes: bytes)
     }
+  }
+
+  mutating func take(
+    _ entry: RDBEntry, key: [UInt8], bytes: UInt64, inPieces pieces: inout PieceReader
+  ) {
+    report.add(
+      key: key.span, database: entry.database, type: entry.type.logicalName, bytes: bytes)
   }
 
   mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {}

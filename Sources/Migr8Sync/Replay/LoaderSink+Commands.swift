@@ -18,30 +18,33 @@ extension LoaderSink {
   static let partialMilliseconds: Int64 = 3_600_000
 
   /// Reads the value of `entry` as commands and sends them.
-  mutating func takeAsCommands(
-    _ entry: RDBEntry, from snapshot: inout SnapshotReader
+  ///
+  /// - Parameter name: its key, as the source calls it.
+  mutating func takeAsCommands<Value: ValueCommands & ~Copyable>(
+    _ entry: RDBEntry, named name: [UInt8], from value: inout Value
   ) throws(ReplayError) {
-    let key = encoder.mapping.destinationKey(of: snapshot.withKey { $0.copy })
+    let key = encoder.mapping.destinationKey(of: name)
     let partial = key + Self.partialSuffix
     let pipeline = try loaders.leastBusy()
     var batch = try orderedBatch(entry)
     batch.beginsValue = true
     // What an earlier run may have left there must not be added to.
     note(batch) { $0.appendCommand([Array("UNLINK".utf8), partial]) }
-    snapshot.setCommandKey(partial)
+    value.setCommandKey(partial)
     while true {
-      switch try snapshot.nextCommands() {
+      switch try value.nextCommands() {
       case .needsInput: break
       case .commands(let count):
-        snapshot.withCommands { batch.bytes.append($0) }
-        batch.stringLength = snapshot.commandStringLength
+        value.withCommands { batch.bytes.append($0) }
+        batch.stringLength = value.commandStringLength
         batch.commandCount += count
         guard batch.isFull else { continue }
         note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
         try pipeline.submit(batch)
         batch = try orderedBatch(entry)
       case .end(let report):
-        try checkComplete(report, entry, key)
+        try checkComplete(
+          report, "\(value.place)\(entry.offset > 0 ? " at byte \(entry.offset)" : "")", key)
         finish(batch, entry, key: key, partial: partial)
         return try pipeline.submit(batch)
       }
@@ -84,7 +87,7 @@ extension LoaderSink {
 
   /// Consumers without pending entries are no loss: they appear again with their first read.
   private func checkComplete(
-    _ report: RDBCommandReport, _ entry: RDBEntry, _ key: [UInt8]
+    _ report: RDBCommandReport, _ place: String, _ key: [UInt8]
   ) throws(ReplayError) {
     guard report.droppedFieldExpiries > 0 || report.droppedReturned > 0 else { return }
     let loss =
@@ -92,7 +95,7 @@ extension LoaderSink {
       ? "\(report.droppedFieldExpiries) fields expire by themselves"
       : "\(report.droppedReturned) pending entries have no owner"
     throw ReplayError(
-      "reading the snapshot at byte \(entry.offset): key \(encoder.mapping.shown(there: key)): \(loss), which the"
+      "\(place): key \(encoder.mapping.shown(there: key)): \(loss), which the"
         + " destination's version cannot hold (use a newer destination, or leave the key out of the"
         + " filter)")
   }

@@ -7,7 +7,7 @@ import ReplicaLink
 ///
 /// What the destination can RESTORE and what fits into one piece goes whole. What it does not know,
 /// and what is large, goes as plain commands of bounded size: see `LoaderSink+Commands.swift`.
-struct LoaderSink: SnapshotSink, ~Copyable {
+struct LoaderSink: ScanSink, ~Copyable {
   var loaders: LoaderPool
   let encoder: EntryEncoder
   let types: RestorableTypes
@@ -28,12 +28,12 @@ struct LoaderSink: SnapshotSink, ~Copyable {
   mutating func take(
     _ entry: RDBEntry, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    guard types.contains(entry.type) else { return try takeAsCommands(entry, from: &snapshot) }
+    guard types.contains(entry.type) else { return try takeCommands(entry, from: &snapshot) }
     guard try snapshot.readValue() == .whole else {
       // A module's value has no other form than its payload: it goes in one piece all the same.
       if entry.type == .module { return try takeInOnePiece(entry, from: &snapshot) }
       snapshot.rereadValue()
-      return try takeAsCommands(entry, from: &snapshot)
+      return try takeCommands(entry, from: &snapshot)
     }
     if entry.type == .string, entry.expiryMilliseconds == nil, try joinOthers(entry, snapshot) {
       return
@@ -59,6 +59,18 @@ struct LoaderSink: SnapshotSink, ~Copyable {
         }
       }
     }
+  }
+
+  private mutating func takeCommands(
+    _ entry: RDBEntry, from snapshot: inout SnapshotReader
+  ) throws(ReplayError) {
+    try takeAsCommands(entry, named: snapshot.withKey { $0.copy }, from: &snapshot)
+  }
+
+  mutating func take(
+    _ entry: RDBEntry, key: [UInt8], bytes: UInt64, inPieces pieces: inout PieceReader
+  ) throws(ReplayError) {
+    try takeAsCommands(entry, named: key, from: &pieces)
   }
 
   mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {

@@ -46,6 +46,13 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
 
   var isInterruption: Bool { kind == .interruption }
 
+  /// The same, of which the source is the cause.
+  var ofSource: ReplayError {
+    var error = self
+    error.isOfSource = true
+    return error
+  }
+
   /// Runs `body` and turns what the connection library throws into a failure of the run.
   static func wrap<R: ~Copyable>(
     _ body: () throws(LinkError) -> R

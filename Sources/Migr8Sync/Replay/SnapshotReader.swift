@@ -12,8 +12,15 @@ protocol SnapshotBytes: AnyObject {
 
 extension Feed: SnapshotBytes {}
 
+/// Behind a value that is there already.
+private final class NothingMore: SnapshotBytes, Sendable {
+  static let shared = NothingMore()
+
+  func snapshotBytes(into room: UnsafeMutableRawBufferPointer) -> Int? { nil }
+}
+
 /// Reads the snapshot of a link, on the replay thread, or a file.
-struct SnapshotReader: ~Copyable {
+struct SnapshotReader: ValueCommands, ~Copyable {
   private let feed: any SnapshotBytes
   private let counters: SnapshotCounters
   /// Throws when the run is over for another reason.
@@ -58,6 +65,30 @@ struct SnapshotReader: ~Copyable {
     wording = (name, "")
     // Small enough to stay in the processor's cache between the read and the parser.
     readBytesMin = 1 << 18
+  }
+
+  /// Reads one value that is there already, as if its entry had just been announced.
+  ///
+  /// - Parameter name: what to call it.
+  init(
+    value: Span<UInt8>, of entry: RDBEntry, key: [UInt8], name: String,
+    counters: SnapshotCounters, features: RDBCommandFeatures
+  ) throws(ReplayError) {
+    feed = NothingMore.shared
+    self.counters = counters
+    checkpoint = {}
+    do {
+      reader = try RDBReader(
+        valueOf: entry.type, key: key.span, expiryMilliseconds: entry.expiryMilliseconds)
+    } catch {
+      throw ReplayError("reading \(name): \(error)")
+    }
+    wording = (name, "")
+    readBytesMin = 1
+    reader.append(value)
+    reader.finishInput()
+    reader.commandOptions.features = features
+    reader.commandOptions.appliesExpiry = false
   }
 
   /// How values become commands; for those that are begun from now on.
@@ -142,9 +173,12 @@ struct SnapshotReader: ~Copyable {
   }
 
   /// Lends what the last `nextCommands` announced.
-  func withCommands<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
-    try reader.withCommands(body)
+  func withCommands(_ body: (Span<UInt8>) -> Void) {
+    reader.withCommands(body)
   }
+
+  /// What is being read.
+  var place: String { "reading \(wording.doing)" }
 
   /// Lends a function library's source after `.function`.
   func withFunction<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {

@@ -18,6 +18,10 @@ final class SnapshotCounters: Sendable {
   let keysMatched = Atomic<UInt64>(0)
   let keysOfOtherTypes = Atomic<UInt64>(0)
   let bytesRead = Atomic<UInt64>(0)
+  /// Of a scan: keys that were gone before they were read, and values that changed while they were read in
+  /// pieces.
+  let keysVanished = Atomic<UInt64>(0)
+  let keysTorn = Atomic<UInt64>(0)
   let functionsLeftOut = Atomic<UInt64>(0)
   let modulesLeftOut = Atomic<UInt64>(0)
   /// Whether any of the matching keys has a time to live.
@@ -28,6 +32,8 @@ final class SnapshotCounters: Sendable {
     keysRead.store(0, ordering: .relaxed)
     keysMatched.store(0, ordering: .relaxed)
     keysOfOtherTypes.store(0, ordering: .relaxed)
+    keysVanished.store(0, ordering: .relaxed)
+    keysTorn.store(0, ordering: .relaxed)
     bytesRead.store(0, ordering: .relaxed)
     functionsLeftOut.store(0, ordering: .relaxed)
     modulesLeftOut.store(0, ordering: .relaxed)

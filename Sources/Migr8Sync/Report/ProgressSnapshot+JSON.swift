@@ -22,6 +22,11 @@ extension ProgressSnapshot {
     object.add("reconnects", reconnects)
     object.add("full_resynchronisations", fullResynchronisations)
     object.add("keys_of_other_types", keysOfOtherTypes)
+    if isByScan {
+      object.add("via", "scan")
+      object.add("keys_vanished", keysVanished)
+      object.add("keys_torn", keysTorn)
+    }
     object.add("functions_left_out", functionsLeftOut)
     object.add("modules_left_out", modulesLeftOut)
     object.add("source_offset", sourceOffset)

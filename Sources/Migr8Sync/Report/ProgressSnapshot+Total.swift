@@ -31,6 +31,8 @@ extension ProgressSnapshot {
     keysWritten = sum(\.keysWritten)
     keysSkipped = sum(\.keysSkipped)
     keysOfOtherTypes = sum(\.keysOfOtherTypes)
+    keysVanished = sum(\.keysVanished)
+    keysTorn = sum(\.keysTorn)
     bytesWritten = sum(\.bytesWritten)
     functionsLeftOut = destinations.map(\.functionsLeftOut).max() ?? 0
     modulesLeftOut = destinations.map(\.modulesLeftOut).max() ?? 0

@@ -48,6 +48,11 @@ struct ProgressSnapshot: Sendable {
   var routing = RoutingCounts()
   /// What is not moved, by kind.
   var keysOfOtherTypes: UInt64 = 0
+  /// Whether keys are copied by SCAN; of these, those that were gone before they were read, and values that
+  /// changed while they were read in pieces.
+  var isByScan = false
+  var keysVanished: UInt64 = 0
+  var keysTorn: UInt64 = 0
   var functionsLeftOut: UInt64 = 0
   var modulesLeftOut: UInt64 = 0
 

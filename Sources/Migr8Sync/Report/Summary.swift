@@ -69,7 +69,7 @@ enum Summary {
     case .converged:
       let whose =
         final.destinations.isEmpty ? "The destination has" : "Every destination has"
-      var text = "Done. \(whose) all that matches, \(applied(final))."
+      var text = "Done. \(whose) all that matches, \(extent(final))."
       if final.keysSkipped > 0 {
         let skipped = HumanNumber.count(final.keysSkipped)
         text += " Keys left as the destination had them (--on-conflict skip): \(skipped)."
@@ -92,7 +92,7 @@ enum Summary {
         return "Not every destination has the snapshot. The same command begins it again for all."
       }
       return
-        "The destination holds a part of the keys only. The same command begins the snapshot again."
+        "The destination holds a part of the keys only. The same command begins the \(final.isByScan ? "copy" : "snapshot") again."
     case .catchingUp, .following, .finished:
       let missing =
         final.lagBytes > 0
@@ -103,6 +103,14 @@ enum Summary {
       return "\(whose) the snapshot, \(applied(final)).\(missing)"
         + " The same command goes on from there."
     }
+  }
+
+  /// Of which moment it is.
+  private static func extent(_ final: ProgressSnapshot) -> String {
+    final.isByScan
+      ? "each key as it was when it was read; what was written meanwhile may be missing (see migr8sync"
+        + " verify)"
+      : applied(final)
   }
 
   private static func applied(_ final: ProgressSnapshot) -> String {
@@ -157,6 +165,8 @@ enum Summary {
       (final.routing[.messages], "published messages"),
       (final.routing[.unplaced], "commands that could not be placed"),
       (final.keysOfOtherTypes, "keys of other types"),
+      (final.keysVanished, "keys that were gone before they were read"),
+      (final.keysTorn, "large values that changed while they were read (copied all the same)"),
       (final.functionsLeftOut, "functions"),
       (final.modulesLeftOut, "data of modules"),
     ]

@@ -69,8 +69,10 @@ struct Preflight: Sendable {
 
   /// Runs the checks that need no look at the destination's keys.
   ///
-  /// - Parameter writes: false for a dry run, which needs no right to write.
-  func run(writes: Bool) throws(PreflightError) -> PreflightFindings {
+  /// - Parameters:
+  ///   - writes: false for a dry run, which needs no right to write.
+  ///   - attaches: whether the source gets one more replica.
+  func run(writes: Bool, attaches: Bool) throws(PreflightError) -> PreflightFindings {
     let source = try find(self.source)
     var sourceConnection = try connect(source.url)
     let sourceFacts = try facts(&sourceConnection)
@@ -89,17 +91,20 @@ struct Preflight: Sendable {
       if let remark = destination.remark, !remarks.contains(remark) { remarks.append(remark) }
       found.append(DestinationFindings(url: destination.url, facts: facts))
     }
-    let conditions: AttachConditions
-    let table: CommandTable
+    var warnings: [AttachWarning] = []
+    var table = CommandTable.builtIn
     do {
-      table = try CommandTable.learned(from: &sourceConnection)
-      conditions = try AttachConditions.read(
-        &sourceConnection, first: sourceFacts, readAt: sourceReadAt)
+      if attaches {
+        table = try CommandTable.learned(from: &sourceConnection)
+        let conditions = try AttachConditions.read(
+          &sourceConnection, first: sourceFacts, readAt: sourceReadAt)
+        warnings = AttachWarning.all(conditions)
+      }
     } catch {
       throw .failed(ReplayError(error))
     }
     return PreflightFindings(
-      sourceURL: source.url, remarks: remarks, warnings: AttachWarning.all(conditions),
+      sourceURL: source.url, remarks: remarks, warnings: warnings,
       table: table, source: sourceFacts, destinations: found)
   }
 

@@ -96,7 +96,7 @@ extension PairReader {
   }
 
   /// Names and values that alternate.
-  private static func fields(_ reply: RESPValue) -> [String: RESPValue] {
+  static func fields(_ reply: RESPValue) -> [String: RESPValue] {
     let items = reply.array ?? []
     var fields: [String: RESPValue] = [:]
     for index in stride(from: 0, to: items.count - 1, by: 2) {

@@ -40,20 +40,10 @@ extension PairReader {
     var states: [(source: RawState, destination: RawState)] = []
     for name in names {
       states.append(
-        (try Self.receiveState(name, &source), try Self.receiveState(name, &destination))
+        (try source.receiveState(name.key), try destination.receiveState(name.key))
       )
     }
     return states
-  }
-
-  private static func receiveState(
-    _ name: KeyName, _ end: inout VerifyEnd
-  ) throws(ReplayError) -> RawState {
-    var replies: [RESPValue] = []
-    for _ in 0..<end.stateReplyCount {
-      replies.append(try end.receive([Array("DUMP".utf8), name.key]))
-    }
-    return end.state(replies[...])
   }
 
   // MARK: - Judging

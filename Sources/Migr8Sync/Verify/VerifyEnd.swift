@@ -161,6 +161,27 @@ struct VerifyEnd: ~Copyable {
     return [dump, [Array("PTTL".utf8), key], [Array("TIME".utf8)]]
   }
 
+  /// The state of a key whose `stateCommands` are enqueued.
+  mutating func receiveState(_ key: [UInt8]) throws(ReplayError) -> RawState {
+    var replies: [RESPValue] = []
+    for _ in 0..<stateReplyCount { replies.append(try receive([Array("DUMP".utf8), key])) }
+    return state(replies[...])
+  }
+
+  /// When a key expires, in milliseconds since 1970; nil when it does not, or is not there.
+  mutating func expiry(of key: [UInt8]) throws(ReplayError) -> Int64? {
+    if knowsExpireTime {
+      let time = try ask([Array("PEXPIRETIME".utf8), key]).integer
+      return time.flatMap { $0 >= 0 ? $0 : nil }
+    }
+    let (asked, clock) = ([Array("PTTL".utf8), key], [Array("TIME".utf8)])
+    connection.enqueue(asked)
+    connection.enqueue(clock)
+    let left = try receive(asked).integer
+    let time = try receive(clock)
+    return left.flatMap { $0 >= 0 ? RepairQuestion.deadline($0, time) : nil }
+  }
+
   /// How many replies they have.
   var stateReplyCount: Int { knowsExpireTime ? 2 : 3 }
 

@@ -197,7 +197,8 @@ struct ReplicaHandshake: Sendable {
     return .fail(
       LinkError(
         .rejected, action, "the server does not know the command",
-        advice: "where it was renamed, give its name with --psync-command"))
+        advice: "where it was renamed, give its name with --psync-command; where it is not offered,"
+          + " --via scan copies once without it"))
   }
 
   private mutating func acceptSync(_ text: String) -> Action {
@@ -249,7 +250,8 @@ struct ReplicaHandshake: Sendable {
       return .fail(
         LinkError(
           .permission, action, error.reason,
-          advice: "allow it on the source: ACL SETUSER <user> +psync +replconf"))
+          advice: "allow it on the source: ACL SETUSER <user> +psync +replconf; where nobody may,"
+            + " --via scan copies once without it"))
     }
     return .fail(error)
   }

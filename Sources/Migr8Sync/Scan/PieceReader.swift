@@ -1,0 +1,280 @@
+// A value that is too large to be fetched whole, read from a server some hundred elements at a time, as the
+// commands that make it elsewhere. The key is watched from the first piece to the last: what nobody has
+// touched in between is exactly what it was, and otherwise it is read again, a few times. Memory: a piece.
+//
+// Streams are in PieceReader+Stream.swift.
+
+import RDBParser
+import ReplicaLink
+
+/// Reads large values, one after the other. On a connection of its own, because of what it watches.
+struct PieceReader: ValueCommands, ~Copyable {
+  /// A type that has pieces, as TYPE calls it.
+  enum Kind: String {
+    case string, list, set, zset, hash, stream
+
+    /// What stands for it where the type of an entry is asked for.
+    var type: RDBType {
+      switch self {
+      case .string: .string
+      case .list: .list
+      case .set: .set
+      case .zset: .sortedSet2
+      case .hash: .hash
+      case .stream: .stream
+      }
+    }
+  }
+
+  /// What is read next.
+  enum Stage {
+    case beginning
+    /// From this place on: an index, a cursor, or an id.
+    case elements([UInt8])
+    /// What a stream says of itself, then its groups.
+    case streamInfo
+    case streamGroups([StreamGroup])
+    case end
+  }
+
+  /// A consumer group that is still to be written; its pending entries from an id on.
+  struct StreamGroup {
+    var name: [UInt8]
+    var pendingFrom: [UInt8]?
+  }
+
+  /// Elements of a piece, and its bytes, roughly.
+  static let elementsMax: Int64 = 500
+  static let pieceBytes: Int64 = 1 << 18
+  /// So often a value that changes meanwhile is read.
+  static let attemptsMax = 4
+
+  let plan: DestinationPlan
+  private let interrupt: WakePipe
+  private var connection: VerifyEnd?
+  private(set) var name = KeyName(database: 0, key: [])
+  private var kind = Kind.string
+  private var bytes: UInt64 = 0
+  private var attempts = 0
+  var stage = Stage.end
+  var commandKey: [UInt8] = []
+  /// Elements to ask for at once.
+  var step: Int64 = 1
+  private var output = ByteBuffer()
+  private var count = 0
+  var report = RDBCommandReport()
+  private(set) var commandStringLength: UInt64 = 0
+  private(set) var isTorn = false
+  var hasEntries = false
+
+  init(_ plan: DestinationPlan, interrupt: WakePipe) {
+    self.plan = plan
+    self.interrupt = interrupt
+  }
+
+  var place: String { "reading the source" }
+
+  /// Begins a value.
+  ///
+  /// - Parameter bytes: the memory that it takes.
+  mutating func begin(_ name: KeyName, _ kind: Kind, bytes: UInt64) {
+    self.name = name
+    self.kind = kind
+    self.bytes = bytes
+    attempts = 0
+    stage = .beginning
+    commandKey = name.key
+    report = RDBCommandReport()
+    isTorn = false
+  }
+
+  mutating func setCommandKey(_ key: [UInt8]) { commandKey = key }
+
+  func withCommands(_ body: (Span<UInt8>) -> Void) {
+    output.withBytes { body(Span(_unsafeBytes: $0)) }
+  }
+
+  mutating func nextCommands() throws(ReplayError) -> RDBCommandStep {
+    output.removeAll()
+    count = 0
+    do {
+      while count == 0 {
+        if case .end = stage {
+          if try isWhole() { return .end(report) }
+        } else {
+          try advance()
+        }
+      }
+    } catch {
+      connection = nil
+      throw error.ofSource
+    }
+    return .commands(count: count)
+  }
+
+  /// Whether what was read is the value; begins again where somebody has touched it.
+  private mutating func isWhole() throws(ReplayError) -> Bool {
+    var end = try take()
+    let isUntouched = try PairReader.transact([], &end) != nil
+    connection = consume end
+    if isUntouched { return true }
+    attempts += 1
+    guard attempts < Self.attemptsMax else {
+      isTorn = true
+      return true
+    }
+    emit([Array("UNLINK".utf8), commandKey])
+    report = RDBCommandReport()
+    stage = .beginning
+    return false
+  }
+
+  private mutating func take() throws(ReplayError) -> VerifyEnd {
+    if let open = connection.take() { return open }
+    return try VerifyEnd(plan.sourceLocator, timeouts: plan.timeouts, interrupt: interrupt)
+  }
+
+  /// Asks the source.
+  mutating func ask(_ words: String..., more: [[UInt8]] = []) throws(ReplayError) -> RESPValue {
+    var end = try take()
+    let reply = try end.ask(words.map { Array($0.utf8) } + more)
+    connection = consume end
+    return reply
+  }
+
+  /// Asks what time it is at the source, and something else right behind that.
+  mutating func askWithTime(
+    _ command: [[UInt8]]
+  ) throws(ReplayError) -> (time: RESPValue, reply: RESPValue) {
+    var end = try take()
+    let time = [Array("TIME".utf8)]
+    end.connection.enqueue(time)
+    end.connection.enqueue(command)
+    let now = try end.receive(time)
+    let reply = try end.receive(command)
+    connection = consume end
+    return (now, reply)
+  }
+
+  /// Adds a command to the output.
+  mutating func emit(_ command: [[UInt8]]) {
+    output.appendCommand(command)
+    count += 1
+  }
+
+  // MARK: - Pieces
+
+  private mutating func advance() throws(ReplayError) {
+    switch stage {
+    case .beginning: try begin()
+    case .elements(let place):
+      switch kind {
+      case .string: try readString(place)
+      case .list: try readList(place)
+      case .set, .zset, .hash: try readMembers(place)
+      case .stream: try readEntries(place)
+      }
+    case .streamInfo: try readStreamInfo()
+    case .streamGroups(let groups): try readGroup(groups)
+    case .end: break
+    }
+  }
+
+  private mutating func begin() throws(ReplayError) {
+    var end = try take()
+    try end.select(name.database)
+    connection = consume end
+    _ = try ask("WATCH", more: [name.key])
+    let length: String =
+      switch kind {
+      case .string: "STRLEN"
+      case .list: "LLEN"
+      case .set: "SCARD"
+      case .zset: "ZCARD"
+      case .hash: "HLEN"
+      case .stream: "XLEN"
+      }
+    let count = try ask(length, more: [name.key]).integer ?? 0
+    commandStringLength = kind == .string ? UInt64(clamping: count) : 0
+    hasEntries = false
+    let bytesEach = max(1, Int64(clamping: bytes) / max(1, count))
+    step = max(1, min(Self.elementsMax, Self.pieceBytes / bytesEach))
+    stage = .elements(Array((kind == .stream ? "-" : "0").utf8))
+  }
+
+  /// `place` as an index.
+  private static func index(_ place: [UInt8]) -> Int64 {
+    Int64(String(decoding: place, as: UTF8.self)) ?? 0
+  }
+
+  private mutating func readString(_ place: [UInt8]) throws(ReplayError) {
+    let start = Self.index(place)
+    let bounds = [start, start + Self.pieceBytes - 1].map { Array("\($0)".utf8) }
+    let reply = try ask("GETRANGE", more: [name.key] + bounds)
+    guard case .bulk(let piece) = reply, !piece.isEmpty else { return stage = .end }
+    emit([Array((start == 0 ? "SET" : "APPEND").utf8), commandKey, piece])
+    stage = .elements(Array("\(start + Int64(piece.count))".utf8))
+  }
+
+  private mutating func readList(_ place: [UInt8]) throws(ReplayError) {
+    let start = Self.index(place)
+    let bounds = [start, start + step - 1].map { Array("\($0)".utf8) }
+    let items = try ask("LRANGE", more: [name.key] + bounds).bulks
+    if items.isEmpty { return stage = .end }
+    emit([Array("RPUSH".utf8), commandKey] + items)
+    stage = .elements(Array("\(start + Int64(items.count))".utf8))
+  }
+
+  private mutating func readMembers(_ place: [UInt8]) throws(ReplayError) {
+    let kind: MemberKind = self.kind == .set ? .set : self.kind == .zset ? .sortedSet : .hash
+    let scan = String(decoding: kind.scan, as: UTF8.self)
+    let reply = try ask(
+      scan, more: [name.key, place, Array("COUNT".utf8), Array("\(step)".utf8)])
+    guard let parts = reply.array, parts.count == 2, case .bulk(let next) = parts[0] else {
+      throw ReplayError("reading key \(name) from the source: the answer to \(scan) makes no sense")
+    }
+    stage = next == Array("0".utf8) ? .end : .elements(next)
+    let items = parts[1].bulks
+    if items.isEmpty { return }
+    switch kind {
+    case .set: emit([Array("SADD".utf8), commandKey] + items)
+    case .sortedSet:
+      let pairs = stride(from: 0, to: items.count - 1, by: 2).flatMap {
+        [items[$0 + 1], items[$0]]
+      }
+      emit([Array("ZADD".utf8), commandKey] + pairs)
+    case .hash:
+      emit([Array("HSET".utf8), commandKey] + items)
+      try readFieldExpiries(stride(from: 0, to: items.count, by: 2).map { items[$0] })
+    }
+  }
+
+  /// Fields that expire by themselves.
+  private mutating func readFieldExpiries(_ fields: [[UInt8]]) throws(ReplayError) {
+    guard connection?.knowsFieldExpiry ?? false else { return }
+    let times = try ask(
+      "HPEXPIRETIME",
+      more: [name.key, Array("FIELDS".utf8), Array("\(fields.count)".utf8)] + fields)
+    for (field, time) in zip(fields, times.array ?? []) {
+      guard let milliseconds = time.integer, milliseconds >= 0 else { continue }
+      guard plan.facts?.commandFeatures.fieldExpiry ?? true else {
+        report.droppedFieldExpiries += 1
+        continue
+      }
+      emit([
+        Array("HPEXPIREAT".utf8), commandKey, Array("\(milliseconds)".utf8), Array("FIELDS".utf8),
+        Array("1".utf8), field,
+      ])
+    }
+  }
+}
+
+extension RESPValue {
+  /// The strings of an array.
+  var bulks: [[UInt8]] {
+    (array ?? []).compactMap { value in
+      if case .bulk(let bytes) = value { return bytes }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,276 @@
+// A copy without attaching: the keys of a source as SCAN names them, their values by DUMP. Feeds the same
+// sinks as a snapshot does, so rules, names, conflicts and loaders are the same. What is weaker: there is no
+// stream, and no one moment that the copy is of.
+//
+//   SCAN ─▶ MEMORY USAGE ─▶ small: DUMP and PEXPIRETIME, some keys at a time ─▶ sink
+//                       └─▶ large: PieceReader, some hundred elements at a time ─▶ sink
+//
+// On the replay thread. The source is asked in small steps with a rest behind each, as long as the step took;
+// its connection is made anew when it is lost, and the same page asked for again. Memory: a page of names,
+// `groupBytesMax` of values, and 8 bytes and some air for each key, to know those that SCAN names twice.
+
+import RDBParser
+import ReplicaLink
+
+/// Where the keys of a source that is scanned go.
+protocol ScanSink: SnapshotSink, ~Copyable {
+  /// Takes a key whose value is read in pieces.
+  ///
+  /// - Parameter bytes: the memory that it takes at the source.
+  mutating func take(
+    _ entry: RDBEntry, key: [UInt8], bytes: UInt64, inPieces pieces: inout PieceReader
+  ) throws(ReplayError)
+}
+
+/// Goes once over a source's keys.
+struct ScanReplay: ~Copyable {
+  /// Keys looked at by one SCAN.
+  static let scanCount = 256
+  /// Keys asked for at once.
+  static let batchKeysMax = 64
+  /// Values fetched at once, in bytes of the source's memory.
+  static let groupBytesMax: UInt64 = 256 << 10
+  /// What the source may take longer than usual to answer a PING before it is left in peace, in microseconds.
+  static let latencyMicrosecondsMax: Int64 = 10_000
+
+  private let plan: DestinationPlan
+  private let counters: SnapshotCounters
+  private let skipped: KeyHashSet
+  private let interrupt: WakePipe
+  /// Throws when the run is over for another reason.
+  private let checkpoint: () throws(ReplayError) -> Void
+  /// Waits, in microseconds.
+  private let rest: (Int64) throws(ReplayError) -> Void
+  private let notices: Notices
+  private var source: VerifyEnd
+  private var pieces: PieceReader
+  private var throttle = LatencyThrottle(
+    microsecondsMax: latencyMicrosecondsMax, batchMax: batchKeysMax)
+  /// Every key that went to the sink.
+  private(set) var known = KeyHashSet()
+
+  /// Connects.
+  ///
+  /// - Parameters:
+  ///   - interrupt: rung when the run is to end.
+  ///   - rest: waits so many microseconds.
+  init(
+    _ plan: DestinationPlan, counters: SnapshotCounters, skipped: KeyHashSet, interrupt: WakePipe,
+    checkpoint: @escaping () throws(ReplayError) -> Void,
+    rest: @escaping (Int64) throws(ReplayError) -> Void, notices: Notices
+  ) throws(ReplayError) {
+    self.plan = plan
+    self.counters = counters
+    self.skipped = skipped
+    self.interrupt = interrupt
+    self.checkpoint = checkpoint
+    self.rest = rest
+    self.notices = notices
+    source = try Self.connect(plan, interrupt)
+    pieces = PieceReader(plan, interrupt: interrupt)
+  }
+
+  private static func connect(
+    _ plan: DestinationPlan, _ interrupt: WakePipe
+  ) throws(ReplayError) -> VerifyEnd {
+    do {
+      return try VerifyEnd(plan.sourceLocator, timeouts: plan.timeouts, interrupt: interrupt)
+    } catch {
+      throw error.ofSource
+    }
+  }
+
+  // MARK: - The keys
+
+  /// Feeds every matching key to `sink`.
+  mutating func run<Sink: ScanSink & ~Copyable>(into sink: inout Sink) throws(ReplayError) {
+    for database in source.databases where plan.filter.matches(database: database) {
+      var cursor = Array("0".utf8)
+      repeat {
+        try checkpoint()
+        let (start, pattern) = (cursor, plan.filter.scanPattern)
+        let page = try insist(database) { (source) throws(ReplayError) in
+          try source.scan(start, pattern, count: Self.scanCount)
+        }
+        counters.keysRead.add(UInt64(page.keys.count), ordering: .relaxed)
+        // SCAN may name a key twice, also in one page.
+        var named: Set<[UInt8]> = []
+        let keys = page.keys.filter { key in
+          named.insert(key).inserted && plan.filter.matches(key: key.span)
+            && !known.contains(key.span, database: database)
+            && !skipped.contains(key.span, database: database)
+        }
+        var rest = keys[...]
+        while !rest.isEmpty {
+          try checkpoint()
+          let batch = Array(rest.prefix(throttle.batch))
+          rest = rest.dropFirst(batch.count)
+          try copy(batch, database, into: &sink)
+        }
+        cursor = page.cursor
+      } while cursor != Array("0".utf8)
+    }
+  }
+
+  private mutating func copy<Sink: ScanSink & ~Copyable>(
+    _ keys: [[UInt8]], _ database: Int, into sink: inout Sink
+  ) throws(ReplayError) {
+    let start = Clock.monotonicMicroseconds()
+    let sizes = try insist(database) { (source) throws(ReplayError) in
+      for key in keys { source.enqueueSize(key) }
+      var sizes: [UInt64?] = []
+      for key in keys { sizes.append(try source.receiveSize(key)) }
+      return sizes
+    }
+    var group: [[UInt8]] = []
+    var groupBytes: UInt64 = 0
+    for (key, size) in zip(keys, sizes) {
+      guard let size else {
+        counters.keysVanished.add(1, ordering: .relaxed)
+        continue
+      }
+      if size >= Verifier.largeBytes {
+        try copyLarge(key, size, database, into: &sink)
+        continue
+      }
+      if groupBytes.saturatingAdd(size) > Self.groupBytesMax {
+        try copyGroup(group, database, into: &sink)
+        (group, groupBytes) = ([], 0)
+      }
+      group.append(key)
+      groupBytes = groupBytes.saturatingAdd(size)
+    }
+    try copyGroup(group, database, into: &sink)
+    try giveWay(since: start, database)
+  }
+
+  /// Gives the source's other clients their turn.
+  private mutating func giveWay(since start: Int64, _ database: Int) throws(ReplayError) {
+    let end = Clock.monotonicMicroseconds()
+    _ = try insist(database) { (source) throws(ReplayError) in try source.ask("PING") }
+    let ping = Clock.monotonicMicroseconds() - end
+    try rest(throttle.measured(batch: end - start, ping: ping))
+  }
+
+  // MARK: - Values
+
+  private mutating func copyGroup<Sink: ScanSink & ~Copyable>(
+    _ keys: [[UInt8]], _ database: Int, into sink: inout Sink
+  ) throws(ReplayError) {
+    if keys.isEmpty { return }
+    let states = try insist(database) { (source) throws(ReplayError) in
+      for key in keys {
+        for command in source.stateCommands(key) { source.connection.enqueue(command) }
+      }
+      var states: [RawState] = []
+      for key in keys { states.append(try source.receiveState(key)) }
+      return states
+    }
+    for (key, state) in zip(keys, states) {
+      guard let payload = state.payload else {
+        counters.keysVanished.add(1, ordering: .relaxed)
+        continue
+      }
+      try take(key, payload, state.expiryMilliseconds, database, into: &sink)
+    }
+  }
+
+  private mutating func take<Sink: ScanSink & ~Copyable>(
+    _ key: [UInt8], _ payload: [UInt8], _ expiry: Int64?, _ database: Int, into sink: inout Sink
+  ) throws(ReplayError) {
+    let contents: DumpContents
+    do {
+      contents = try DumpPayload.open(payload.span)
+    } catch {
+      throw damaged(key, error)
+    }
+    counters.bytesRead.add(UInt64(payload.count), ordering: .relaxed)
+    guard isWanted(contents.type) else { return }
+    note(key, database)
+    let entry = RDBEntry(database: database, type: contents.type, expiryMilliseconds: expiry)
+    var value = try SnapshotReader(
+      value: payload.span.extracting(contents.value), of: entry, key: key,
+      name: "key \(plan.mapping.shown(key)) from the source", counters: counters,
+      features: plan.facts?.commandFeatures ?? RDBCommandFeatures())
+    try sink.take(entry, from: &value)
+  }
+
+  private mutating func copyLarge<Sink: ScanSink & ~Copyable>(
+    _ key: [UInt8], _ bytes: UInt64, _ database: Int, into sink: inout Sink
+  ) throws(ReplayError) {
+    let (type, expiry) = try insist(database) { (source) throws(ReplayError) in
+      (
+        try source.ask([Array("TYPE".utf8), key]).text ?? "none",
+        try source.expiry(of: key)
+      )
+    }
+    guard let kind = PieceReader.Kind(rawValue: type) else {
+      if type == "none" {
+        counters.keysVanished.add(1, ordering: .relaxed)
+        return
+      }
+      // A value of a module has no pieces.
+      return try copyGroup([key], database, into: &sink)
+    }
+    guard isWanted(kind.type) else { return }
+    note(key, database)
+    counters.bytesRead.add(bytes, ordering: .relaxed)
+    pieces.begin(KeyName(database: database, key: key), kind, bytes: bytes)
+    let entry = RDBEntry(database: database, type: kind.type, expiryMilliseconds: expiry)
+    try sink.take(entry, key: key, bytes: bytes, inPieces: &pieces)
+    if pieces.isTorn { counters.keysTorn.add(1, ordering: .relaxed) }
+  }
+
+  /// Whether values of a type are moved. They are told apart only once they are here.
+  private func isWanted(_ type: RDBType) -> Bool {
+    if plan.filter.matches(typeNamed: type.logicalName) { return true }
+    counters.keysOfOtherTypes.add(1, ordering: .relaxed)
+    return false
+  }
+
+  private mutating func note(_ key: [UInt8], _ database: Int) {
+    counters.keysMatched.add(1, ordering: .relaxed)
+    known.insert(key.span, database: database)
+  }
+
+  private func damaged(_ key: [UInt8], _ error: RDBError) -> ReplayError {
+    ReplayError("reading key \(plan.mapping.shown(key)) from the source: \(error)")
+  }
+
+  // MARK: - The connection
+
+  /// Asks the source, and asks again on a new connection when the old one is lost. Cursors of SCAN mean
+  /// something to one process only: to another everything begins anew.
+  private mutating func insist<R>(
+    _ database: Int, _ question: (inout VerifyEnd) throws(ReplayError) -> R
+  ) throws(ReplayError) -> R {
+    var pause = Backoff.forStream()
+    while true {
+      var trouble: ReplayError
+      do throws(ReplayError) {
+        try source.select(database)
+        return try question(&source)
+      } catch {
+        trouble = error.ofSource
+      }
+      let server = source.facts.runID
+      while true {
+        guard trouble.kind == .transient else { throw trouble }
+        notices.waiting("\(trouble); trying again")
+        try rest(pause.next() * 1_000)
+        try checkpoint()
+        do throws(ReplayError) {
+          source = try Self.connect(plan, interrupt)
+          notices.goesOn()
+          break
+        } catch {
+          trouble = error
+        }
+      }
+      guard source.facts.runID == server else {
+        throw ReplayError(
+          "the source has restarted: its keys are read from the beginning", .transient)
+      }
+    }
+  }
+}

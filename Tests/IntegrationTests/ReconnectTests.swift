@@ -78,6 +78,25 @@ struct ReconnectTests {
     try scene.conclude(fulls: 3)
   }
 
+  /// It is away so long that the tool rests for a while before it tries again: the thread that renews the
+  /// lease is then the first to see that the record is gone.
+  @Test func theDestinationRestartsEmptyWhileTheToolRests() throws {
+    let scene = try Scene(rate: 20_000)
+    for round in 1...3 {
+      scene.destination.crash()
+      try scene.application.awaitCommands(4000)
+      try scene.destination.restart()
+      try awaitCondition("snapshot \(round + 1)", seconds: 60) {
+        guard scene.tool.isRunning else {
+          throw TestFailure("the tool ended: \(try Tool.finish(scene.tool))")
+        }
+        return try scene.source.resynchronisations()[0] == "\(round + 2)"
+      }
+      try scene.source.awaitToolFollowing(scene.tool, besides: [scene.native.server.port])
+    }
+    try scene.conclude(fulls: 5)
+  }
+
   /// A new process holds nothing of what the destination has lost: the source's backlog does.
   @Test func theDestinationGoesBackFurtherThanTheQueue() throws {
     let source = try TestServer(.redis70, ["--repl-backlog-size", "256mb"])

@@ -141,8 +141,21 @@ final class DestinationReplay: @unchecked Sendable {
         case .restart: continue
         case .transient:
           progress.notices.waiting("\(error); trying again")
-          try wait(milliseconds: isLoaded ? pause.next() : snapshotPause.next())
+          try rest(milliseconds: isLoaded ? pause.next() : snapshotPause.next())
         }
+      }
+    }
+  }
+
+  /// Waits between two sessions. What the lease keeper finds meanwhile, and may pass, only ends the wait: the
+  /// next session begins anew in any case.
+  private func rest(milliseconds: Int64) throws(ReplayError) {
+    do throws(ReplayError) {
+      try wait(milliseconds: milliseconds)
+    } catch {
+      switch error.kind {
+      case .failure, .interruption: throw error
+      case .restart, .transient: progress.forgetFailure()
       }
     }
   }

@@ -1,5 +1,5 @@
 // swift-tools-version: 6.2
-// migr8sync: three targets, no package dependency (the owner's decision; see ARCHITECTURE.md).
+// migr8sync: two libraries and a program, no package dependency (the owner's decision; see ARCHITECTURE.md).
 
 import Glibc
 import PackageDescription
@@ -31,7 +31,8 @@ let package = Package(
     .executable(name: "migr8sync", targets: ["Migr8Sync"]),
   ],
   targets: openSSL + [
-    .target(name: "RDBParser", swiftSettings: strict),
+    .systemLibrary(name: "CIntrinsics"),
+    .target(name: "RDBParser", dependencies: ["CIntrinsics"], swiftSettings: strict),
     .target(
       name: "ReplicaLink", dependencies: hasOpenSSL ? ["COpenSSL"] : [], swiftSettings: strict),
     .executableTarget(

@@ -8,17 +8,7 @@ struct CheckCommand {
 
   /// Runs to the end and says how the process should exit.
   func run() -> ExitCode {
-    var rows: [CheckFinding] = []
-    for route in options.routes {
-      let run = CheckRun(
-        source: ServerLocator(
-          options.source, timeouts: options.timeouts, prefersReplica: options.prefersReplica),
-        destination: ServerLocator(route.destination, timeouts: options.timeouts),
-        mapping: route.mapping, onConflict: options.onConflict,
-        spoolDirectory: options.spoolDirectory, timeouts: options.timeouts)
-      // What is true of the source is told once.
-      rows += run.findings().filter { !rows.contains($0) }
-    }
+    let rows = CheckRun.findings(options, options.onConflict, options.spoolDirectory)
     StandardOutput.write(
       options.writesJSON ? rows.map { $0.json.text + "\n" }.joined() : CheckTable.text(rows))
     return rows.contains { $0.level == .fail } ? .refused : .converged

@@ -1,6 +1,5 @@
 // migr8sync delete: removes keys that have moved from their source.
 
-import Glibc
 import ReplicaLink
 
 /// The `delete` subcommand.
@@ -46,8 +45,7 @@ struct DeleteCommand {
   private var plans: [(DeletePlan, Route?)] {
     func plan(_ mapping: KeyMapping) -> DeletePlan {
       var plan = DeletePlan(
-        source: ServerLocator(options.source, timeouts: options.timeouts), mapping: mapping,
-        timeouts: options.timeouts)
+        source: options.sourceLocator, mapping: mapping, timeouts: options.timeouts)
       plan.isDryRun = options.isDryRun
       plan.keysPerSecondMax = options.keysPerSecondMax
       plan.latencyMicrosecondsMax = options.latencyMillisecondsMax * 1_000
@@ -62,12 +60,12 @@ struct DeleteCommand {
   ) throws(ReplayError) {
     var comparer: KeyRemover.Comparer?
     if options.verifies, let route {
-      let locator = ServerLocator(route.destination, timeouts: options.timeouts)
       comparer = KeyRemover.Comparer(
         PairReader(
           source: try VerifyEnd(plan.source, timeouts: options.timeouts),
-          destination: try VerifyEnd(locator, timeouts: options.timeouts), mapping: plan.mapping,
-          job: nil, settleMilliseconds: 200, rules: options.rules, progress: progress))
+          destination: try VerifyEnd(options.locator(of: route), timeouts: options.timeouts),
+          mapping: plan.mapping, job: nil, settleMilliseconds: 200, rules: options.rules,
+          progress: progress))
     }
     var remover = try KeyRemover(
       plan, comparer: comparer, progress: progress, onKept: lines.kept)
@@ -84,13 +82,12 @@ struct DeleteCommand {
 
   /// Why removing keys at the source would remove them elsewhere, too; nil when it would not.
   private func objection() throws(ReplayError) -> String? {
-    let locator = ServerLocator(options.source, timeouts: options.timeouts)
-    let source = try VerifyEnd(locator, timeouts: options.timeouts)
+    let source = try VerifyEnd(options.sourceLocator, timeouts: options.timeouts)
     if source.facts.isReplica {
       return "the source is a replica of \(source.facts.masterAddress): name its master"
     }
     for route in options.routes {
-      let locator = ServerLocator(route.destination, timeouts: options.timeouts)
+      let locator = options.locator(of: route)
       let destination = try VerifyEnd(locator, timeouts: options.timeouts)
       if let id = source.facts.runID, id == destination.facts.runID {
         return "source and destination are the same server: the keys would be lost"
@@ -126,7 +123,7 @@ struct DeleteCommand {
   }
 
   private func confirm() throws(ReplayError) -> Bool {
-    guard isatty(STDIN_FILENO) == 1 else { return false }
+    guard Confirmation.isPossible else { return false }
     var count: UInt64 = 0
     for (plan, _) in plans {
       var remover = try KeyRemover(
@@ -137,10 +134,9 @@ struct DeleteCommand {
       options.verifies
       ? ", those that the destination holds with the same value"
       : ", without a look at a destination"
-    StandardError.write(
+    return Confirmation.ask(
       "This removes up to \(HumanNumber.count(count)) keys from \(options.source.endpoint)"
-        + "\(condition).\nType their number to go on: ")
-    return readLine()?.filter { $0 != "," && $0 != " " } == "\(count)"
+        + "\(condition).\nType their number to go on: ", expecting: "\(count)")
   }
 }
 
@@ -174,7 +170,7 @@ struct DeleteLines {
       object.add("gone", counts.gone)
       return StandardOutput.write(object.text + "\n")
     }
-    guard !options.isQuiet else { return }
+    guard !options.view.isQuiet else { return }
     let verb = options.isDryRun ? "would remove" : "removed"
     StandardError.write(
       "\(verb) \(HumanNumber.count(counts.removed)) keys (\(HumanNumber.bytes(counts.removedBytes))"

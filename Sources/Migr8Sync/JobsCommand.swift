@@ -1,6 +1,5 @@
 // migr8sync jobs: what jobs a destination knows of, and the end of one that will not go on.
 
-import Glibc
 import ReplicaLink
 
 /// The `jobs` subcommand.
@@ -15,7 +14,7 @@ struct JobsCommand {
       if let name = options.forgets { return try forget(name, &catalogue) }
       let entries = try catalogue.all()
       StandardOutput.write(
-        options.logFormat == .json
+        options.view.logFormat == .json
           ? entries.map { JobList.json($0) + "\n" }.joined()
           : JobList.text(
             entries, at: "\(options.destination.endpoint)",
@@ -65,14 +64,13 @@ struct JobsCommand {
   }
 
   private func confirm(_ entry: JobCatalogue.Entry) -> Bool {
-    guard isatty(STDIN_FILENO) == 1 else { return false }
-    StandardError.write(
+    Confirmation.ask(
       JobList.text(
         [entry], at: "\(options.destination.endpoint)",
         wallMilliseconds: Clock.wallMilliseconds())
         + "\nThe keys that it moved stay. It cannot go on where it is: the same command begins anew.\n"
-        + "Type the name of the job to forget it: ")
-    return readLine() == entry.name
+        + "Type the name of the job to forget it: ",
+      expecting: entry.name)
   }
 
   private func refuse(_ reason: String) -> ExitCode {

@@ -21,11 +21,11 @@ enum Migr8SyncMain {
       StandardError.write(line + "\n")
       return .usage
     case .sync(let options):
-      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      warn(options.warnings, options.view)
       var command = SyncCommand(options: options)
       return command.run()
     case .jobs(let options):
-      warn(options.warnings, options.logFormat)
+      warn(options.warnings, options.view)
       return JobsCommand(options: options).run()
     case .status(let options):
       return StatusCommand(options: options, environment: environment).run()
@@ -33,13 +33,15 @@ enum Migr8SyncMain {
     case .cutover(let options):
       return CutoverCommand(options: options, environment: environment).run()
     case .verify(let options):
-      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      warn(options.warnings, options.view)
       return VerifyCommand(options: options).run()
+    case .verifyJob(let options):
+      return VerifyJobCommand(options: options, environment: environment).run()
     case .delete(let options):
-      if !options.isQuiet { warn(options.warnings, options.logFormat) }
+      warn(options.warnings, options.view)
       return DeleteCommand(options: options).run()
     case .check(let options):
-      warn(options.warnings, .text)
+      warn(options.warnings, OutputView())
       return CheckCommand(options: options).run()
     case .extract(let options):
       var command = ExtractCommand(options: options)
@@ -53,11 +55,11 @@ enum Migr8SyncMain {
     }
   }
 
-  private static func warn(_ warnings: [String], _ format: LogFormat) {
-    for warning in warnings {
+  private static func warn(_ warnings: [String], _ view: OutputView) {
+    for warning in warnings where !view.isQuiet {
       let now = Clock.wallMilliseconds()
       StandardError.write(
-        LogLine.warning(warning, format: format, wallMilliseconds: now) + "\n")
+        LogLine.warning(warning, format: view.logFormat, wallMilliseconds: now) + "\n")
     }
   }
 }

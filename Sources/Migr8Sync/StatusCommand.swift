@@ -94,6 +94,9 @@ enum StatusText {
         "\(number("process")), for \(HumanNumber.duration(milliseconds: Int64(clamping: number("elapsed_ms"))))"
       ),
     ]
+    if let verification = status["verification"] {
+      rows.append(("compared", VerificationText.words(verification)))
+    }
     if let warning = status["warning"]?.text { rows.append(("warning", LogLine.harmless(warning))) }
     let lines = rows.map { name, words in
       "  \(name)\(String(repeating: " ", count: 10 - name.count))\(words)\n"

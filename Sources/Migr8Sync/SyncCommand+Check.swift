@@ -19,15 +19,10 @@ extension SyncCommand {
 extension SyncOptions {
   /// What both ends have against the run, without a look at keys; a line each.
   func failedChecks() -> [String] {
-    var rows: [CheckFinding] = []
-    for route in routes {
-      var run = CheckRun(
-        source: sourceLocator, destination: locator(of: route), mapping: route.mapping,
-        onConflict: onConflict, spoolDirectory: spoolDirectory, timeouts: timeouts)
+    let rows = CheckRun.findings(self, onConflict, spoolDirectory) { run in
       run.psyncCommand = psyncCommand
       run.looksAtKeys = false
-      rows += run.findings().filter { $0.level == .fail && !rows.contains($0) }
     }
-    return rows.map(\.line)
+    return rows.filter { $0.level == .fail }.map(\.line)
   }
 }

@@ -1,7 +1,6 @@
 // What a job does, before it begins, about the keys that its destinations hold already: refuse, remove or
 // leave alone. All destinations are looked at before anything is done at one of them.
 
-import Glibc
 import ReplicaLink
 
 /// The keys that were there before the job.
@@ -67,7 +66,7 @@ struct ExistingKeys {
     if options.assumesYes { return }
     let total = occupied.reduce(0) { $0 + $1.found.count }
     let places = occupied.map(\.plan.address).joined(separator: " and ")
-    guard isatty(STDIN_FILENO) == 1 else {
+    guard Confirmation.isPossible else {
       throw .refused(
         PreflightRefusal(
           "--clear-dest would remove \(HumanNumber.count(total)) keys from \(places) and there is no"
@@ -76,9 +75,10 @@ struct ExistingKeys {
     let lines = occupied.map { plan, found in
       "This removes \(Self.words(found)), from \(plan.address).\n"
     }
-    StandardError.write(lines.joined() + "Type the number of keys to go on: ")
-    guard let answer = readLine(), answer.filter({ $0 != "," && $0 != " " }) == "\(total)"
-    else { throw .refused(PreflightRefusal("not confirmed: nothing was removed or written")) }
+    let question = lines.joined() + "Type the number of keys to go on: "
+    if !Confirmation.ask(question, expecting: "\(total)") {
+      throw .refused(PreflightRefusal("not confirmed: nothing was removed or written"))
+    }
   }
 
   private func walk<R>(

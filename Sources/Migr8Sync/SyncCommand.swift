@@ -18,8 +18,7 @@ struct SyncCommand {
 
   init(options: SyncOptions) {
     self.options = options
-    reporter = Reporter(
-      logFormat: options.logFormat, isQuiet: options.isQuiet, showsProgress: options.showsProgress)
+    reporter = Reporter(options.view)
   }
 
   /// Runs to the end and says how the process should exit.
@@ -106,7 +105,7 @@ struct SyncCommand {
   ) -> ExitCode {
     var job = Job(options: options, findings: findings, starts: begun.starts, place: begun.place)
     var starts = begun.starts
-    let control = JobControl(subject(job, starts))
+    let control = JobControl(job, options, starts[0].runner.identity)
     if let trouble = control.open() {
       reporter.warn("this run cannot be talked to, and so not cut over: \(trouble)")
     }
@@ -119,7 +118,7 @@ struct SyncCommand {
         for start in starts { start.leave(isDone: false) }
         (job, starts, options) = (reverse.job, [reverse.start], reverse.options)
         if isToStop { job.requestStop() }
-        control.turn(to: subject(job, starts))
+        control.turn(to: job, options, starts[0].runner.identity)
         continue
       }
       control.close()
@@ -134,11 +133,6 @@ struct SyncCommand {
       }
       return conclude(result, job.progressSnapshot())
     }
-  }
-
-  private func subject(_ job: Job, _ starts: [JobStart]) -> CutoverSubject {
-    CutoverSubject(
-      job: job, options: options, identity: starts[0].runner.identity, verification: .none)
   }
 
   private mutating func dryRun(
@@ -163,7 +157,7 @@ struct SyncCommand {
     for (plan, var report) in zip(plans, reports) {
       report.address = plans.count > 1 ? plan.address : nil
       report.keysAtDestination = (try? existing.count(at: plan))?.count
-      StandardOutput.write(options.logFormat == .json ? report.json() + "\n" : report.text())
+      StandardOutput.write(options.view.logFormat == .json ? report.json() + "\n" : report.text())
     }
     return .converged
   }
@@ -224,13 +218,13 @@ struct SyncCommand {
   private func conclude(
     _ code: ExitCode, _ reason: String?, _ final: ProgressSnapshot?
   ) -> ExitCode {
-    if options.logFormat == .json {
+    if options.view.logFormat == .json {
       let summary = Summary.json(final ?? ProgressSnapshot(), outcome: code, reason: reason)
-      if reason != nil || !options.isQuiet { StandardError.write(summary + "\n") }
+      if reason != nil || !options.view.isQuiet { StandardError.write(summary + "\n") }
       return code
     }
     if let reason { StandardError.write("migr8sync: \(reason)\n") }
-    if let final, !options.isQuiet { StandardError.write(Summary.text(final, outcome: code)) }
+    if let final, !options.view.isQuiet { StandardError.write(Summary.text(final, outcome: code)) }
     return code
   }
 

@@ -1,6 +1,5 @@
 // migr8sync verify: compares a source with its destinations while both are in use, and mends on demand.
 
-import Glibc
 import ReplicaLink
 
 /// The `verify` subcommand.
@@ -85,11 +84,9 @@ struct VerifyCommand {
   }
 
   private func confirm(_ count: UInt64, _ plan: VerifyPlan) -> Bool {
-    guard isatty(STDIN_FILENO) == 1 else { return false }
-    StandardError.write(
+    Confirmation.ask(
       "This makes \(HumanNumber.count(count)) keys of \(plan.destination.url.endpoint) what they are"
         + " at the source; those that the source does not have are removed.\nType their number to go"
-        + " on: ")
-    return readLine()?.filter { $0 != "," && $0 != " " } == "\(count)"
+        + " on: ", expecting: "\(count)")
   }
 }

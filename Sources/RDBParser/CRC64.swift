@@ -1,11 +1,14 @@
 // CRC-64 as RDB files and DUMP payloads use it (Jones polynomial). Facts: rdb-format.md §7.
 
+internal import CIntrinsics
+
 /// CRC-64/Jones: polynomial ad93d23594c935a9, reflected, initial value 0, no final XOR.
 ///
 /// The checksum of "123456789" is e9c6d914c4b8d9ca. Values chain: the checksum of two parts is
 /// `update(update(0, first), second)`.
 public enum CRC64 {
-  /// Continues `crc` over `bytes`. Cost: about half a nanosecond per byte.
+  /// Continues `crc` over `bytes`. Cost: at memory speed where the processor multiplies without carry;
+  /// elsewhere about half a nanosecond per byte.
   public static func update(_ crc: UInt64, _ bytes: Span<UInt8>) -> UInt64 {
     bytes.withUnsafeBytes { buffer in update(crc, buffer) }
   }
@@ -52,7 +55,21 @@ public enum CRC64 {
     return (first ^ second) ^ (third ^ fourth)
   }
 
+  /// Whether the processor has the instruction.
+  private static let multiplies = migr8sync_crc64_has_instruction()
+  /// Fewer bytes than this the tables have summed up sooner.
+  private static let multipliedBytesMin = 48
+
   static func update(_ initial: UInt64, _ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    guard count >= multipliedBytesMin, multiplies else { return sliced(initial, base, count) }
+    let blocks = count & ~15
+    let crc = migr8sync_crc64_blocks(
+      initial, base.assumingMemoryBound(to: UInt8.self), blocks)
+    return sliced(crc, base + blocks, count - blocks)
+  }
+
+  /// The same by tables, 16 bytes at a step.
+  static func sliced(_ initial: UInt64, _ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
     let tables = tables
     var crc = initial
     var offset = 0

@@ -47,13 +47,13 @@ struct ControlTests {
       [
         "-c",
         "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
-          + "s.sendall(b'{\"command\":\"verify\"}\\n{\"command\":\"status\"}')\ns.shutdown(1)\n"
+          + "s.sendall(b'{\"command\":\"verify\",\"max-rate\":\"no\"}\\n{\"command\":\"status\"}')\ns.shutdown(1)\n"
           + "print(s.makefile().read())", path,
       ])
     #expect(try answer.wait(seconds: 30) == 0)
     let lines = answer.standardOutput.split(separator: "\n")
     #expect(
-      lines.count == 2 && lines[0].contains("run migr8sync verify")
+      lines.count == 2 && lines[0].contains("a number of keys a second")
         && lines[1].contains("\"drill\""))
     tool.send(signal: SIGTERM)
     #expect(try Tool.finish(tool).exitCode == 5)

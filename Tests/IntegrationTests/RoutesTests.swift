@@ -8,71 +8,6 @@ import Testing
 struct RoutesTests {
   private static let backlog = ["--repl-backlog-size", "256mb"]
 
-  /// A destination and the prefixes of its route; the longest prefix of all has a key.
-  private struct Place {
-    let server: TestServer
-    let prefix: String
-  }
-
-  /// Routes that divide what SampleData and Application write; the last of five takes the rest.
-  private static let prefixes = [
-    2: ["bump:", "other:"],
-    3: ["bump:", "other:", "bump:app:"],
-    5: ["bump:", "other:", "bump:app:n:", "other:app:l", ""],
-  ]
-
-  private func places(_ count: Int) throws -> [Place] {
-    try (Self.prefixes[count] ?? []).map { Place(server: try TestServer(), prefix: $0) }
-  }
-
-  private func start(_ source: TestServer, _ places: [Place], _ more: String...) throws
-    -> Subprocess
-  {
-    try Tool.start(
-      ["sync", "-s", source.url]
-        + places.flatMap { ["--route", "\($0.prefix)=\($0.server.url)"] } + more)
-  }
-
-  private func expectDivided(
-    _ places: [Place], as truth: TestServer, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let everything = try Keyspace(of: truth, streams: .replicated)
-    for place in places {
-      let expected = everything.filter { name in
-        let longest = places.filter { name.key.starts(with: $0.prefix.utf8) }
-          .max { $0.prefix.utf8.count < $1.prefix.utf8.count }
-        return longest?.prefix == place.prefix
-      }
-      #expect(!expected.keys.isEmpty, "\(place.prefix)", sourceLocation: sourceLocation)
-      let found = try Keyspace(of: place.server, streams: .replicated)
-      let differences = found.differences(
-        from: expected, ignoringExpiredAt: wallClockMilliseconds())
-      #expect(differences == [], "\(place.prefix)", sourceLocation: sourceLocation)
-    }
-  }
-
-  /// Ends the application and the tool, and compares all destinations.
-  @discardableResult
-  private func conclude(
-    _ application: Application, _ tool: Subprocess, _ native: NativeReplica,
-    _ source: TestServer, _ places: [Place], fulls: Int?,
-    sourceLocation: SourceLocation = #_sourceLocation
-  ) throws -> ToolResult {
-    try application.stop()
-    try source.awaitToolInSync(tool, besides: [native.server.port])
-    tool.send(signal: SIGINT)
-    let result = try Tool.finish(tool)
-    #expect(result.exitCode == 5, "\(result)", sourceLocation: sourceLocation)
-    try native.promote()
-    try expectDivided(places, as: native.server, sourceLocation: sourceLocation)
-    if let fulls {
-      #expect(
-        try source.resynchronisations()[0] == "\(fulls)", "\(result)",
-        sourceLocation: sourceLocation)
-    }
-    return result
-  }
-
   // MARK: One that stands still
 
   @Test(arguments: [2, 5])
@@ -80,10 +15,10 @@ struct RoutesTests {
     let source = try TestServer(.redis70, Self.backlog)
     try SampleData.fill(source)
     let native = try NativeReplica(of: source)
-    let places = try places(count)
+    let places = try Place.some(count)
     let application = try Application(
       to: source, seed: .random(in: 1...1_000_000), pauseMicroseconds: 20_000, brief: false)
-    let tool = try start(source, places)
+    let tool = try places.start(source)
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     let stopped = places[1]
     stopped.server.freeze()
@@ -109,7 +44,7 @@ struct RoutesTests {
     try awaitCondition("the source to hear that all is applied", seconds: 60) {
       try client("WAIT", 2, 1000).number == 2
     }
-    try conclude(application, tool, native, source, places, fulls: 2)
+    try places.conclude(application, tool, native, source, fulls: 2)
   }
 
   // MARK: Resuming
@@ -119,9 +54,9 @@ struct RoutesTests {
     let source = try TestServer(.redis70, Self.backlog)
     try SampleData.fill(source)
     let native = try NativeReplica(of: source)
-    let places = try places(count)
+    let places = try Place.some(count)
     let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
-    var tool = try start(source, places)
+    var tool = try places.start(source)
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     for _ in 0..<10 {
       let behind = places.randomElement()
@@ -130,10 +65,10 @@ struct RoutesTests {
       tool.kill()
       behind?.server.thaw()
       try application.awaitCommands(.random(in: 1...500))
-      tool = try start(source, places)
+      tool = try places.start(source)
       if Bool.random() { try source.awaitToolFollowing(tool, besides: [native.server.port]) }
     }
-    try conclude(application, tool, native, source, places, fulls: 2)
+    try places.conclude(application, tool, native, source, fulls: 2)
   }
 
   /// Its backlog begins anew with a name of its own, and the old one's history up to there.
@@ -141,16 +76,16 @@ struct RoutesTests {
     let source = try TestServer(.redis70, Self.backlog)
     try SampleData.fill(source)
     let native = try NativeReplica(of: source)
-    let places = try places(3)
+    let places = try Place.some(3)
     let application = try Application(to: source, seed: .random(in: 1...1_000_000), brief: false)
-    let tool = try start(source, places)
+    let tool = try places.start(source)
     try source.awaitToolFollowing(tool, besides: [native.server.port])
     try places[1].server.restart()
     try tool.awaitError("127.0.0.1:\(places[1].server.port)", "a new snapshot is needed")
     try awaitCondition("the second snapshot", seconds: 60) {
       try source.resynchronisations()[0] == "3"
     }
-    try conclude(application, tool, native, source, places, fulls: 3)
+    try places.conclude(application, tool, native, source, fulls: 3)
   }
 
   // MARK: The end
@@ -158,10 +93,10 @@ struct RoutesTests {
   @Test func onceEndsWhenAllHaveCaughtUp() throws {
     let source = try TestServer()
     try SampleData.fill(source)
-    let places = try places(5)
+    let places = try Place.some(5)
     // The pause between keys makes the snapshot last long enough to stop one destination in its middle.
     try source.client()("CONFIG", "SET", "rdb-key-save-delay", 20_000)
-    let tool = try start(source, places, "--once")
+    let tool = try places.start(source, "--once")
     let last = places[3].server
     let watcher = try last.client()
     try awaitCondition("the job to begin") { try watcher("DBSIZE").number ?? 0 > 1 }
@@ -181,9 +116,8 @@ struct RoutesTests {
     #expect(result.exitCode == 0, "\(result)")
     #expect(result.standardError.contains("Done. Every destination has all that matches"))
     // Nothing of the job stays.
-    try expectDivided(
-      places.filter { $0.prefix != "bump:app:n:" && $0.prefix != "other:app:l" },
-      as: source)
+    try places.filter { $0.prefix != "bump:app:n:" && $0.prefix != "other:app:l" }
+      .expectDivided(as: source)
     for place in places {
       #expect(try place.server.client()("KEYS", "migr8sync:*").elements.isEmpty)
     }
@@ -192,9 +126,9 @@ struct RoutesTests {
 
   @Test func oneThatFailsIsNamedAndTheOthersKeepTheirPlaces() throws {
     let source = try TestServer(.redis70, Self.backlog)
-    let places = try places(2)
+    let places = try Place.some(2)
     try source.client()("MSET", "bump:1", 1, "other:1", 1)
-    let tool = try start(source, places)
+    let tool = try places.start(source)
     try source.awaitToolFollowing(tool)
     // Emptied by somebody: that the job goes on there would be wrong.
     try places[1].server.client()("FLUSHALL")
@@ -207,11 +141,11 @@ struct RoutesTests {
         && line.contains("is not known at"), "\(line)")
     #expect(try places[0].server.client()("GET", "bump:1").text == "2")
 
-    let again = try start(source, places)
+    let again = try places.start(source)
     try again.awaitError("a new snapshot is needed", "127.0.0.1:\(places[1].server.port)")
     try source.awaitToolFollowing(again)
     try source.awaitToolInSync(again)
-    try expectDivided(places, as: source)
+    try places.expectDivided(as: source)
     again.send(signal: SIGINT)
     #expect(try Tool.finish(again).exitCode == 5)
   }
@@ -263,25 +197,25 @@ struct RoutesTests {
   /// Nothing is written anywhere while one destination is not ready.
   @Test func oneWithKeysOfItsOwnHoldsAllBack() throws {
     let source = try TestServer()
-    let places = try places(3)
+    let places = try Place.some(3)
     try source.client()("MSET", "bump:1", 1, "other:1", 1)
     try places[1].server.client()("SET", "other:theirs", 1)
-    let tool = try start(source, places, "-q")
+    let tool = try places.start(source, "-q")
     expectLine(
       try Tool.finish(tool), code: 4,
       saying: ["127.0.0.1:\(places[1].server.port)", "1 matching key", "other:theirs"])
     for index in [0, 2] { #expect(try places[index].server.client()("DBSIZE").number == 0) }
-    let cleared = try start(source, places, "--once", "--clear-dest", "--yes")
+    let cleared = try places.start(source, "--once", "--clear-dest", "--yes")
     #expect(try Tool.finish(cleared).exitCode == 0)
     #expect(try places[1].server.client()("KEYS", "*").elements.map(\.text) == ["other:1"])
   }
 
   @Test func aDryRunReportsForEach() throws {
     let source = try TestServer()
-    let places = try places(2)
+    let places = try Place.some(2)
     try source.client()("MSET", "bump:1", 1, "other:1", 1, "other:2", 2)
     try places[1].server.client()("SET", "other:1", 0)
-    let result = try Tool.finish(try start(source, places, "--dry-run", "--log-format", "json"))
+    let result = try Tool.finish(try places.start(source, "--dry-run", "--log-format", "json"))
     #expect(result.exitCode == 0, "\(result)")
     let lines = result.standardOutput.split(separator: "\n")
     #expect(lines.count == 2)

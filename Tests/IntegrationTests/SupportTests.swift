@@ -27,6 +27,14 @@ struct SupportTests {
     process.send(signal: SIGINT)
     #expect(try process.wait(seconds: 10) == 128 + SIGINT)
   }
+
+  @Test func aProcessEndsWithTheLastReferenceToIt() throws {
+    var process: Subprocess? = try Subprocess("sleep", ["60"])
+    let identifier = try #require(process?.processIdentifier)
+    #expect(kill(identifier, 0) == 0)
+    process = nil
+    #expect(kill(identifier, 0) == -1 && errno == ESRCH)
+  }
 }
 
 /// The truth must see equal data as equal whatever the version, and see every kind of change.

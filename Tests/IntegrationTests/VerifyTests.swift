@@ -26,9 +26,11 @@ struct VerifyTests {
   static func found(_ result: ToolResult) -> [String: String] {
     var found: [String: String] = [:]
     for line in result.standardOutput.split(separator: "\n")
-    where line.hasPrefix("{\"event\":\"difference\"") {
-      guard let match = line.firstMatch(of: /"cause":"([a-z-]+)","key":"([^"]*)"/) else { continue }
-      found[String(match.2)] = String(match.1)
+    where line.contains("\"event\":\"difference\"") {
+      guard let cause = line.firstMatch(of: /"cause":"([a-z-]+)"/),
+        let key = line.firstMatch(of: /[{,]"key":"([^"]*)"/)
+      else { continue }
+      found[String(key.1)] = String(cause.1)
     }
     return found
   }

@@ -67,7 +67,7 @@ import Testing
 
   @Test func theSentinelsOwnPassword() throws {
     let master = try ScriptedServer.server { ["role:master"] }
-    let heard = Mutex<[[String]]>([])
+    let heard = Guarded<[[String]]>([])
     let port = master.port
     let sentinel = try ScriptedServer { command in
       heard.withLock { $0.append(command) }

@@ -1,7 +1,6 @@
 // The spool against a model that knows only positions: order, content, limits, files and bells.
 
 import Foundation
-import Synchronization
 import Testing
 
 @testable import ReplicaLink
@@ -121,7 +120,7 @@ struct SpoolTests {
   private final class Race: Sendable {
     private let probe: SpoolProbe
     private let total: UInt64
-    let outcome = Mutex<UInt64?>(nil)
+    let outcome = Guarded<UInt64?>(nil)
 
     init(probe: SpoolProbe, total: UInt64) {
       self.probe = probe

@@ -1,6 +1,7 @@
 """Measures migr8sync against a native replica and redis-cli --pipe; started by scripts/bench.
 
-A full sync and a prefix split here; the stream and its lag in stream_bench.py; RDBParser in parser_bench.py; files in extract_bench.py.
+A full sync and a prefix split here; the stream and its lag in stream_bench.py; comparing in verify_bench.py;
+RDBParser in parser_bench.py; files in extract_bench.py; large values and many keys in size_bench.py.
 
 Every measurement gets a fresh destination server. The source is one server for all of them, as a
 production source would be. What ends up in the destination is checked every time: a fast result
@@ -21,7 +22,9 @@ import time
 import dataset
 import extract_bench
 import parser_bench
+import size_bench
 import stream_bench
+import verify_bench
 from delay_proxy import DelayProxy
 from resp import Server, exit_on_signals
 
@@ -36,6 +39,7 @@ MEGABYTE = 1e6
 TITLES = {
     "native": "native replica, full sync",
     "pipe": "`redis-cli --pipe` of ready-made RESTOREs",
+    "drain": "`redis-cli --rdb`: the snapshot is received, and thrown away",
     "full": "`migr8sync sync --once`, everything",
     "split": "`migr8sync sync --once --prefix bump:`",
 }
@@ -78,6 +82,14 @@ def measure_pipe(_, destination, options):
     if run.returncode != 0 or b"errors: 0" not in run.stdout:
         raise Wrong(run.stdout.decode(errors="replace")[-300:])
     return {"seconds": seconds}
+
+
+def measure_drain(source, _, __):
+    """What no replica can beat: the source writes its snapshot, and nobody does anything with it."""
+    begin = time.monotonic()
+    subprocess.run([CLIENT, "-p", str(source.port), "--rdb", "-"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return {"seconds": time.monotonic() - begin}
 
 
 class PeakMemory(threading.Thread):
@@ -147,9 +159,10 @@ def verify(source, destination, expected, rng):
         raise Wrong("expiry times differ: %s" % next(z for z in zip(keys, wanted, got) if z[1] != z[2]))
 
 
-MEASURES = {"native": measure_native, "pipe": measure_pipe,
+MEASURES = {"native": measure_native, "pipe": measure_pipe, "drain": measure_drain,
             "full": measure_full, "split": measure_split}
-PARTS = list(MEASURES) + ["parser", "files", "stream", "lag", "distance"]
+BASELINES = ("native", "pipe", "drain")
+PARTS = list(MEASURES) + ["parser", "files", "stream", "lag", "distance", "verify", "large", "many"]
 ROUND_TRIPS = ("0", "20")  # milliseconds
 
 
@@ -171,7 +184,8 @@ def measure_all(options, facts):
                     result = MEASURES[name](source, destination, options)
                     result["destination_cpu_seconds"] = destination.cpu_seconds()
                     result["source_cpu_seconds"] = source.cpu_seconds() - source_before
-                    verify(source, destination, facts["split" if name == "split" else "full"], rng)
+                    if name != "drain":
+                        verify(source, destination, facts["split" if name == "split" else "full"], rng)
                 say("run %d of %d: %-7s %6.2f s" % (run + 1, options.runs, name, result["seconds"]))
                 results[name].append(result)
     return results
@@ -191,6 +205,13 @@ def measure_distance(options, facts):
         return stream_bench.measure("distance", ROUND_TRIPS, work, options.runs, say)
 
 
+def measure_verify(options):
+    """verify, beside a naive script, on two servers that hold the same."""
+    with start_source(options) as source, start_destination() as destination:
+        measure_tool(source, destination, options)
+        return verify_bench.measure(options.tool, source, destination, options.runs, say)
+
+
 def medians(runs):
     return {field: statistics.median(run[field] for run in runs) for field in runs[0]}
 
@@ -201,17 +222,17 @@ def table(summary, facts):
         return text % value if value is not None else "–"
 
     lines = [
-        "| what | seconds | keys/s | × native | × --pipe | peak memory MB | tool CPU s | destination CPU s | source CPU s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| what | seconds | keys/s | × native | × --pipe | × --rdb | peak memory MB | tool CPU s | destination CPU s | source CPU s |",
+        "| --- |" + " ---: |" * 9,
     ]
     for name, row in summary.items():
         keys = facts["split" if name == "split" else "full"]["keys"]
         memory = row.get("peak_memory_bytes")
         ratios = [row["seconds"] / summary[base]["seconds"] if base in summary else None
-                  for base in ("native", "pipe")]
+                  for base in BASELINES]
         lines.append("| " + " | ".join([
             TITLES[name], cell(row["seconds"], "%.2f"), cell(keys / row["seconds"], "%.0f"),
-            cell(ratios[0], "%.2f"), cell(ratios[1], "%.2f"),
+            *(cell(value, "%.2f") for value in ratios),
             cell(memory and memory / MEGABYTE, "%.1f"), cell(row.get("tool_cpu_seconds"), "%.2f"),
             cell(row["destination_cpu_seconds"], "%.2f"),
             cell(row["source_cpu_seconds"], "%.2f")]) + " |")
@@ -223,9 +244,10 @@ def arguments():
         prog="scripts/bench", description="Full sync and prefix split of a mixed dataset, against "
         "a native replica and redis-cli --pipe; the rate and the lag of the stream (half as many SETs "
         "again as there are keys), beside a native replica and without checkpoints; a full sync to a "
-        "destination 20 ms away; RDB files without a server. All in the same run, and every result is verified.")
+        "destination 20 ms away; verify beside a naive script; RDB files without a server; values of 1 GB, and "
+        "twenty times as many small keys (both once). All in the same run, and every result is verified.")
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the dataset (1000000)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown (3)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each; medians are shown (5)")
     parser.add_argument("--workers", help="passed on to migr8sync")
     parser.add_argument("--queue-memory", help="passed on to migr8sync")
     parser.add_argument("--only", default=",".join(PARTS),
@@ -268,10 +290,22 @@ def measure_parts(options, facts):
     if "distance" in only:
         figures["distance"] = measure_distance(options, facts)
         tables.append(stream_bench.distance_table(figures["distance"], facts["full"]["keys"]))
+    if "verify" in only:
+        figures["verify"] = measure_verify(options)
+        tables.append(verify_bench.table(figures["verify"]))
     if "files" in only:
         file = os.path.join(options.folder, "dump.rdb")
         figures["files"] = extract_bench.measure(options.tool, file, CHECK, runs, say)
         tables.append(extract_bench.table(figures["files"], os.path.getsize(file), CHECK))
+    # A benchmark of fewer keys takes smaller ones of these, too.
+    scale = max(1, 1_000_000 // options.keys)
+    if "large" in only:
+        figures["large"] = size_bench.measure_values(options, measure_tool, scale, Wrong, say)
+        tables.append(size_bench.values_table(figures["large"]))
+    if "many" in only:
+        figures["many"] = size_bench.measure_keys(
+            options, measure_native, measure_tool, scale, Wrong, say)
+        tables.append(size_bench.keys_table(figures["many"]))
     if "parser" in only:
         file = os.path.join(options.folder, "dump.rdb")
         figures["parser"] = parser_bench.measure(file, CHECK, runs, say)
@@ -286,7 +320,7 @@ def main():
     options.folder, facts = dataset.prepare(options.keys, os.path.abspath(SERVER), CLIENT, HOME, say)
     try:
         tables, figures = measure_parts(options, facts)
-    except (Wrong, stream_bench.Wrong) as wrong:
+    except (Wrong, stream_bench.Wrong, verify_bench.Wrong) as wrong:
         say("scripts/bench: FAILED: %s" % wrong)
         sys.exit(1)
     print("%d keys, %d of them under bump:; Redis 7.0 on both sides; %d cores; median of %d\n" % (

@@ -24,8 +24,8 @@ def build(say):
             os.path.getmtime(PROGRAM) > os.path.getmtime(source) for source in sources):
         return
     say("building the parser's benchmark ...")
-    subprocess.run(["swiftc", "-O", "-wmo", "-swift-version", "6", "-parse-as-library", "-module-name",
-                    "ParserBench", *sources, "-o", PROGRAM], check=True)
+    subprocess.run(["swiftc", "-O", "-wmo", "-swift-version", "6", "-parse-as-library", "-I", "Sources/CIntrinsics",
+                    "-module-name", "ParserBench", *sources, "-o", PROGRAM], check=True)
 
 
 def timed(command):

@@ -2,8 +2,7 @@
 
   1  many comparisons beside a running job and an application: none may find anything
   2  differences of every kind planted at the destination: all found and rightly named, and mended
-  3  the speed of a comparison against a naive script
-  4  the moved keys are removed while another client measures its own latency at the source
+  3  the moved keys are removed while another client measures its own latency at the source
 """
 
 import argparse
@@ -17,7 +16,6 @@ import threading
 import time
 
 import dataset
-import verify_bench
 from application import Application
 from resp import Server, exit_on_signals
 
@@ -153,8 +151,6 @@ def drill(options):
             job.wait()
         subprocess.run([options.tool, "jobs", "-d", url(destination), "--forget",
                         job_name(options.tool, destination), "--yes"], check=True)
-        figures = verify_bench.measure(options.tool, source, destination, say)
-        print(verify_bench.table(figures))
         remove(options, source, destination)
 
 

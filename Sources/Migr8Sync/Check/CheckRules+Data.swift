@@ -14,7 +14,8 @@ extension CheckRules {
   /// What the destination's user runs, with a key that it must be able to write.
   static func destinationCommands(_ key: String) -> [[String]] {
     [
-      ["restore", key, "0", "x"], ["set", key, "v"], ["unlink", key], ["del", key],
+      ["restore", key, "0", "x"], ["set", key, "v"], ["mset", key, "v"], ["msetnx", key, "v"],
+      ["unlink", key], ["del", key],
       ["rename", key, key], ["pexpireat", key, "1"], ["rpush", key, "a"], ["sadd", key, "a"],
       ["zadd", key, "1", "a"], ["hset", key, "f", "v"], ["xadd", key, "*", "f", "v"], ["multi"],
       ["exec"], ["select", "0"], ["scan", "0"], ["info"],

@@ -18,9 +18,23 @@ struct CheckRun: Sendable {
   /// by itself.
   var looksAtKeys = true
 
-  /// Every row.
-  func findings() -> [CheckFinding] {
-    CheckRules.all(read())
+  /// Every row about a source and its destinations; what is true of the source is told once.
+  ///
+  /// - Parameter adjust: changes what is asked of each destination.
+  static func findings(
+    _ options: some TwoEnded, _ onConflict: ConflictPolicy, _ spoolDirectory: String,
+    adjust: (inout CheckRun) -> Void = { _ in }
+  ) -> [CheckFinding] {
+    var rows: [CheckFinding] = []
+    for route in options.routes {
+      var run = CheckRun(
+        source: options.sourceLocator, destination: options.locator(of: route),
+        mapping: route.mapping, onConflict: onConflict, spoolDirectory: spoolDirectory,
+        timeouts: options.timeouts)
+      adjust(&run)
+      rows += CheckRules.all(run.read()).filter { !rows.contains($0) }
+    }
+    return rows
   }
 
   private func read() -> CheckFacts {

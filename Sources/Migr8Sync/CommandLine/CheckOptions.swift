@@ -3,13 +3,10 @@
 import ReplicaLink
 
 /// The options of one `check`.
-struct CheckOptions: Sendable {
-  var source: RedisURL
-  var routes: [Route]
-  var prefersReplica: Bool
+struct CheckOptions: TwoEnded, Sendable {
+  var ends: BothEnds
   var onConflict: ConflictPolicy
   var spoolDirectory: String
-  var timeouts: Timeouts
   var writesJSON: Bool
   /// What the operator should know of the options themselves.
   var warnings: [String]
@@ -19,13 +16,9 @@ struct CheckOptions: Sendable {
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    var source = try reader.source()
-    routes = try reader.routes(source: &source)
-    self.source = source
-    prefersReplica = arguments.has(.preferReplica)
-    onConflict = try reader.conflictPolicy()
+    ends = try BothEnds(reader)
+    onConflict = try reader.choice(.onConflict)
     spoolDirectory = try reader.spoolDirectory()
-    timeouts = try reader.timeouts()
     writesJSON = arguments.has(.json)
     warnings = reader.warnings()
   }

@@ -169,6 +169,16 @@ struct Command: Sendable {
     let lines: [String]
   }
 
+  /// What a command takes words without dashes for.
+  enum Operands: Sendable {
+    /// It takes none.
+    case none
+    /// The value of an option, which may be left out.
+    case value(of: CommandOption.Name)
+    /// The files to read: so many, all of them needed.
+    case inputs(Int)
+  }
+
   /// The word after the program's name.
   let name: String
   /// What it does, for the list of commands.
@@ -179,12 +189,10 @@ struct Command: Sendable {
   let introduction: [String]
   let examples: [Example]
   let groups: [OptionGroup]
-  /// The option that a word without dashes is the value of; nil where there is no such word.
-  var operand: CommandOption.Name?
+  /// What a word without dashes is.
+  var operands = Operands.none
   /// Its exit codes and what they mean here.
   let exitCodes: [(code: ExitCode, meaning: String)]
-  /// How many words it takes that belong to no option, such as the name of a file.
-  var operands = 0...0
   /// Reads its options. The second argument looks a variable of the environment up.
   let read:
     @Sendable (ScannedArguments, @escaping (String) -> String?) throws(UsageError) -> Invocation

@@ -3,10 +3,9 @@
 import ReplicaLink
 
 /// The options of one `delete`.
-struct DeleteOptions: Sendable {
-  var source: RedisURL
-  /// Where the keys have gone; none with `--no-verify` alone.
-  var routes: [Route]
+struct DeleteOptions: TwoEnded, Sendable {
+  /// The source and where the keys have gone; with `--no-verify` alone, no routes.
+  var ends: BothEnds
   /// Which keys go, where there are no routes.
   var filter: KeyFilter
   /// Whether a key is compared with the destination's before it is removed.
@@ -16,10 +15,8 @@ struct DeleteOptions: Sendable {
   var rules: ComparisonRules
   var keysPerSecondMax: UInt64?
   var latencyMillisecondsMax: Int64
-  var timeouts: Timeouts
   var writesJSON: Bool
-  var logFormat: LogFormat
-  var isQuiet: Bool
+  var view: OutputView
   /// What the operator should know of the options themselves.
   var warnings: [String]
 
@@ -32,31 +29,23 @@ struct DeleteOptions: Sendable {
     guard choosing.contains(where: { arguments.has($0) }) else {
       throw UsageError("which keys? add --prefix, --match, --regex or --route")
     }
-    var source = try reader.source()
     verifies = !arguments.has(.noVerify)
     if verifies || arguments.has(.destination) || arguments.has(.route) {
-      routes = try reader.routes(source: &source)
+      ends = try BothEnds(reader)
       filter = KeyFilter()
     } else {
-      routes = []
-      var none: [RedisURL] = []
-      try TLSArguments(arguments: arguments).complete(
-        source: &source, destinations: &none, by: .destination)
+      ends = try BothEnds(sourceAlone: reader)
       filter = KeyFilter(
         included: try reader.includedRules(), excluded: try reader.excludedRules(),
-        databases: try reader.databases(source: source))
+        databases: try reader.databases(source: ends.source))
     }
-    self.source = source
     isDryRun = arguments.has(.dryRun)
     assumesYes = arguments.has(.yes)
-    rules = ComparisonRules(
-      toleranceMilliseconds: Int64(try reader.duration(.ttlTolerance, max: 86_400_000)))
-    keysPerSecondMax = try reader.rate()
-    latencyMillisecondsMax = Int64(try reader.duration(.maxLatency, max: 10_000))
-    timeouts = try reader.timeouts()
+    rules = try reader.comparisonRules()
+    keysPerSecondMax = try reader.keysPerSecondMax()
+    latencyMillisecondsMax = try reader.milliseconds(.maxLatency, in: 0...10_000)
     writesJSON = arguments.has(.json)
-    logFormat = try reader.logFormat()
-    isQuiet = arguments.has(.quiet)
+    view = try OutputView(reader)
     warnings = reader.warnings()
     if arguments.has(.type) {
       throw UsageError(

@@ -7,23 +7,21 @@ struct DiffOptions: Sendable {
   var rules: EntryRules
   /// Whether each difference is an object on a line.
   var writesJSON: Bool
-  var view: FileView
-  var warnings: [String]
+  var view: OutputView
 
   /// Reads the options of `diff`.
   init(
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    inputs = (arguments.operands[0], arguments.operands[1])
+    inputs = (arguments.inputs[0], arguments.inputs[1])
     if inputs.old == "-", inputs.new == "-" {
       throw UsageError("only one of the two can be the standard input")
     }
     rules = try reader.entryRules(included: try reader.includedRules())
     try reader.checkExcluded(rules.filter)
     writesJSON = arguments.has(.json)
-    view = try FileView(reader)
-    warnings = reader.warnings()
+    view = try OutputView(reader)
   }
 }
 
@@ -40,15 +38,14 @@ struct AnalyzeOptions: Sendable {
   var page: String?
   /// Whether what stands before damage is reported.
   var keepsGoing: Bool
-  var view: FileView
-  var warnings: [String]
+  var view: OutputView
 
   /// Reads the options of `analyze`.
   init(
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    input = arguments.operands[0]
+    input = arguments.inputs[0]
     rules = try reader.entryRules(included: try reader.includedRules())
     try reader.checkExcluded(rules.filter)
     if arguments.has(.separator) {
@@ -61,7 +58,6 @@ struct AnalyzeOptions: Sendable {
     writesJSON = arguments.has(.json)
     page = try reader.path(.html)
     keepsGoing = arguments.has(.keepGoing)
-    view = try FileView(reader)
-    warnings = reader.warnings()
+    view = try OutputView(reader)
   }
 }

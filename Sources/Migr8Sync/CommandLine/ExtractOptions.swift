@@ -25,26 +25,23 @@ struct ExtractOptions: Sendable {
   var keepsGoing: Bool
   /// The folder to make for the outputs.
   var folder: String?
-  var view: FileView
-  /// What the operator should know of the options themselves.
-  var warnings: [String]
+  var view: OutputView
 
   /// Reads the options of `extract`.
   init(
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    input = arguments.operands[0]
-    let format: ExtractFormatName = try reader.choice(.format) ?? .rdb
+    input = arguments.inputs[0]
+    let format: ExtractFormatName = try reader.choice(.format)
     self.format = format
     routes = try reader.fileRoutes(format)
     target = try reader.targetVersion()
     restores = arguments.has(.restore)
-    unsupported = try reader.choice(.onUnsupported) ?? .stop
+    unsupported = try reader.choice(.onUnsupported)
     keepsGoing = arguments.has(.keepGoing)
     folder = arguments.has(.splitByRule) ? try reader.path(.output) : nil
-    view = try FileView(reader)
-    warnings = reader.warnings()
+    view = try OutputView(reader)
     if restores, format != .resp {
       throw UsageError(
         "--restore is about --format resp", at: arguments.origin(of: .restore))
@@ -53,18 +50,5 @@ struct ExtractOptions: Sendable {
       throw UsageError(
         "--target-version is about --format rdb and resp", at: arguments.origin(of: .targetVersion))
     }
-  }
-}
-
-/// How a run over a file is shown.
-struct FileView: Sendable {
-  var logFormat: LogFormat
-  var isQuiet: Bool
-  var showsProgress: Bool
-
-  init(_ reader: OptionReader) throws(UsageError) {
-    logFormat = try reader.logFormat()
-    isQuiet = reader.arguments.has(.quiet)
-    showsProgress = !isQuiet && !reader.arguments.has(.noProgress)
   }
 }

@@ -18,6 +18,8 @@ enum Invocation: Sendable {
   case cutover(CutoverOptions)
   /// Run `verify`.
   case verify(VerifyOptions)
+  /// Ask a running job to compare its ends.
+  case verifyJob(VerifyJobOptions)
   /// Run `delete`.
   case delete(DeleteOptions)
   /// Run `check`.

@@ -13,7 +13,7 @@ struct JobsOptions: Sendable {
   /// The limits on waiting for a server.
   var timeouts: Timeouts
   /// The form of the list.
-  var logFormat: LogFormat
+  var view: OutputView
   /// What the operator should know of the options themselves.
   var warnings: [String]
 
@@ -28,7 +28,7 @@ struct JobsOptions: Sendable {
     forgets = try reader.jobName(.forget)
     assumesYes = arguments.has(.yes)
     timeouts = try reader.timeouts()
-    logFormat = try reader.logFormat()
+    view = try OutputView(reader)
     warnings = reader.warnings()
   }
 }

@@ -11,8 +11,8 @@ extension OptionReader {
     rules.filter = KeyFilter(
       included: included, excluded: try excludedRules(), otherPrefixes: otherPrefixes,
       databases: try databases(), types: try types(), reserved: reserved)
-    rules.expiring = try choice(.ttl)
-    rules.expired = try choice(.expired) ?? .keep
+    rules.expiring = try choiceIfGiven(.ttl)
+    rules.expired = try choice(.expired)
     if arguments.has(.sizeMinimum) { rules.bytesMin = try bytes(.sizeMinimum) }
     if arguments.has(.sizeMaximum) { rules.bytesMax = try bytes(.sizeMaximum) }
     if rules.bytesMin > rules.bytesMax {
@@ -30,19 +30,6 @@ extension OptionReader {
 
   /// Values up to a limit of size are held in memory.
   private static let sizeLimitMax: UInt64 = 1 << 30
-
-  /// One of the words that an option takes; nil when it is not given and has no default.
-  func choice<Choice: RawRepresentable & CaseIterable>(
-    _ name: CommandOption.Name
-  ) throws(UsageError) -> Choice? where Choice.RawValue == String {
-    guard let word = try arguments.value(name) else { return nil }
-    guard let choice = Choice(rawValue: word) else {
-      let words = Choice.allCases.map(\.rawValue)
-      throw wrong(
-        name, takes: words.dropLast().joined(separator: ", ") + " or " + (words.last ?? ""))
-    }
-    return choice
-  }
 
   /// The server that an output is for.
   func targetVersion() throws(UsageError) -> TargetVersion? {

@@ -13,6 +13,57 @@ struct OptionReader {
     UsageError(arguments.command.option(name), takes: expected, at: arguments.origin(of: name))
   }
 
+  // MARK: Words and numbers
+
+  /// One of the words that an option takes.
+  func choice<Choice: RawRepresentable & CaseIterable>(
+    _ name: CommandOption.Name
+  ) throws(UsageError) -> Choice where Choice.RawValue == String {
+    let word = try arguments.required(name)
+    guard let choice = Choice(rawValue: word) else {
+      let words = Choice.allCases.map(\.rawValue)
+      throw wrong(
+        name, takes: words.dropLast().joined(separator: ", ") + " or " + (words.last ?? ""))
+    }
+    return choice
+  }
+
+  /// The same for an option without a default; nil when it is not given.
+  func choiceIfGiven<Choice: RawRepresentable & CaseIterable>(
+    _ name: CommandOption.Name
+  ) throws(UsageError) -> Choice? where Choice.RawValue == String {
+    arguments.has(name) ? try choice(name) : nil
+  }
+
+  /// A number; nil when it is not given.
+  func number(
+    _ name: CommandOption.Name, in range: ClosedRange<UInt64>
+  ) throws(UsageError) -> UInt64? {
+    guard let text = try arguments.value(name) else { return nil }
+    guard let number = Quantity.number(text), range.contains(number) else {
+      throw wrong(name, takes: "a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// A day in milliseconds, the longest time that an option takes.
+  static let day: Int64 = 86_400_000
+
+  /// A time in milliseconds.
+  func milliseconds(
+    _ name: CommandOption.Name, in range: ClosedRange<Int64>
+  ) throws(UsageError) -> Int64 {
+    guard
+      let time = Quantity.milliseconds(try arguments.required(name)).flatMap({ Int64(exactly: $0) }
+      ),
+      range.contains(time)
+    else {
+      let longest = range.upperBound == Self.day ? "a day" : "\(range.upperBound / 1_000) s"
+      throw wrong(name, takes: "a time with its unit, up to \(longest): 500ms, 10s or 2m")
+    }
+    return time
+  }
+
   // MARK: Servers
 
   /// The source, with its passwords.
@@ -95,27 +146,11 @@ struct OptionReader {
   /// The limits on waiting for a server.
   func timeouts() throws(UsageError) -> Timeouts {
     Timeouts(
-      connectMilliseconds: try milliseconds(.connectTimeout),
-      ioMilliseconds: try milliseconds(.ioTimeout))
-  }
-
-  private func milliseconds(_ name: CommandOption.Name) throws(UsageError) -> Int64 {
-    guard let time = Quantity.milliseconds(try arguments.required(name)),
-      (1...SyncOptions.timeoutMillisecondsMax).contains(time)
-    else {
-      throw wrong(name, takes: "a time with its unit, up to a day: 500ms, 10s or 2m")
-    }
-    return Int64(time)
+      connectMilliseconds: try milliseconds(.connectTimeout, in: 1...Self.day),
+      ioMilliseconds: try milliseconds(.ioTimeout, in: 1...Self.day))
   }
 
   // MARK: Output
-
-  func logFormat() throws(UsageError) -> LogFormat {
-    guard let format = try arguments.value(.logFormat).flatMap(LogFormat.init) else {
-      throw wrong(.logFormat, takes: "text or json")
-    }
-    return format
-  }
 
   /// What the operator should know of the file of options.
   func warnings() -> [String] {

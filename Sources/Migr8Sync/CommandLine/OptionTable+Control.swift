@@ -63,8 +63,8 @@ extension OptionGroup {
       CommandOption(
         name: .skipVerify,
         help:
-          "Do without a comparison by the job itself, which does not exist: say that you have run "
-          + "migr8sync verify, or need not."),
+          "Do without a comparison of both ends by the job (migr8sync verify), or with one that "
+          + "does not count any more. One that found differences is never passed over."),
       CommandOption(
         name: .acceptSkipped,
         help: "Hand over although keys were left as the destination had them (--on-conflict skip)."),
@@ -141,7 +141,7 @@ extension Command {
     introduction: ["Asks the running jobs of this user, through their control sockets."],
     examples: [Example(purpose: "How is it going?", lines: ["migr8sync status"])],
     groups: [.status],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "said"),
       (.failed, "no such job runs here"),
@@ -162,7 +162,7 @@ extension Command {
         lines: ["migr8sync tell --max-rate 5000,10mb"])
     ],
     groups: [.words, .telling],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "done"),
       (.failed, "no such job runs here, or it would not"),
@@ -184,22 +184,22 @@ extension Command {
     examples: [
       Example(
         purpose: "See what would be done:",
-        lines: ["migr8sync cutover --on-cutover ./switch-over --skip-verify --dry-run"]),
+        lines: ["migr8sync cutover --on-cutover ./switch-over --dry-run"]),
       Example(
-        purpose: "Hand over:",
-        lines: ["migr8sync cutover --on-cutover ./switch-over --skip-verify"]),
+        purpose: "Hand over, once 'migr8sync verify' has found nothing:",
+        lines: ["migr8sync cutover --on-cutover ./switch-over"]),
       Example(
         purpose: "The application writes as user app, and moves when it gets a NOPERM:",
-        lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over --skip-verify"]),
+        lines: ["migr8sync cutover --fence acl:app --on-cutover ./switch-over"]),
       Example(
         purpose: "Hand over so that it can be undone:",
-        lines: ["migr8sync cutover --reverse --on-cutover ./switch-over --skip-verify"]),
+        lines: ["migr8sync cutover --reverse --on-cutover ./switch-over"]),
       Example(
         purpose: "Undo it:",
         lines: ["migr8sync cutover --back --on-cutover ./switch-back --skip-verify"]),
     ],
     groups: [.directions, .conditions, .fence, .hooks, .cutoverOutput],
-    operand: .job,
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "handed over; the job has ended, or its reverse has begun"),
       (.failed, "taken back; the job goes on following"),

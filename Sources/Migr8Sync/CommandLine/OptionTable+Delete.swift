@@ -66,7 +66,9 @@ extension OptionGroup {
       maxRate,
       CommandOption(
         name: .maxLatency, value: "TIME", standard: "10ms",
-        help: "When the source takes longer to answer a PING, remove less at once, and rest."),
+        help:
+          "When a PING to the source takes so much longer than the quickest did, remove less at "
+          + "once, and rest."),
       connectTimeout, ioTimeout,
     ])
 

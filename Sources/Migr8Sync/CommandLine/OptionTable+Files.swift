@@ -26,13 +26,13 @@ extension Command {
         lines: ["migr8sync extract dump.rdb -p bump: -p cart: --split-by-rule -o parts"]),
     ],
     groups: [.extractOutput, .entries, .fileNames, .fileView],
+    operands: .inputs(1),
     exitCodes: [
       (.converged, "done; every output is complete"),
       (.failed, "failed, or damaged; with --keep-going the outputs have what stood before"),
       (.usage, "the command line is wrong"),
       (.interrupted, "stopped by SIGINT or SIGTERM; no output file was left"),
     ],
-    operands: 1...1,
     read: { arguments, environment throws(UsageError) in
       .extract(try ExtractOptions(arguments, environment: environment))
     })
@@ -51,6 +51,7 @@ extension Command {
         lines: ["migr8sync diff monday.rdb tuesday.rdb -p bump:"])
     ],
     groups: [.entries, .diffOutput],
+    operands: .inputs(2),
     exitCodes: [
       (.converged, "both hold the same"),
       (.failed, "one of them could not be read"),
@@ -58,7 +59,6 @@ extension Command {
       (.differences, "they differ"),
       (.interrupted, "stopped by SIGINT or SIGTERM"),
     ],
-    operands: 2...2,
     read: { arguments, environment throws(UsageError) in
       .diff(try DiffOptions(arguments, environment: environment))
     })
@@ -78,13 +78,13 @@ extension Command {
         lines: ["migr8sync analyze dump.rdb --html report.html --json > report.json"]),
     ],
     groups: [.analysis, .entries, .fileView],
+    operands: .inputs(1),
     exitCodes: [
       (.converged, "done"),
       (.failed, "the file could not be read to its end"),
       (.usage, "the command line is wrong"),
       (.interrupted, "stopped by SIGINT or SIGTERM"),
     ],
-    operands: 1...1,
     read: { arguments, environment throws(UsageError) in
       .analyze(try AnalyzeOptions(arguments, environment: environment))
     })

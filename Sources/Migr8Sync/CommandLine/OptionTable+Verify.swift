@@ -4,13 +4,17 @@ extension Command {
   static let verify = Command(
     name: "verify",
     summary: "compare a source with its destination, while both are in use",
-    usage: "-s URL -d URL [-p PREFIX ...] [options]",
+    usage: "-s URL -d URL [-p PREFIX ...] [options] | [JOB] [--max-rate N]",
     introduction: [
       "Compares every key by its meaning: type, value, time to live; encodings and",
       "versions do not count. What differs is read again until it is known to differ,",
       "so live traffic raises no alarm. Takes the rules of the sync; never KEYS.",
+      "Without servers it asks the running job to compare what it moves, which a",
+      "cutover then relies on.",
     ],
     examples: [
+      Example(
+        purpose: "What the running job moves, before a cutover:", lines: ["migr8sync verify"]),
       Example(
         purpose: "Everything that a sync has moved:",
         lines: ["migr8sync verify -s redis://old:6379 -d redis://new:6379 -p bump:"]),
@@ -25,6 +29,7 @@ extension Command {
       .comparedServers, .tls, .comparedKeys, .comparedPlaces, .comparison, .comparedPace,
       .verifyOutput,
     ],
+    operands: .value(of: .job),
     exitCodes: [
       (.converged, "no differences; or all of them mended"),
       (.failed, "a server could not be asked, or keys that never rested stay undecided"),
@@ -34,7 +39,9 @@ extension Command {
       (.interrupted, "stopped by SIGINT or SIGTERM; --from goes on from there"),
     ],
     read: { arguments, environment throws(UsageError) in
-      .verify(try VerifyOptions(arguments, environment: environment))
+      VerifyJobOptions.areMeant(by: arguments)
+        ? .verifyJob(try VerifyJobOptions(arguments, environment: environment))
+        : .verify(try VerifyOptions(arguments, environment: environment))
     })
 }
 

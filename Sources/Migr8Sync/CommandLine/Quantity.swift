@@ -40,6 +40,11 @@ enum Quantity {
     return overflows ? nil : product
   }
 
+  /// Keys in a second.
+  static func keyRate(_ text: String) -> UInt64? {
+    number(text).flatMap { (1...1_000_000_000).contains($0) ? $0 : nil }
+  }
+
   /// The decimal number at the start of a text, and what follows it.
   private static func split(_ text: String) -> (value: UInt64, unit: String)? {
     let digits = text.prefix { $0 >= "0" && $0 <= "9" }

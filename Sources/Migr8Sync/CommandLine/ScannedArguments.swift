@@ -12,14 +12,14 @@ struct ScannedArguments: Sendable {
   /// The command's options, looked up for every line of a long file.
   private let options: [CommandOption]
   private var values: [CommandOption.Name: [OptionValue]] = [:]
-  /// The words that belong to no option, in order.
-  private(set) var operands: [String] = []
+  /// The files to read, which words without dashes name, in order: as many as the command needs.
+  private(set) var inputs: [String] = []
 
   /// Sorts `arguments`, the words behind the command's name, and reads the file among them.
   init(_ arguments: ArraySlice<String>, of command: Command) throws(UsageError) {
     self.init(of: command)
     try scan(arguments)
-    if operands.count < command.operands.lowerBound {
+    if case .inputs(let count) = command.operands, inputs.count < count {
       throw UsageError("something is missing: migr8sync \(command.name) \(command.usage)")
     }
     guard let path = values[.config]?.last?.text else { return }
@@ -89,14 +89,7 @@ extension ScannedArguments {
     while index < arguments.endIndex {
       let word = arguments[index]
       index += 1
-      if let operand = command.operand, !Self.isOption(word) {
-        try add(OptionValue(word), to: command.option(operand))
-        continue
-      }
-      if !Self.isOption(word), operands.count < command.operands.upperBound {
-        operands.append(word)
-        continue
-      }
+      if !Self.isOption(word), try takeOperand(word) { continue }
       let (name, attached) = Self.split(word)
       guard let option = options.first(where: { $0.isCalled(name) }) else {
         throw Self.unknown(word, name, command)
@@ -117,6 +110,18 @@ extension ScannedArguments {
       }
       try add(OptionValue(value), to: option)
     }
+  }
+
+  /// Takes a word without dashes; false where the command has no use for it.
+  private mutating func takeOperand(_ word: String) throws(UsageError) -> Bool {
+    switch command.operands {
+    case .none: return false
+    case .value(let name): try add(OptionValue(word), to: command.option(name))
+    case .inputs(let count):
+      guard inputs.count < count else { return false }
+      inputs.append(word)
+    }
+    return true
   }
 
   /// Whether a word is an option rather than a value. A single dash is the standard input.

@@ -10,8 +10,6 @@ extension SyncOptions {
   static let queueMemoryBytesMin: UInt64 = 1 << 20
   /// The longest name of a job, in bytes.
   static let jobNameBytesMax = 100
-  /// The longest timeout, in milliseconds: a day.
-  static let timeoutMillisecondsMax: UInt64 = 86_400_000
   /// Redis keeps the number of a database in a C `int`.
   static let databaseMax = UInt64(Int32.max)
 
@@ -21,15 +19,13 @@ extension SyncOptions {
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
     try Self.refuseContradictions(arguments)
-    var source = try reader.source()
-    routes = try reader.routes(source: &source)
-    self.source = source
+    ends = try BothEnds(reader)
     jobName = try reader.jobName(.job)
     takesOver = arguments.has(.takeOver)
-    prefersReplica = arguments.has(.preferReplica)
-    policy = RoutingPolicy(unplaced: try reader.unplaced(), channels: try reader.channels())
+    policy = RoutingPolicy(
+      unplaced: try reader.choice(.onUnknown), channels: try reader.channels())
     explains = arguments.has(.explain)
-    workers = try reader.workers()
+    workers = try reader.number(.workers, in: 1...SyncOptions.workersMax).map { Int($0) }
     maximumRate = try reader.maximumRate()
     ignoresHandOver = arguments.has(.notHandedOver)
     isHandedOver = arguments.has(.handedOver)
@@ -37,18 +33,15 @@ extension SyncOptions {
     queueMemoryBytes = try reader.queueMemory()
     spoolDirectory = try reader.spoolDirectory()
     spoolMaximumBytes = try reader.bytes(.spoolMaximum)
-    onConflict = try reader.conflictPolicy()
+    onConflict = try reader.choice(.onConflict)
     clearsDestination = arguments.has(.clearDestination)
     assumesYes = arguments.has(.yes)
     isDryRun = arguments.has(.dryRun)
     isForced = arguments.has(.force)
     once = arguments.has(.once)
-    timeouts = try reader.timeouts()
     psyncCommand = try reader.psyncCommand()
     usesTwoChannels = !arguments.has(.oneChannel)
-    logFormat = try reader.logFormat()
-    isQuiet = arguments.has(.quiet)
-    showsProgress = ![.quiet, .noProgress, .explain].contains { arguments.has($0) }
+    view = try OutputView(reader)
     warnings = reader.warnings()
     if spoolMaximumBytes == 0, arguments.has(.spoolDirectory) {
       throw UsageError(
@@ -83,15 +76,6 @@ extension SyncOptions {
 }
 
 extension OptionReader {
-  fileprivate func unplaced() throws(UsageError) -> RoutingPolicy.Unplaced {
-    switch try arguments.value(.onUnknown) {
-    case "stop": .stop
-    case "drop": .drop
-    case "forward": .forward
-    default: throw wrong(.onUnknown, takes: "stop, drop or forward")
-    }
-  }
-
   fileprivate func channels() throws(UsageError) -> [GlobPattern] {
     var patterns: [GlobPattern] = []
     for value in arguments.all(.publish) {
@@ -101,27 +85,10 @@ extension OptionReader {
     return patterns
   }
 
-  func conflictPolicy() throws(UsageError) -> ConflictPolicy {
-    switch try arguments.value(.onConflict) {
-    case "fail": .fail
-    case "replace": .replace
-    case "skip": .skip
-    default: throw wrong(.onConflict, takes: "fail, replace or skip")
-    }
-  }
-
   fileprivate func psyncCommand() throws(UsageError) -> String {
     let name = try arguments.required(.psyncCommand)
     if name.isEmpty { throw wrong(.psyncCommand, takes: "the name of a command") }
     return name
-  }
-
-  fileprivate func workers() throws(UsageError) -> Int? {
-    guard let text = try arguments.value(.workers) else { return nil }
-    guard let number = Quantity.number(text), (1...SyncOptions.workersMax).contains(number) else {
-      throw wrong(.workers, takes: "a number from 1 to \(SyncOptions.workersMax)")
-    }
-    return Int(number)
   }
 
   fileprivate func queueMemory() throws(UsageError) -> Int {

@@ -26,14 +26,14 @@ extension SyncOptions {
           + " that was left alone would go where it does not belong")
     }
     var reverse = self
-    reverse.source = routes[0].destination
-    reverse.routes = [Route(destination: source, mapping: try routes[0].mapping.inverse())]
+    reverse.ends.source = routes[0].destination
+    reverse.ends.routes = [Route(destination: source, mapping: try routes[0].mapping.inverse())]
     reverse.jobName = identity.name
     reverse.reverses = identity
     // What the source has of these keys is the job's own.
     reverse.onConflict = .replace
     reverse.clearsDestination = false
-    reverse.prefersReplica = false
+    reverse.ends.prefersReplica = false
     reverse.psyncCommand = "PSYNC"
     reverse.once = false
     return reverse

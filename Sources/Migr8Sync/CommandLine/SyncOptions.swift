@@ -4,26 +4,14 @@
 
 import ReplicaLink
 
-/// What the program writes to stderr.
-enum LogFormat: String, Sendable {
-  /// For a person.
-  case text
-  /// One JSON object a line, for a program.
-  case json
-}
-
 /// The options of one `sync`.
-struct SyncOptions: Sendable {
-  /// The server to read from, with the password from wherever it was given.
-  var source: RedisURL
-  /// Where which keys go: at least one route, and one only without `--route`.
-  var routes: [Route]
+struct SyncOptions: TwoEnded, Sendable {
+  /// The source and where which keys go: at least one route.
+  var ends: BothEnds
   /// The job's name; nil makes one of the servers and the rules.
   var jobName: String?
   /// Whether the job is taken from another process that works on it.
   var takesOver: Bool
-  /// Whether a replica of the source, where there is one, is attached to in its place.
-  var prefersReplica: Bool
   /// What to do where keys decide nothing.
   var policy: RoutingPolicy
   /// Whether every decision about a command is printed.
@@ -58,28 +46,11 @@ struct SyncOptions: Sendable {
   var isForced: Bool
   /// Whether to end once the snapshot is copied and the stream caught up with.
   var once: Bool
-  /// The limits on waiting for a server.
-  var timeouts: Timeouts
   /// What `PSYNC` is called at the source.
   var psyncCommand: String
   /// Whether the snapshot may come over a connection of its own.
   var usesTwoChannels: Bool
-  /// The form of what goes to stderr.
-  var logFormat: LogFormat
-  /// Whether only errors are written.
-  var isQuiet: Bool
-  /// Whether the progress of the run is shown.
-  var showsProgress: Bool
+  var view: OutputView
   /// What the operator should know of the options themselves.
   var warnings: [String]
-
-  /// Finds the server to read from; to be asked before every connection.
-  var sourceLocator: ServerLocator {
-    ServerLocator(source, timeouts: timeouts, prefersReplica: prefersReplica)
-  }
-
-  /// Finds the server that a route leads to; to be asked before every connection.
-  func locator(of route: Route) -> ServerLocator {
-    ServerLocator(route.destination, timeouts: timeouts)
-  }
 }

@@ -3,15 +3,13 @@
 import ReplicaLink
 
 /// The options of one `verify`.
-struct VerifyOptions: Sendable {
+struct VerifyOptions: TwoEnded, Sendable {
   /// The most keys of a sample: their names are held in memory.
   static let sampleMax: UInt64 = 10_000_000
   /// The longest that keys must rest, in milliseconds.
-  static let settleMillisecondsMax: UInt64 = 60_000
+  static let settleMillisecondsMax: Int64 = 60_000
 
-  var source: RedisURL
-  var routes: [Route]
-  var prefersReplica: Bool
+  var ends: BothEnds
   /// The job between the two; nil to look for it.
   var jobName: String?
   var extent: VerifyPlan.Extent
@@ -22,11 +20,8 @@ struct VerifyOptions: Sendable {
   var keysPerSecondMax: UInt64?
   var settleMilliseconds: Int64
   var from: VerifyPlace?
-  var timeouts: Timeouts
   var writesJSON: Bool
-  var logFormat: LogFormat
-  var isQuiet: Bool
-  var showsProgress: Bool
+  var view: OutputView
   /// What the operator should know of the options themselves.
   var warnings: [String]
 
@@ -35,25 +30,17 @@ struct VerifyOptions: Sendable {
     _ arguments: ScannedArguments, environment: @escaping (String) -> String?
   ) throws(UsageError) {
     let reader = OptionReader(arguments: arguments, environment: environment)
-    var source = try reader.source()
-    routes = try reader.routes(source: &source)
-    self.source = source
-    prefersReplica = arguments.has(.preferReplica)
+    ends = try BothEnds(reader)
     jobName = try reader.jobName(.job)
     extent = try reader.extent()
     fixes = arguments.has(.fix)
     assumesYes = arguments.has(.yes)
-    rules = ComparisonRules(
-      toleranceMilliseconds: Int64(try reader.duration(.ttlTolerance, max: 86_400_000)))
-    keysPerSecondMax = try reader.rate()
-    settleMilliseconds = Int64(
-      try reader.duration(.settle, max: VerifyOptions.settleMillisecondsMax))
-    from = try reader.place(routes: routes.count)
-    timeouts = try reader.timeouts()
+    rules = try reader.comparisonRules()
+    keysPerSecondMax = try reader.keysPerSecondMax()
+    settleMilliseconds = try reader.milliseconds(.settle, in: 0...Self.settleMillisecondsMax)
+    from = try reader.place(routes: ends.routes.count)
     writesJSON = arguments.has(.json)
-    logFormat = try reader.logFormat()
-    isQuiet = arguments.has(.quiet)
-    showsProgress = ![.quiet, .noProgress].contains { arguments.has($0) }
+    view = try OutputView(reader)
     warnings = reader.warnings()
     if extent == .quick, fixes {
       throw UsageError(
@@ -71,9 +58,8 @@ struct VerifyOptions: Sendable {
   var plans: [VerifyPlan] {
     routes.enumerated().map { index, route in
       var plan = VerifyPlan(
-        source: ServerLocator(source, timeouts: timeouts, prefersReplica: prefersReplica),
-        destination: ServerLocator(route.destination, timeouts: timeouts),
-        mapping: route.mapping, words: route.words.joined(separator: ", "), timeouts: timeouts)
+        source: sourceLocator, destination: locator(of: route), mapping: route.mapping,
+        words: route.words.joined(separator: ", "), timeouts: timeouts)
       plan.jobName = jobName
       plan.extent = extent
       plan.rules = rules
@@ -89,31 +75,25 @@ struct VerifyOptions: Sendable {
 
 extension OptionReader {
   fileprivate func extent() throws(UsageError) -> VerifyPlan.Extent {
-    guard let text = try arguments.value(.sample) else {
+    guard let count = try number(.sample, in: 1...VerifyOptions.sampleMax) else {
       return arguments.has(.quick) ? .quick : .full
     }
     if arguments.has(.quick) {
       throw UsageError(
         "--quick and --sample; leave one of them out", at: arguments.origin(of: .sample))
     }
-    guard let count = Quantity.number(text), (1...VerifyOptions.sampleMax).contains(count) else {
-      throw wrong(.sample, takes: "a number of keys from 1 to \(VerifyOptions.sampleMax)")
-    }
     return .sample(Int(count))
   }
 
-  /// A time in milliseconds.
-  func duration(_ name: CommandOption.Name, max: UInt64) throws(UsageError) -> UInt64 {
-    guard let time = Quantity.milliseconds(try arguments.required(name)), time <= max else {
-      throw wrong(name, takes: "a time with its unit, up to \(max / 1_000) s: 500ms, 10s or 2m")
-    }
-    return time
+  /// When two keys are the same.
+  func comparisonRules() throws(UsageError) -> ComparisonRules {
+    ComparisonRules(toleranceMilliseconds: try milliseconds(.ttlTolerance, in: 0...Self.day))
   }
 
   /// Keys a second at most; nil for no bound.
-  func rate() throws(UsageError) -> UInt64? {
+  func keysPerSecondMax() throws(UsageError) -> UInt64? {
     guard let text = try arguments.value(.maximumRate) else { return nil }
-    guard let rate = Quantity.number(text), (1...1_000_000_000).contains(rate) else {
+    guard let rate = Quantity.keyRate(text) else {
       throw wrong(.maximumRate, takes: "a number of keys a second")
     }
     return rate

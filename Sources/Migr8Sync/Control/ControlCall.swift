@@ -108,13 +108,24 @@ struct ControlCall: ~Copyable {
 
   /// Asks, and takes the first line of the answer.
   mutating func ask(_ request: JSONObject) throws(Problem) -> JSONValue {
-    try Self.send(request, socket, Clock.monotonicMilliseconds() + Self.answerMilliseconds)
+    try begin(request)
     return try next(milliseconds: Self.answerMilliseconds)
+  }
+
+  /// Asks, and takes nothing yet.
+  func begin(_ request: JSONObject) throws(Problem) {
+    try Self.send(request, socket, Clock.monotonicMilliseconds() + Self.answerMilliseconds)
   }
 
   /// The next line of the answer.
   mutating func next(milliseconds: Int64) throws(Problem) -> JSONValue {
     try Self.receive(socket, &input, Clock.monotonicMilliseconds() + milliseconds)
+  }
+
+  /// Whether a line of the answer comes in time, or the end of the conversation.
+  func hasNext(milliseconds: Int64) -> Bool {
+    if input.contains(10) { return true }
+    return socket.wait(for: POLLIN, untilMilliseconds: Clock.monotonicMilliseconds() + milliseconds)
   }
 
   private static func send(

@@ -2,6 +2,7 @@
 //
 //   {"command":"status"}
 //   {"command":"throttle","rate":"5000,10mb"}
+//   {"command":"verify","max-rate":"5000"}            the rate may be left out
 //   {"command":"cutover","fence":"pause", ...}        the members are CutoverSettings'
 
 /// A request, read and checked.
@@ -13,7 +14,7 @@ enum ControlRequest: Sendable {
   case cutover(CutoverSettings)
   /// The end of a reverse, and with it of the job.
   case complete
-  case verify
+  case verify(keysPerSecondMax: UInt64?)
   case stop
 
   /// Why a line is no request.
@@ -43,7 +44,15 @@ enum ControlRequest: Sendable {
     case "status": self = .status
     case "pause": self = .pause
     case "resume": self = .resume
-    case "verify": self = .verify
+    case "verify":
+      var rate: UInt64?
+      if let value = members.removeValue(forKey: "max-rate") {
+        guard let number = value.text.flatMap({ Quantity.keyRate($0) }) else {
+          throw Problem(description: "verify takes as \"max-rate\" a number of keys a second")
+        }
+        rate = number
+      }
+      self = .verify(keysPerSecondMax: rate)
     case "stop": self = .stop
     case "complete": self = .complete
     case "throttle":

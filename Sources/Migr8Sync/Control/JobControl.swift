@@ -1,5 +1,5 @@
 // What a running job does when it is asked through its socket. On the control thread: everything is
-// answered from numbers that are there; a cutover gets a thread of its own.
+// answered from numbers that are there; a cutover gets a thread of its own, and so does a comparison.
 
 import Glibc
 import ReplicaLink
@@ -18,19 +18,34 @@ enum ControlledEnding: Sendable {
 ///
 /// `@unchecked Sendable`: what changes is guarded by `monitor`; `server` is set before there is a run.
 final class JobControl: ControlHandler, @unchecked Sendable {
+  /// What is answered for, and the comparison of its ends.
+  private struct Present {
+    let subject: CutoverSubject
+    let verification: JobVerification
+
+    init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
+      let verification = JobVerification(job, options, identity)
+      self.verification = verification
+      subject = CutoverSubject(job: job, options: options, identity: identity) {
+        verification.verification
+      }
+    }
+  }
+
   private let monitor = Monitor()
-  private var present: CutoverSubject
+  private var present: Present
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
   private var ending = ControlledEnding.none
   private var server: ControlServer?
 
-  init(_ subject: CutoverSubject) {
-    present = subject
+  init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
+    present = Present(job, options, identity)
   }
 
-  private var subject: CutoverSubject { monitor.withLock { present } }
+  private var subject: CutoverSubject { monitor.withLock { present.subject } }
+  private var verification: JobVerification { monitor.withLock { present.verification } }
 
   /// Listens from now on.
   ///
@@ -52,10 +67,11 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     return trouble
   }
 
-  /// Ends a cutover that is under way. The run is to stop, or is over.
+  /// Ends a cutover and a comparison that are under way. The run is to stop, or is over.
   func settle() -> ControlledEnding {
     subject.job.requestStop()
     monitor.withLock { cutover }?.join()
+    verification.stop()
     return monitor.withLock {
       cutover = nil
       return ending
@@ -63,9 +79,9 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   }
 
   /// Answers for another run from now on, in the same place.
-  func turn(to subject: CutoverSubject) {
+  func turn(to job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
     monitor.withLock {
-      present = subject
+      present = Present(job, options, identity)
       ending = .none
       isUnderWay = false
     }
@@ -85,7 +101,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     case .throttle(let limit):
       source.pacer.set(limit)
       reply.finish(status())
-    case .verify: reply.refuse("not through this socket: run migr8sync verify with the same rules")
+    case .verify(let rate): verification.begin(keysPerSecondMax: rate, reply)
     case .stop:
       subject.job.requestStop()
       reply.finish(status())
@@ -109,7 +125,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private func begin(_ settings: CutoverSettings, _ reply: ControlReply) {
     monitor.withLock {
       if isUnderWay { return reply.refuse("a cutover is under way already") }
-      if present.job.isStopRequested { return reply.refuse("the run is to stop") }
+      if present.subject.job.isStopRequested { return reply.refuse("the run is to stop") }
       // It has ended, but for its last instruction.
       cutover?.join()
       isUnderWay = true
@@ -149,6 +165,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     object.add("paused", job.source.gate.isPaused)
     object.add("max_rate", job.source.pacer.limit.text)
     object.add("cutover", isBusy)
+    verification.add(to: &object)
     job.progressSnapshot().add(to: &object)
     return object
   }

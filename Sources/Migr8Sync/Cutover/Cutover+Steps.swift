@@ -56,15 +56,21 @@ extension Cutover {
         "\(skipped) keys were left as the destination had them, with all their later writes"
           + " (--accept-skipped to hand over all the same)")
     }
-    switch subject.verification {
+    switch subject.verification() {
     case .clean: break
     case .none where settings.skipsVerify: break
     case .none:
       throw CutoverError(
-        "the job does not know of a comparison of both ends (run migr8sync verify with the same rules,"
-          + " then say --skip-verify)")
+        "the job has not compared both ends (run migr8sync verify \(subject.identity.name), or say"
+          + " --skip-verify)")
+    case .unclear where settings.skipsVerify: break
+    case .unclear(let reason):
+      throw CutoverError(
+        "\(reason) (run migr8sync verify \(subject.identity.name) again, or say --skip-verify)")
     case .different(let count):
-      throw CutoverError("the last comparison of both ends found \(count) differences")
+      throw CutoverError(
+        "the last comparison of both ends found \(count) differences (mend them with 'migr8sync verify"
+          + " -s URL -d URL --fix', then run migr8sync verify \(subject.identity.name) again)")
     }
   }
 

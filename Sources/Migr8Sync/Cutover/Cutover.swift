@@ -11,8 +11,8 @@ struct CutoverSubject: Sendable {
   let job: Job
   let options: SyncOptions
   let identity: JobIdentity
-  /// What was found when both ends were last compared.
-  let verification: Verification
+  /// What was found when both ends were last compared; asked when it matters.
+  let verification: @Sendable () -> Verification
 
   /// The outcome of a comparison of both ends.
   enum Verification: Sendable, Equatable {
@@ -20,6 +20,18 @@ struct CutoverSubject: Sendable {
     case none
     case clean
     case different(UInt64)
+    /// None that counts, and why.
+    case unclear(String)
+
+    /// The outcome in a word, and the reason where it does not count.
+    var words: (state: String, reason: String?) {
+      switch self {
+      case .none: ("none", nil)
+      case .clean: ("clean", nil)
+      case .different: ("different", nil)
+      case .unclear(let reason): ("unclear", reason)
+      }
+    }
   }
 
   /// The source that takes the writes, whichever replica of it the link is attached to.

@@ -36,29 +36,3 @@ struct DeleteCounts: Sendable, Equatable {
     gone += other.gone
   }
 }
-
-/// How many keys are removed at once, and how long to wait in between, so that other clients of the server
-/// do not feel it: judged by how long the server takes to answer a PING. Time is a parameter.
-struct LatencyThrottle: Sendable {
-  static let batchMin = 8
-  static let batchMax = 256
-
-  /// What a PING may take, in microseconds.
-  let microsecondsMax: Int64
-  private(set) var batch = 64
-
-  init(microsecondsMax: Int64) {
-    self.microsecondsMax = microsecondsMax
-  }
-
-  /// Takes the time of a PING; says how long to wait now, in milliseconds.
-  mutating func measured(microseconds: Int64) -> Int64 {
-    if microseconds <= microsecondsMax {
-      batch = min(Self.batchMax, batch + 8)
-      return 0
-    }
-    batch = max(Self.batchMin, batch / 2)
-    // Nine parts of rest to one of trouble, but never longer than the trouble is worth.
-    return min(1_000, max(1, microseconds * 9 / 1_000))
-  }
-}

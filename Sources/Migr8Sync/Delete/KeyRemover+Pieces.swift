@@ -25,6 +25,7 @@ extension KeyRemover {
         isDone = true
       }
       if isDone { return }
+      try progress.pause(microseconds: Self.shortRestMicroseconds)
     }
   }
 

@@ -3,10 +3,12 @@
 //
 //   source   SCAN ─▶ WATCH keys ─▶ compare with the destination ─▶ MULTI · UNLINK those that are the same · EXEC
 //
+// Each of these steps is small enough that a client who comes in between does not feel it; LatencyThrottle
+// says how many keys, and how long to rest.
+//
 // An EXEC that is not carried out means that one of the keys was touched: the keys are tried again in two
 // halves, and a single one a few times; then it is kept. Begun anew at any time: what is gone is gone.
 
-import Glibc
 import ReplicaLink
 
 /// What to remove.
@@ -21,10 +23,18 @@ struct DeletePlan: Sendable {
 
 /// Removes the keys of one route.
 struct KeyRemover: ~Copyable {
+  /// Keys looked at by one SCAN.
+  static let scanCount = 32
+  /// The rest behind a SCAN that has found nothing, or a piece of a value, in microseconds.
+  static let shortRestMicroseconds: Int64 = 200
+  /// Values that are fetched at once, in bytes of the server's memory.
+  static let groupBytesMax: UInt64 = 32 << 10
+  /// Values of more than this are compared in pieces where that is as exact, in bytes.
+  static let wholeBytesMax: UInt64 = 128 << 10
   /// So often a key that is touched all the time is tried.
   static let attemptsMax = 5
   /// Elements removed at once from a value that cannot be unlinked.
-  static let pieceElements = 500
+  static let pieceElements = 100
   /// The name that a large key has while it is removed in pieces.
   static let partialSuffix = Array(":migr8sync-removed".utf8)
 
@@ -85,7 +95,7 @@ struct KeyRemover: ~Copyable {
       repeat {
         if progress.isCancelled { throw .interrupted }
         try source.select(database)
-        let page = try source.scan(cursor, filter.scanPattern)
+        let page = try source.scan(cursor, filter.scanPattern, count: Self.scanCount)
         cursor = page.cursor
         try body(&self, page.keys.filter { filter.matches(key: $0.span) }, database)
       } while cursor != Array("0".utf8)
@@ -103,32 +113,29 @@ struct KeyRemover: ~Copyable {
   mutating func run() throws(ReplayError) {
     try walk { (remover, keys, database) throws(ReplayError) in
       var rest = keys[...]
+      if keys.isEmpty { try remover.progress.pause(microseconds: Self.shortRestMicroseconds) }
       while !rest.isEmpty {
         if remover.progress.isCancelled { throw .interrupted }
         let batch = Array(rest.prefix(remover.throttle.batch))
         rest = rest.dropFirst(batch.count)
+        let start = Clock.monotonicMicroseconds()
         try remover.remove(batch, database)
         let counts = remover.counts
         remover.progress.update {
           $0.keysCompared = counts.removed + counts.keptCount + counts.gone
         }
-        try remover.rest(batch.count)
+        try remover.rest(batch.count, since: start)
       }
     }
   }
 
   /// Waits as long as the rate and the server ask for.
-  private mutating func rest(_ count: Int) throws(ReplayError) {
-    let now = Clock.monotonicMilliseconds()
-    try progress.pause(milliseconds: pace.add(count, now: now))
-    var start = timespec()
-    var end = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &start)
+  private mutating func rest(_ count: Int, since start: Int64) throws(ReplayError) {
+    let end = Clock.monotonicMicroseconds()
     _ = try source.ask("PING")
-    clock_gettime(CLOCK_MONOTONIC, &end)
-    let seconds = Int64(end.tv_sec - start.tv_sec)
-    let microseconds = seconds * 1_000_000 + Int64(end.tv_nsec - start.tv_nsec) / 1_000
-    try progress.pause(milliseconds: throttle.measured(microseconds: microseconds))
+    let ping = Clock.monotonicMicroseconds() - end
+    try progress.pause(microseconds: throttle.measured(batch: end - start, ping: ping))
+    try progress.pause(milliseconds: pace.add(count, now: Clock.monotonicMilliseconds()))
   }
 
   // MARK: - A batch
@@ -139,10 +146,11 @@ struct KeyRemover: ~Copyable {
     if keys.isEmpty { return }
     try source.select(database)
     let watches = comparer != nil && !plan.isDryRun
-    if watches { _ = try source.ask([Array("WATCH".utf8)] + keys) }
     var outcome = DeleteCounts()
     var kept: [(KeyName, KeptReason)] = []
-    let doomed = try decide(keys, database, &outcome, &kept)
+    let present = try watch(keys, watches)
+    outcome.gone = UInt64(keys.count - present.count)
+    let doomed = try decide(present, database, &outcome, &kept)
     if !plan.isDryRun, try !carryOut(doomed, watches) {
       if keys.count > 1 {
         let middle = keys.count / 2
@@ -163,27 +171,33 @@ struct KeyRemover: ~Copyable {
     counts.add(outcome)
   }
 
-  /// Which of the keys go.
-  private mutating func decide(
-    _ keys: [[UInt8]], _ database: Int, _ outcome: inout DeleteCounts,
-    _ kept: inout [(KeyName, KeptReason)]
+  /// Watches keys and asks for their memory, in one go: those that are there.
+  private mutating func watch(
+    _ keys: [[UInt8]], _ watches: Bool
   ) throws(ReplayError) -> [(key: [UInt8], bytes: UInt64)] {
+    let watch = [Array("WATCH".utf8)] + keys
+    if watches { source.connection.enqueue(watch) }
     for key in keys { source.enqueueSize(key) }
+    if watches { _ = try source.receive(watch) }
     var present: [(key: [UInt8], bytes: UInt64)] = []
     for key in keys {
-      if let bytes = try source.receiveSize(key) {
-        present.append((key, bytes))
-      } else {
-        outcome.gone += 1
-      }
+      if let bytes = try source.receiveSize(key) { present.append((key, bytes)) }
     }
+    return present
+  }
+
+  /// Which of the keys go.
+  private mutating func decide(
+    _ present: [(key: [UInt8], bytes: UInt64)], _ database: Int, _ outcome: inout DeleteCounts,
+    _ kept: inout [(KeyName, KeptReason)]
+  ) throws(ReplayError) -> [(key: [UInt8], bytes: UInt64)] {
     var doomed: [(key: [UInt8], bytes: UInt64)] = []
     var rest = present[...]
     while !rest.isEmpty {
       var group: [(key: [UInt8], bytes: UInt64)] = []
       var groupBytes: UInt64 = 0
       while let next = rest.first,
-        group.isEmpty || groupBytes.saturatingAdd(next.bytes) <= SuspectBook.groupBytesMax
+        group.isEmpty || groupBytes.saturatingAdd(next.bytes) <= Self.groupBytesMax
       {
         group.append(next)
         groupBytes = groupBytes.saturatingAdd(next.bytes)
@@ -207,11 +221,11 @@ struct KeyRemover: ~Copyable {
   }
 
   /// Compares a few keys, or one large one, with the destination's.
-  private func compare(
+  private mutating func compare(
     _ group: [(key: [UInt8], bytes: UInt64)], _ database: Int
   ) throws(ReplayError) -> [KeyComparison] {
     guard let comparer else { return group.map { _ in .same } }
-    if group.count == 1, group[0].bytes >= Verifier.largeBytes {
+    if group.count == 1, try hasPieces(group[0]) {
       // What an interrupted run has begun to remove in pieces has been compared.
       if Self.isPartial(group[0].key) { return [.same] }
       switch try comparer.pair.compareLarge(KeyName(database: database, key: group[0].key)) {
@@ -225,6 +239,17 @@ struct KeyRemover: ~Copyable {
       Self.isPartial(names[index].key)
         ? .same : comparer.pair.judge(state.source, state.destination)
     }
+  }
+
+  /// Whether a value is compared in pieces. In those of streams not everything can be; values of modules
+  /// have none.
+  private mutating func hasPieces(
+    _ one: (key: [UInt8], bytes: UInt64)
+  ) throws(ReplayError) -> Bool {
+    if one.bytes < Self.wholeBytesMax { return false }
+    if one.bytes >= Verifier.largeBytes { return true }
+    let type = try source.ask([Array("TYPE".utf8), one.key]).text ?? ""
+    return ["string", "list", "set", "zset", "hash"].contains(type)
   }
 
   private static func isPartial(_ key: [UInt8]) -> Bool {

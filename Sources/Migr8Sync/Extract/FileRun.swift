@@ -50,15 +50,13 @@ final class FileProgress: Sendable {
 struct FileRun {
   private let signals = StopSignals()
   private var reporter: Reporter
-  private let view: FileView
 
   /// Takes the signals; call it before any other thread exists.
-  init(_ view: FileView) {
-    self.view = view
+  init(_ view: OutputView) {
     // Where nobody looks there is nothing to show: the output may well be all that is wanted.
-    reporter = Reporter(
-      logFormat: view.logFormat, isQuiet: view.isQuiet,
-      showsProgress: view.showsProgress && StandardError.canDraw)
+    var view = view
+    view.showsProgress = view.showsProgress && StandardError.canDraw
+    reporter = Reporter(view)
     signals.install()
   }
 

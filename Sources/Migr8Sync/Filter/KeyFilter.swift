@@ -127,10 +127,10 @@ struct KeyFilter: Sendable {
 
   /// Whether a snapshot's key is in, as far as its value's type goes.
   ///
-  /// - Parameter name: as `RDBType.logicalName` has it.
-  func matches(typeNamed name: String) -> Bool {
+  /// - Parameter name: as `RDBType.logicalName` has it; not asked for where every type is in.
+  func matches(typeNamed name: @autoclosure () -> String) -> Bool {
     guard let types else { return true }
-    return ValueType(rawValue: name).map { types.contains($0) } ?? false
+    return ValueType(rawValue: name()).map { types.contains($0) } ?? false
   }
 
   /// Whether nothing is left out: all keys of all databases, of every type.

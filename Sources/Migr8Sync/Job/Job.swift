@@ -9,7 +9,6 @@
 
 import RDBParser
 import ReplicaLink
-import Synchronization
 
 /// The threads of a run and what they ask of each other.
 ///
@@ -22,9 +21,9 @@ final class Job: @unchecked Sendable {
   let replays: [DestinationReplay]
   var linkNotices = LinkNotices()
   /// How the first destination that failed did, in words that name it.
-  private let failure = Mutex<ReplayError?>(nil)
+  private let failure = Guarded<ReplayError?>(nil)
   /// The link's thread and the pulse's, once it is attached.
-  private let sourceThreads = Mutex<[NamedThread]>([])
+  private let sourceThreads = Guarded<[NamedThread]>([])
 
   /// - Parameters:
   ///   - starts: what each destination knows of the job: it goes on from there.

@@ -15,9 +15,9 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
   let pacer: Pacer
   private let options: SyncOptions
   private let findings: PreflightFindings
-  private let applied: Mutex<AppliedOffsets>
+  private let applied: Guarded<AppliedOffsets>
   /// Which destinations have caught up.
-  private let converged: Mutex<[Bool]>
+  private let converged: Guarded<[Bool]>
   private let isEverythingDone = Atomic<Bool>(false)
   private let isStopping = Atomic<Bool>(false)
 
@@ -27,8 +27,8 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
     pacer = Pacer(options.maximumRate)
     self.findings = findings
     let count = options.routes.count
-    applied = Mutex(AppliedOffsets(destinationCount: count))
-    converged = Mutex(Array(repeating: false, count: count))
+    applied = Guarded(AppliedOffsets(destinationCount: count))
+    converged = Guarded(Array(repeating: false, count: count))
     let bell = WakePipe()
     stopBell = bell
     var settings = LinkOptions(

@@ -41,11 +41,36 @@ extension Batch {
     return copy
   }
 
+  /// A batch for commands in the same db, beginning with the same SELECT.
+  func emptyTwin() -> Batch {
+    let twin = Batch()
+    twin.database = database
+    var cursor = BatchCursor()
+    let head = cursor.range(of: 0, in: self)
+    bytes.withBytes { twin.bytes.append(UnsafeRawBufferPointer(rebasing: $0[head])) }
+    twin.commandCount = 1
+    return twin
+  }
+
+  /// How many keys a loader's command writes.
+  static func keyCount(of command: UnsafeRawBufferPointer) -> Int {
+    guard let (count, head) = arrayHeader(command) else { return 1 }
+    let body = UnsafeRawBufferPointer(rebasing: command[head...])
+    let writesMany = begins(body, with: "$6\r\nMSETNX\r\n") || begins(body, with: "$4\r\nMSET\r\n")
+    return writesMany ? count / 2 : 1
+  }
+
   /// Appends a loader's command without its NX, or with REPLACE.
   private func appendOverwriting(_ command: UnsafeRawBufferPointer) {
     let notExisting = StaticString("$2\r\nNX\r\n")
     guard let (count, head) = Self.arrayHeader(command) else { return bytes.append(command) }
     let body = UnsafeRawBufferPointer(rebasing: command[head...])
+    let writesNew = StaticString("$6\r\nMSETNX\r\n")
+    if Self.begins(body, with: writesNew) {
+      bytes.appendArrayHeader(count)
+      bytes.append("$4\r\nMSET\r\n")
+      return bytes.append(UnsafeRawBufferPointer(rebasing: body[writesNew.utf8CodeUnitCount...]))
+    }
     if Self.begins(body, with: "$3\r\nSET\r\n") {
       bytes.appendArrayHeader(count - 1)
       bytes.append(UnsafeRawBufferPointer(rebasing: body.dropLast(notExisting.utf8CodeUnitCount)))

@@ -1,4 +1,4 @@
-// A run: commands of the stream that follow each other and say the same in one command. A destination
+// A run: commands that follow each other in the stream, or strings of a snapshot, in one command. A destination
 // spends as much on taking a small command apart and answering it as on carrying it out; MSET of sixteen
 // keys is one command, in order, with the effects of sixteen SETs.
 //
@@ -13,6 +13,8 @@ struct CommandRun: ~Copyable {
   enum Kind: Sendable, Equatable {
     /// SET with no options.
     case set
+    /// SET of a key that must not be there yet: of several, none is written when one is there.
+    case setNew
     /// DEL of one key.
     case delete
     /// UNLINK of one key.
@@ -34,6 +36,8 @@ struct CommandRun: ~Copyable {
   init() {}
 
   var isEmpty: Bool { keyCount == 0 }
+  /// Whether no other may join.
+  var isFull: Bool { keyCount >= Self.keysMax }
   /// How many bytes are collected.
   var byteCount: Int { operands.count }
 
@@ -63,7 +67,7 @@ struct CommandRun: ~Copyable {
 
   /// Whether one more command of this kind may join.
   func takes(_ kind: Kind, database: Int) -> Bool {
-    keyCount > 0 && keyCount < Self.keysMax && self.kind == kind && self.database == database
+    keyCount > 0 && !isFull && self.kind == kind && self.database == database
   }
 
   /// Begins with a first command. The run must be empty.
@@ -79,12 +83,22 @@ struct CommandRun: ~Copyable {
     self.offset = offset
   }
 
+  /// Adds the operands that `encode` appends; none when it says no.
+  mutating func add(_ encode: (inout ByteBuffer) -> Bool) -> Bool {
+    guard encode(&operands) else { return false }
+    keyCount += 1
+    return true
+  }
+
   /// Appends the run as one command, and empties it.
   mutating func move(to buffer: inout ByteBuffer) {
     switch kind {
     case .set:
       buffer.appendArrayHeader(1 + 2 * keyCount)
       buffer.append(keyCount == 1 ? "$3\r\nSET\r\n" : "$4\r\nMSET\r\n")
+    case .setNew:
+      buffer.appendArrayHeader(1 + 2 * keyCount)
+      buffer.append("$6\r\nMSETNX\r\n")
     case .delete:
       buffer.appendArrayHeader(1 + keyCount)
       buffer.append("$3\r\nDEL\r\n")

@@ -4,13 +4,20 @@
 import RDBParser
 import ReplicaLink
 
-/// Encodes snapshot keys for one destination.
-struct EntryEncoder: Sendable {
+/// Encodes snapshot keys for one destination. A class, because it is called for every key from inside of
+/// closures, and each call would copy a structure of many references.
+final class EntryEncoder: Sendable {
   /// What keys are called there.
   let mapping: KeyMapping
   let conflicts: ConflictPolicy
   /// Whether the destination's SET takes PXAT (Redis 6.2).
   let setTakesExpiry: Bool
+
+  init(mapping: KeyMapping, conflicts: ConflictPolicy, setTakesExpiry: Bool) {
+    self.mapping = mapping
+    self.conflicts = conflicts
+    self.setTakesExpiry = setTakesExpiry
+  }
 
   /// Appends the command that writes a key with its whole value to `buffer`.
   ///
@@ -27,6 +34,31 @@ struct EntryEncoder: Sendable {
       return
     }
     try appendRestore(entry, key, value, &buffer)
+  }
+
+  /// How strings are written of which several go as one command.
+  var runKind: CommandRun.Kind {
+    if case .replace = conflicts { return .set }
+    return .setNew
+  }
+
+  /// Appends key and value of a plain, short string. False: it is neither, and nothing was appended.
+  func appendOperands(
+    key: Span<UInt8>, value: Span<UInt8>, to buffer: inout ByteBuffer
+  ) -> Bool {
+    guard key.count + value.count <= CommandRun.operandBytesMax,
+      let string = try? RDBString(parsing: value)
+    else { return false }
+    switch string {
+    case .raw(let length, let offset):
+      buffer.appendBulk(key: key, mapping)
+      buffer.appendBulk(value.extracting(offset..<offset + length))
+    case .integer(let number, _):
+      buffer.appendBulk(key: key, mapping)
+      buffer.appendBulk(decimal: number)
+    case .lzf: return false
+    }
+    return true
   }
 
   /// False: the string is compressed, RESTORE hands it over as it is.

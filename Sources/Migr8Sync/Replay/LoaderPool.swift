@@ -14,6 +14,8 @@ struct LoaderPool: ~Copyable {
   private let mapping: KeyMapping
   private let targets: DestinationDatabases
   private var batch: Batch?
+  /// Strings that wait to be written together, at the end of the batch.
+  private var run = CommandRun()
 
   /// Starts `count` loaders.
   init(
@@ -62,6 +64,26 @@ struct LoaderPool: ~Copyable {
     if batch.isFull { try dispatch() }
   }
 
+  /// Puts a string of db `database` with others into one command, as the operands that `encode` appends;
+  /// false when it says no.
+  mutating func join(
+    _ kind: CommandRun.Kind, database: Int, _ encode: (inout ByteBuffer) -> Bool
+  ) throws(ReplayError) -> Bool {
+    let batch = try batch(database: database)
+    if run.isEmpty { run.begin(kind, database: database) }
+    guard run.add(encode) else { return false }
+    if run.isFull { finishRun(batch) }
+    if batch.bytes.count + run.byteCount >= Batch.targetBytes { try dispatch() }
+    return true
+  }
+
+  private mutating func finishRun(_ batch: Batch) {
+    if run.isEmpty { return }
+    batch.keyCount += run.keyCount
+    batch.commandCount += 1
+    run.move(to: &batch.bytes)
+  }
+
   /// Sends what is in hand and waits until every loader has all its answers.
   mutating func drain() throws(ReplayError) {
     try dispatch()
@@ -77,6 +99,7 @@ struct LoaderPool: ~Copyable {
   private mutating func dispatch() throws(ReplayError) {
     guard let full = batch else { return }
     batch = nil
+    finishRun(full)
     try pace(full)
     try leastBusy().submit(full)
   }

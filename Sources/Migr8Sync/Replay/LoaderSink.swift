@@ -35,6 +35,9 @@ struct LoaderSink: SnapshotSink, ~Copyable {
       snapshot.rereadValue()
       return try takeAsCommands(entry, from: &snapshot)
     }
+    if entry.type == .string, entry.expiryMilliseconds == nil, try joinOthers(entry, snapshot) {
+      return
+    }
     let batch = try loaders.batch(database: entry.database)
     try snapshot.withKey { (key) throws(ReplayError) in
       try snapshot.withValue { (value) throws(ReplayError) in
@@ -42,6 +45,20 @@ struct LoaderSink: SnapshotSink, ~Copyable {
       }
     }
     try loaders.commitKey(batch)
+  }
+
+  /// Writes a short string together with others. False: it goes by itself.
+  private mutating func joinOthers(
+    _ entry: RDBEntry, _ snapshot: borrowing SnapshotReader
+  ) throws(ReplayError) -> Bool {
+    let encoder = encoder
+    return try loaders.join(encoder.runKind, database: entry.database) { operands in
+      snapshot.withKey { key in
+        snapshot.withValue { value in
+          encoder.appendOperands(key: key, value: value, to: &operands)
+        }
+      }
+    }
   }
 
   mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {

@@ -10,7 +10,7 @@ import ReplicaLink
 import Synchronization
 
 /// What to make of "the key exists already" in answer to a snapshot key.
-enum ConflictPolicy: Sendable {
+enum ConflictPolicy: String, CaseIterable, Sendable {
   /// It ends the run.
   case fail
   /// The commands overwrite; the answer does not occur.

@@ -31,6 +31,11 @@ struct PipelineWire: ~Copyable {
   /// A destination may close connections that are quiet for so many seconds (its `timeout`, at least
   /// one): so a quiet connection says something more often than that.
   private static let keepAliveMilliseconds: Int32 = 500
+  /// With more batches than this under way a loader need not wake for each answer: the destination, which
+  /// gives thousands a second, would spend its time on waking it ...
+  private static let busyBatches = 2
+  /// ... so that more are left to come together, in microseconds.
+  private static let gatheringMicroseconds: UInt32 = 2_000
 
   init(_ pipeline: Pipeline, _ socket: consuming Socket) {
     self.pipeline = pipeline
@@ -211,6 +216,7 @@ struct PipelineWire: ~Copyable {
       if case .error(let line) = reply, line.contains("no such key") { return }
     }
     switch (reply, pipeline.role) {
+    case (.integer(0), .loader) where !batch.isOrdered: separate(batch)
     case (.success, _), (.integer, _), (.null, .lane): return
     case (.null, .loader(let policy)):
       try resolveConflict(policy, key(batch), batch)
@@ -237,6 +243,23 @@ struct PipelineWire: ~Copyable {
   /// The key of the command being answered.
   private mutating func key(_ batch: Batch) -> [UInt8] {
     cursor.arguments(of: answered, in: batch).last ?? []
+  }
+
+  /// Of the strings of an MSETNX one is there already, and none was written: they are sent one by one, so
+  /// that it comes out which.
+  private mutating func separate(_ batch: Batch) {
+    let words = cursor.arguments(of: answered, in: batch, first: .max)
+    let single = batch.emptyTwin()
+    for index in stride(from: 1, to: words.count - 1, by: 2) {
+      single.bytes.appendCommand(
+        [Array("SET".utf8), words[index], words[index + 1], Array("NX".utf8)])
+      single.commandCount += 1
+      single.keyCount += 1
+    }
+    batch.keyCount -= single.keyCount
+    pipeline.hold(single.bytes.count)
+    // What is being sent is finished first.
+    batches.insert(single, at: sendIndex + (sendPosition > 0 ? 1 : 0))
   }
 
   private func resolveConflict(
@@ -331,5 +354,8 @@ struct PipelineWire: ~Copyable {
       reads: true, writes: writes, orFor: pipeline.bell,
       milliseconds: Self.keepAliveMilliseconds)
     if isRung { pipeline.bell.silence() }
+    if case .loader = pipeline.role, sendIndex > Self.busyBatches {
+      usleep(Self.gatheringMicroseconds)
+    }
   }
 }

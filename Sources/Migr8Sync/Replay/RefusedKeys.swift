@@ -35,10 +35,14 @@ struct RefusedKeys {
   /// Keeps a command of `batch`.
   mutating func add(_ command: Range<Int>, of batch: Batch, _ pipeline: Pipeline) {
     let kept = keptBatch(for: batch, pipeline)
-    batch.bytes.withBytes { kept.bytes.append(UnsafeRawBufferPointer(rebasing: $0[command])) }
+    let keyCount = batch.bytes.withBytes { bytes in
+      let command = UnsafeRawBufferPointer(rebasing: bytes[command])
+      kept.bytes.append(command)
+      return Batch.keyCount(of: command)
+    }
     kept.commandCount += 1
-    kept.keyCount += 1
-    batch.keyCount -= 1
+    kept.keyCount += keyCount
+    batch.keyCount -= keyCount
     pipeline.hold(command.count)
     hasRefused = true
     due = Clock.monotonicMilliseconds() + Self.pauseMilliseconds
@@ -50,16 +54,10 @@ struct RefusedKeys {
     return batches.removeFirst()
   }
 
-  /// A batch for commands in the same db, beginning with the same SELECT.
   private mutating func keptBatch(for batch: Batch, _ pipeline: Pipeline) -> Batch {
     if let last = batches.last, last.database == batch.database, !last.isFull { return last }
-    let fresh = Batch()
-    fresh.database = batch.database
-    var cursor = BatchCursor()
-    let head = cursor.range(of: 0, in: batch)
-    batch.bytes.withBytes { fresh.bytes.append(UnsafeRawBufferPointer(rebasing: $0[head])) }
-    fresh.commandCount = 1
-    pipeline.hold(head.count)
+    let fresh = batch.emptyTwin()
+    pipeline.hold(fresh.bytes.count)
     batches.append(fresh)
     return fresh
   }

@@ -68,6 +68,8 @@ struct SnapshotReplay: ~Copyable {
     into sink: inout Sink,
     noteOtherTypes: ([KeyName]) throws(ReplayError) -> Void = { _ in }
   ) throws(ReplayError) {
+    // Of a property, each call would take a copy, which counts the references of all it is made of.
+    let filter = filter
     while true {
       switch try snapshot.next() {
       case .entry(let entry):

@@ -65,6 +65,7 @@ extension StreamReplay {
         continue
       }
       CrashPoint.refusalRead.pass()
+      counts.countRefused()
       guard !names.isEmpty else { throw ReplayError(error) }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
         // A repair that is refused as well would go round for ever.

@@ -34,22 +34,20 @@ struct Reporter {
   /// Makes a reporter.
   ///
   /// - Parameters:
+  ///   - view: What is written: when quiet nothing at all, without progress notes only.
   ///   - isTerminal: Whether stderr can be drawn on; JSON goes by the line even there.
-  ///   - logFormat: The form of a line.
-  ///   - isQuiet: Whether nothing at all is written, notes neither.
-  ///   - showsProgress: Whether snapshots are shown; notes are written in any case.
   init(
-    isTerminal: Bool = StandardError.canDraw, logFormat: LogFormat, isQuiet: Bool,
-    showsProgress: Bool, surroundings: Surroundings = Surroundings()
+    _ view: OutputView, isTerminal: Bool = StandardError.canDraw,
+    surroundings: Surroundings = Surroundings()
   ) {
-    format = logFormat
-    writesNotes = !isQuiet
+    format = view.logFormat
+    writesNotes = !view.isQuiet
     self.surroundings = surroundings
     display = TerminalDisplay(usesColour: surroundings.usesColour)
-    if isQuiet || !showsProgress {
+    if view.isQuiet || !view.showsProgress {
       form = .nothing
     } else {
-      form = isTerminal && logFormat == .text ? .display : .lines
+      form = isTerminal && view.logFormat == .text ? .display : .lines
     }
   }
 

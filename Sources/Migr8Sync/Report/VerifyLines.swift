@@ -12,18 +12,14 @@ final class VerifyLines: Sendable {
   private static let lookMilliseconds: Int64 = 100
 
   private let writesJSON: Bool
-  private let format: LogFormat
-  private let isQuiet: Bool
-  private let showsProgress: Bool
+  private let view: OutputView
   private let progress: VerifyProgress
   private let startMilliseconds = Clock.monotonicMilliseconds()
   private let isDone = Promise<Bool>()
 
   init(_ options: VerifyOptions, _ progress: VerifyProgress) {
     writesJSON = options.writesJSON
-    format = options.logFormat
-    isQuiet = options.isQuiet
-    showsProgress = options.showsProgress
+    view = options.view
     self.progress = progress
   }
 
@@ -33,7 +29,7 @@ final class VerifyLines: Sendable {
   func start() -> NamedThread {
     NamedThread("progress") { [self] in
       while isDone.wait(milliseconds: Self.lineMilliseconds) == nil {
-        if showsProgress { write(progressText) }
+        if view.showsProgress { write(progressText) }
       }
     }
   }
@@ -57,11 +53,12 @@ final class VerifyLines: Sendable {
 
   private func write(_ message: String) {
     StandardError.write(
-      LogLine.note(message, format: format, wallMilliseconds: Clock.wallMilliseconds()) + "\n")
+      LogLine.note(message, format: view.logFormat, wallMilliseconds: Clock.wallMilliseconds())
+        + "\n")
   }
 
   func note(_ message: String) {
-    if !isQuiet { write(message) }
+    if !view.isQuiet { write(message) }
   }
 
   // MARK: - Findings
@@ -71,14 +68,20 @@ final class VerifyLines: Sendable {
   }
 
   func undecided(_ name: KeyName) {
-    guard writesJSON else {
-      return StandardOutput.write("undecided \(name): it changed whenever it was read\n")
-    }
+    StandardOutput.write(
+      (writesJSON ? Self.undecidedJSON(name).text : Self.undecidedText(name)) + "\n")
+  }
+
+  static func undecidedText(_ name: KeyName) -> String {
+    "undecided \(name): it changed whenever it was read"
+  }
+
+  static func undecidedJSON(_ name: KeyName) -> JSONObject {
     var object = JSONObject()
     object.add("event", "undecided")
     object.add("key", bytes: name.key)
     object.add("db", UInt64(clamping: name.database))
-    StandardOutput.write(object.text + "\n")
+    return object
   }
 
   func census(_ rows: [CensusRow]) {
@@ -114,20 +117,18 @@ final class VerifyLines: Sendable {
     if writesJSON {
       var object = JSONObject()
       object.add("event", "summary")
-      object.add("keys_compared", end.keysCompared)
-      object.add("keys_looked_up", end.keysLookedUp)
-      object.add("differences", end.differenceCount)
-      for cause in DifferenceCause.allCases {
-        if let count = end.differences[cause] { object.add(cause.rawValue, count) }
-      }
-      object.add("undecided", end.undecided)
-      object.add("fixed", end.fixed)
+      end.add(to: &object)
       object.add("elapsed_ms", elapsed)
       return StandardOutput.write(object.text + "\n")
     }
-    guard !isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
+    guard !view.isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
       return
     }
+    StandardError.write(Self.summary(end, milliseconds: elapsed) + "\n")
+  }
+
+  /// What a comparison came to, in one line.
+  static func summary(_ end: VerifyProgress.Snapshot, milliseconds elapsed: Int64) -> String {
     var text = "\(HumanNumber.count(end.keysCompared)) keys compared, "
     text += "\(HumanNumber.count(end.keysLookedUp)) looked up, in "
     text += HumanNumber.duration(milliseconds: elapsed)
@@ -140,7 +141,7 @@ final class VerifyLines: Sendable {
       : ": \(HumanNumber.count(end.differenceCount)) differ (\(causes.joined(separator: ", ")))"
     if end.fixed > 0 { text += "; \(HumanNumber.count(end.fixed)) mended" }
     if end.undecided > 0 { text += "; \(HumanNumber.count(end.undecided)) undecided" }
-    StandardError.write(text + "\n")
+    return text
   }
 
   func interrupted() {
@@ -152,5 +153,19 @@ final class VerifyLines: Sendable {
 
   func failed(_ reason: String) {
     StandardError.write("migr8sync: \(LogLine.harmless(reason))\n")
+  }
+}
+
+extension VerifyProgress.Snapshot {
+  /// The numbers, for JSON.
+  func add(to object: inout JSONObject) {
+    object.add("keys_compared", keysCompared)
+    object.add("keys_looked_up", keysLookedUp)
+    object.add("differences", differenceCount)
+    for cause in DifferenceCause.allCases {
+      if let count = differences[cause] { object.add(cause.rawValue, count) }
+    }
+    object.add("undecided", undecided)
+    object.add("fixed", fixed)
   }
 }

@@ -43,6 +43,8 @@ struct RoutingCounts: Sendable, Equatable {
   private var counts = [UInt64](repeating: 0, count: RoutingKind.allCases.count)
   /// Keys that were entered for repair.
   private(set) var repairsRequested: UInt64 = 0
+  /// Commands that the destination has refused: their keys were not as they should be.
+  private(set) var refusals: UInt64 = 0
 
   /// How many commands there were.
   var total: UInt64 { counts.reduce(0, +) - self[.control] }
@@ -54,12 +56,16 @@ struct RoutingCounts: Sendable, Equatable {
   mutating func add(_ other: RoutingCounts) {
     for index in counts.indices { counts[index] += other.counts[index] }
     repairsRequested += other.repairsRequested
+    refusals += other.refusals
   }
 
   /// Counts keys that are repaired because the destination has refused a command on them.
   mutating func countHealed(_ count: Int) {
     repairsRequested += UInt64(count)
   }
+
+  /// Counts a command that the destination has refused.
+  mutating func countRefused() { refusals += 1 }
 
   /// Counts one decision.
   mutating func count(_ decision: RoutingDecision) {

@@ -3,7 +3,7 @@
 /// Choices that a router follows.
 struct RoutingPolicy: Sendable {
   /// What to do with a command whose keys cannot be found.
-  enum Unplaced: Sendable, Equatable {
+  enum Unplaced: String, CaseIterable, Sendable {
     /// End the run with an error that names it.
     case stop
     /// Leave it out, and count it.

@@ -45,8 +45,10 @@ struct Verifier: ~Copyable {
     self.progress = progress
     self.onDifference = onDifference
     self.onUndecided = onUndecided
-    let source = try VerifyEnd(plan.source, timeouts: plan.timeouts)
-    let destination = try VerifyEnd(plan.destination, timeouts: plan.timeouts)
+    let source = try VerifyEnd(
+      plan.source, timeouts: plan.timeouts, interrupt: plan.interrupt)
+    let destination = try VerifyEnd(
+      plan.destination, timeouts: plan.timeouts, interrupt: plan.interrupt)
     let finding = try VerifiedJob.find(
       name: plan.jobName, source: source.facts, rules: plan.words, plan.destination,
       timeouts: plan.timeouts, isThorough: plan.fixes)

@@ -46,9 +46,14 @@ struct VerifyEnd: ~Copyable {
   private var database: Int?
 
   /// Connects.
-  init(_ locator: ServerLocator, timeouts: Timeouts) throws(ReplayError) {
+  ///
+  /// - Parameter interrupt: ends whatever is waited for when it rings.
+  init(
+    _ locator: ServerLocator, timeouts: Timeouts, interrupt: WakePipe? = nil
+  ) throws(ReplayError) {
     var connection = try ReplayError.wrap { () throws(LinkError) in
-      try RedisConnection.open(try locator.locate(), timeouts: timeouts)
+      try RedisConnection.open(
+        try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
     }
     let facts = try ReplayError.wrap { () throws(LinkError) in
       try ServerFacts.read(&connection)
@@ -122,11 +127,11 @@ struct VerifyEnd: ~Copyable {
 
   /// One page of SCAN over the selected db.
   mutating func scan(
-    _ cursor: [UInt8], _ pattern: [UInt8]?
+    _ cursor: [UInt8], _ pattern: [UInt8]?, count: Int = scanCount
   ) throws(ReplayError) -> (cursor: [UInt8], keys: [[UInt8]]) {
     var command = [Array("SCAN".utf8), cursor]
     if let pattern { command += [Array("MATCH".utf8), pattern] }
-    command += [Array("COUNT".utf8), Array("\(Self.scanCount)".utf8)]
+    command += [Array("COUNT".utf8), Array("\(count)".utf8)]
     guard let parts = try ask(command).array, parts.count == 2, case .bulk(let next) = parts[0],
       let found = parts[1].array
     else { throw ReplayError("scanning \(peer): the answer to SCAN makes no sense") }

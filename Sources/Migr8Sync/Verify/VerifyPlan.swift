@@ -31,6 +31,8 @@ struct VerifyPlan: Sendable {
   var fixes = false
   /// The place of this destination among the routes.
   var route = 0
+  /// Ends what is waited for when it rings.
+  var interrupt: WakePipe?
   /// Where to begin; nil for the beginning.
   var from: VerifyPlace?
 }

@@ -40,7 +40,7 @@ final class VerifyProgress: Sendable {
     var differenceCount: UInt64 { differences.values.reduce(0, +) }
   }
 
-  private let state = Mutex(Snapshot())
+  private let state = Guarded(Snapshot())
   private let isStopping = Atomic<Bool>(false)
 
   var snapshot: Snapshot { state.withLock { $0 } }
@@ -58,12 +58,17 @@ final class VerifyProgress: Sendable {
   ///
   /// - Throws: `.interrupted` when the comparison is to end.
   func pause(milliseconds: Int64) throws(ReplayError) {
-    let deadline = Clock.monotonicMilliseconds() + milliseconds
+    try pause(microseconds: milliseconds * 1_000)
+  }
+
+  /// The same for what is over before a millisecond is.
+  func pause(microseconds: Int64) throws(ReplayError) {
+    let deadline = Clock.monotonicMicroseconds() + microseconds
     while true {
       if isCancelled { throw .interrupted }
-      let left = deadline - Clock.monotonicMilliseconds()
+      let left = deadline - Clock.monotonicMicroseconds()
       if left <= 0 { return }
-      usleep(UInt32(min(left, 100)) * 1000)
+      usleep(UInt32(min(left, 100_000)))
     }
   }
 }

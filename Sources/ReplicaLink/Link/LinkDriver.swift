@@ -83,7 +83,7 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
       connect(channel)
       return []
     case .pause(let until):
-      transport.wait(reads: [], writes: [], untilMilliseconds: until)
+      transport.wait(reads: [], writes: [], untilMilliseconds: until, gatherMicroseconds: 0)
       return []
     case .line(let channel):
       // The main channel is not read while the second one talks: its first bytes are the stream's.
@@ -184,7 +184,10 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
       if machine.want != want { isIdle = false }
     }
     acknowledge()
-    if isIdle { wait(reads: reads) }
+    guard isIdle else { return full }
+    // Nobody waits for a single byte of a snapshot.
+    let isSnapshot = wanted.contains { $0.kind == .snapshot }
+    wait(reads: reads, gatherMicroseconds: isSnapshot ? 1_500 : 300)
     return full
   }
 
@@ -252,7 +255,9 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     }
   }
 
-  private mutating func wait(reads: [LinkChannel], atMostMilliseconds limit: Int64 = .max) {
+  private mutating func wait(
+    reads: [LinkChannel], atMostMilliseconds limit: Int64 = .max, gatherMicroseconds: UInt32 = 0
+  ) {
     carryOut()
     if machine.want == .nothing { return }
     flush()
@@ -261,6 +266,8 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     if !snapshotOutput.isEmpty { writes.append(.snapshot) }
     let now = transport.nowMilliseconds
     let deadline = min(machine.deadlineMilliseconds, now + min(limit, .max - now))
-    transport.wait(reads: reads, writes: writes, untilMilliseconds: deadline)
+    transport.wait(
+      reads: reads, writes: writes, untilMilliseconds: deadline,
+      gatherMicroseconds: gatherMicroseconds)
   }
 }

@@ -39,8 +39,10 @@ protocol LinkTransport: ~Copyable {
   /// Whether the peer has ended the connection, whatever it said before that is still to be read.
   func isClosed(_ channel: LinkChannel) -> Bool
   /// Waits until a connection can be read from or written to as asked, somebody rings, or time is up.
+  /// When much was received since the last wait, it leaves more so long to come together.
   mutating func wait(
-    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64)
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64,
+    gatherMicroseconds: UInt32)
 }
 
 /// Yields the URL of the source as it is now; asked on the link's thread before every attempt.
@@ -61,10 +63,9 @@ struct SocketTransport: LinkTransport, ~Copyable {
   private var receivedBytes = 0
 
   /// A source under load writes to its replicas many times a millisecond. Whoever woke for each of these
-  /// would take the CPU from the servers: when one wait brings as much as this, in bytes ...
+  /// would take the CPU from the servers: when one wait brings as much as this, in bytes, more is left to
+  /// come together after the next.
   private static let busyBytes = 8 << 10
-  /// ... more is left to come together after the next, in microseconds.
-  private static let gatheringMicroseconds: UInt32 = 300
 
   /// Owns a socket: an optional one cannot be looked into without taking it apart.
   private final class Connection {
@@ -123,7 +124,8 @@ struct SocketTransport: LinkTransport, ~Copyable {
   }
 
   mutating func wait(
-    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64,
+    gatherMicroseconds: UInt32
   ) {
     var polls = [pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0)]
     var left = max(0, deadline - nowMilliseconds)
@@ -136,7 +138,7 @@ struct SocketTransport: LinkTransport, ~Copyable {
     let isBusy = receivedBytes >= Self.busyBytes
     receivedBytes = 0
     let ready = poll(&polls, nfds_t(polls.count), Int32(clamping: left))
-    if isBusy, ready > 0 { usleep(Self.gatheringMicroseconds) }
+    if isBusy, ready > 0 { usleep(gatherMicroseconds) }
     if polls[0].revents != 0 { bell.silence() }
   }
 }

@@ -2,39 +2,45 @@
 
 extension ByteBuffer {
   /// Appends the head of a command of `count` arguments, its name included.
-  @inlinable
   public mutating func appendArrayHeader(_ count: Int) {
-    append(byte: UInt8(ascii: "*"))
-    append(decimal: Int64(count))
-    append("\r\n")
+    appendHeader(UInt8(ascii: "*"), count)
   }
 
   /// Appends one argument.
-  @inlinable
   public mutating func appendBulk(_ bytes: Span<UInt8>) {
-    appendBulkHeader(bytes.count)
-    append(bytes)
-    append("\r\n")
+    bytes.withUnsafeBytes { appendBulk($0) }
   }
 
   /// Appends one argument.
-  @inlinable
   public mutating func appendBulk(_ bytes: UnsafeRawBufferPointer) {
-    appendBulkHeader(bytes.count)
+    reserve(bytes.count + 32)
+    appendHeader(UInt8(ascii: "$"), bytes.count)
     append(bytes)
     append("\r\n")
   }
 
   /// Appends the head of an argument of `length` bytes, which the caller appends, with `\r\n`.
-  @inlinable
   public mutating func appendBulkHeader(_ length: Int) {
-    append(byte: UInt8(ascii: "$"))
-    append(decimal: Int64(length))
-    append("\r\n")
+    appendHeader(UInt8(ascii: "$"), length)
+  }
+
+  /// Appends a marker, a number and the end of a line; most numbers have up to three digits, and then
+  /// all of it is one word.
+  private mutating func appendHeader(_ marker: UInt8, _ number: Int) {
+    guard number >= 0, number < 1000 else {
+      append(byte: marker)
+      append(decimal: Int64(number))
+      return append("\r\n")
+    }
+    let rest = UInt64(truncatingIfNeeded: number)
+    let (hundreds, tens, ones) = (rest / 100, rest / 10 % 10, rest % 10)
+    let digits = 0x30_3030 | ones << 16 | tens << 8 | hundreds
+    let skipped = number < 10 ? 2 : number < 100 ? 1 : 0
+    let line = (digits | 0x0a0d << 24) >> UInt64(8 * skipped)
+    append(word: UInt64(marker) | line << 8, count: 6 - skipped)
   }
 
   /// Appends one number as an argument.
-  @inlinable
   public mutating func appendBulk(decimal value: Int64) {
     var digits = value < 0 ? 2 : 1
     var rest = value.magnitude

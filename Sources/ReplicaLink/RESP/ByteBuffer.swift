@@ -82,6 +82,13 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     length += 1
   }
 
+  /// Appends the `count` lowest bytes of a word, the lowest first.
+  mutating func append(word: UInt64, count: Int) {
+    reserve(8)
+    base.storeBytes(of: word.littleEndian, toByteOffset: length, as: UInt64.self)
+    length += count
+  }
+
   /// Appends `value` as decimal text.
   @inlinable
   public mutating func append(decimal value: Int64) {

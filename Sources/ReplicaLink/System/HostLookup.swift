@@ -2,7 +2,6 @@
 // off, so a name that is not an address is looked up on a thread that may be left behind.
 
 import Glibc
-import Synchronization
 
 /// One address to connect to, as the system wants it.
 struct SocketAddress: Sendable {
@@ -69,7 +68,7 @@ enum HostLookup {
   /// What the thread that looks up and the thread that waits share.
   private final class Pending: Sendable {
     let bell = WakePipe()
-    private let outcome = Mutex<Result<[SocketAddress], LinkError>?>(nil)
+    private let outcome = Guarded<Result<[SocketAddress], LinkError>?>(nil)
 
     var result: Result<[SocketAddress], LinkError>? { outcome.withLock { $0 } }
 

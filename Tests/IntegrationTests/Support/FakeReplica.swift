@@ -2,6 +2,7 @@
 // a one is asked of the source itself, without the tool between.
 
 import Glibc
+import ReplicaLink
 import Synchronization
 
 final class FakeReplica: Sendable {
@@ -12,7 +13,7 @@ final class FakeReplica: Sendable {
   let withheld: Atomic<UInt64>
   private let offset = Atomic<UInt64>(0)
   private let hasEnded = Atomic<Bool>(false)
-  private let tail = Mutex<[UInt8]>([])
+  private let tail = Guarded<[UInt8]>([])
   private let descriptor: Int32
 
   /// Attaches, takes the snapshot, and acknowledges from then on. Without `capa eof` the snapshot comes

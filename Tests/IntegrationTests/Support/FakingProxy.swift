@@ -2,6 +2,7 @@
 // would: those that a server alone does not give, and none at all.
 
 import Glibc
+import ReplicaLink
 import Synchronization
 
 final class FakingProxy: Sendable {
@@ -17,7 +18,7 @@ final class FakingProxy: Sendable {
   let port: Int
   private let target: Int
   private let listener: Listener
-  private let pending = Mutex<[Answer]>([])
+  private let pending = Guarded<[Answer]>([])
 
   init(to server: TestServer) throws {
     listener = try Listener()

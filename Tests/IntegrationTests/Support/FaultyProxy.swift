@@ -3,6 +3,7 @@
 // at all on connections that stay open.
 
 import Glibc
+import ReplicaLink
 import Synchronization
 
 final class FaultyProxy: Sendable {
@@ -21,7 +22,7 @@ final class FaultyProxy: Sendable {
   private let target: Int
   private let fault: Fault?
   private let listener: Listener
-  private let connections = Mutex<[Int32]>([])
+  private let connections = Guarded<[Int32]>([])
   private let hasStruck = Atomic<Bool>(false)
   /// While set, connections stay open, and nothing passes; not even the end of one.
   let isHole = Atomic<Bool>(false)

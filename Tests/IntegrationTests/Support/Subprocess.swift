@@ -15,15 +15,20 @@ struct TestFailure: Error, CustomStringConvertible {
 
 /// A running program. Use it from one thread at a time.
 final class Subprocess: @unchecked Sendable {
-  // Sendable: `output` is guarded by `monitor`; `exitStatus` is touched by the owning test only.
+  // Sendable: `output` guards itself; `exitStatus` and `drains` are touched by the owning test only.
 
   let processIdentifier: pid_t
   private(set) var exitStatus: Int32?
 
-  /// What came out so far; the two pipes are drained by one thread each.
-  private let monitor = Monitor()
-  private var output = (standardOutput: [UInt8](), standardError: [UInt8]())
+  /// What came out so far; the two pipes are drained by one thread each. The threads hold only this, so
+  /// that the process ends with the last reference to it.
+  private let output = Guarded(Output())
   private var drains: [pthread_t] = []
+
+  private struct Output {
+    var standardOutput: [UInt8] = []
+    var standardError: [UInt8] = []
+  }
 
   /// Starts `program`. The child dies with the thread that starts it, so an aborted test run leaves
   /// no server behind; signals have their default meaning in it.
@@ -63,8 +68,12 @@ final class Subprocess: @unchecked Sendable {
       throw TestFailure("cannot start \(program): \(String(cString: strerror(status)))")
     }
     drains = [
-      startThread { self.drain(pipes.0.readEnd) { $0.standardOutput += $1 } },
-      startThread { self.drain(pipes.1.readEnd) { $0.standardError += $1 } },
+      startThread { [output] in
+        Self.drain(pipes.0.readEnd) { bytes in output.withLock { $0.standardOutput += bytes } }
+      },
+      startThread { [output] in
+        Self.drain(pipes.1.readEnd) { bytes in output.withLock { $0.standardError += bytes } }
+      },
     ]
   }
 
@@ -73,10 +82,10 @@ final class Subprocess: @unchecked Sendable {
   }
 
   var standardOutput: String {
-    monitor.withLock { String(decoding: output.standardOutput, as: UTF8.self) }
+    output.withLock { String(decoding: $0.standardOutput, as: UTF8.self) }
   }
   var standardError: String {
-    monitor.withLock { String(decoding: output.standardError, as: UTF8.self) }
+    output.withLock { String(decoding: $0.standardError, as: UTF8.self) }
   }
 
   /// True while the process has not exited. Reaps it when it has.
@@ -137,17 +146,13 @@ final class Subprocess: @unchecked Sendable {
     drains = []
   }
 
-  private func drain(
-    _ descriptor: Int32,
-    into append: (inout (standardOutput: [UInt8], standardError: [UInt8]), ArraySlice<UInt8>) ->
-      Void
-  ) {
+  private static func drain(_ descriptor: Int32, into append: (ArraySlice<UInt8>) -> Void) {
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = read(descriptor, &chunk, chunk.count)
       if count < 0 && errno == EINTR { continue }
       if count <= 0 { break }
-      monitor.withLock { append(&output, chunk[..<count]) }
+      append(chunk[..<count])
     }
     close(descriptor)
   }

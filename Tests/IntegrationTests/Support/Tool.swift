@@ -60,7 +60,9 @@ enum Tool {
 extension Subprocess {
   /// Waits until a line of standard error has all these words.
   func awaitError(_ words: String...) throws {
-    try awaitCondition("a line with \(words)", seconds: Tool.deadlineSeconds) {
+    try awaitCondition(
+      "a line with \(words) in:\n\(standardError)", seconds: Tool.deadlineSeconds
+    ) {
       guard isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(self))") }
       return standardError.split(separator: "\n").contains { line in
         words.allSatisfy { line.contains($0) }

@@ -1,13 +1,14 @@
 // The thread of an application of the tests: it writes until it is told to stop, and says what went wrong.
 
 import Glibc
+import ReplicaLink
 import Synchronization
 
 /// Runs a step again and again on a thread of its own.
 final class WritingThread: Sendable {
   private let isStopping = Atomic<Bool>(false)
-  private let failure = Mutex<String?>(nil)
-  private let thread = Mutex<pthread_t?>(nil)
+  private let failure = Guarded<String?>(nil)
+  private let thread = Guarded<pthread_t?>(nil)
 
   /// Starts: `prepare` makes the step, on the new thread.
   func start(_ prepare: @escaping @Sendable () throws -> () throws -> Void) {

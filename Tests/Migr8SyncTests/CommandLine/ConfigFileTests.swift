@@ -50,7 +50,7 @@ import Testing
       let options = try options(["--config", path])
       #expect(options.filter.prefixes == [Self.bytes("bump:"), Self.bytes("with space")])
       #expect(options.filter.excluded.globs.count == 1 && options.filter.databases == [0, 3])
-      #expect(options.once && options.isDryRun && !options.isQuiet && options.workers == 3)
+      #expect(options.once && options.isDryRun && !options.view.isQuiet && options.workers == 3)
       #expect(options.warnings == [])
     }
   }
@@ -81,7 +81,10 @@ import Testing
     for option in command.options where option.belongsInFile {
       let value = option.value.map { _ in "value" }
       try withConfig("\(option.name.rawValue)\(value.map { " " + $0 } ?? "")\n") { path in
-        let operands = Array(repeating: "file", count: command.operands.lowerBound)
+        var operands: ArraySlice<String> = []
+        if case .inputs(let count) = command.operands {
+          operands += Array(repeating: "file", count: count)
+        }
         let inFile = try ScannedArguments(operands + ["--config", path], of: command)
         let word = option.longName + (value.map { "=" + $0 } ?? "")
         let onLine = try ScannedArguments(operands + [word], of: command)

@@ -63,7 +63,8 @@ import Testing
     }
     let invocation = Invocation.parse(arguments: words, environment: { _ in nil })
     switch invocation {
-    case .sync, .jobs, .status, .tell, .cutover, .verify, .delete, .check, .extract, .diff,
+    case .sync, .jobs, .status, .tell, .cutover, .verify, .verifyJob, .delete, .check, .extract,
+      .diff,
       .analyze:
       break
     default: Issue.record("\(invocation)")

@@ -18,11 +18,11 @@ import Testing
     #expect(options.spoolMaximumBytes == 16 << 30)
     #expect(options.onConflict == .fail)
     #expect(!options.clearsDestination && !options.assumesYes)
-    #expect(!options.isDryRun && !options.once && !options.prefersReplica)
+    #expect(!options.isDryRun && !options.once && !options.ends.prefersReplica)
     #expect(options.timeouts.connectMilliseconds == 5_000)
     #expect(options.timeouts.ioMilliseconds == 60_000)
-    #expect(options.logFormat == .text)
-    #expect(!options.isQuiet && options.showsProgress)
+    #expect(options.view.logFormat == .text)
+    #expect(!options.view.isQuiet && options.view.showsProgress)
   }
 
   @Test func everyOptionIsReadInBothForms() throws {
@@ -45,8 +45,8 @@ import Testing
     #expect(options.clearsDestination && options.assumesYes && options.once)
     #expect(options.timeouts.connectMilliseconds == 500)
     #expect(options.timeouts.ioMilliseconds == 120_000)
-    #expect(options.logFormat == .json)
-    #expect(!options.showsProgress && !options.isQuiet)
+    #expect(options.view.logFormat == .json)
+    #expect(!options.view.showsProgress && !options.view.isQuiet)
   }
 
   @Test func sentinelsMayBeNamedAtBothEnds() throws {
@@ -55,7 +55,7 @@ import Testing
     ])
     #expect(options.source.endpoint.description == "a:26379,b:7000/old")
     #expect(options.destination.endpoint.description == "c:26379/new")
-    #expect(options.filter.databases == [2] && options.prefersReplica)
+    #expect(options.filter.databases == [2] && options.ends.prefersReplica)
   }
 
   @Test func aValueMayHoldAnEqualsSignOrBeginWithADash() throws {
@@ -99,6 +99,6 @@ import Testing
 
   @Test func quietShowsNoProgressEither() throws {
     let options = try options(ends + ["-q", "-q"])
-    #expect(options.isQuiet && !options.showsProgress)
+    #expect(options.view.isQuiet && !options.view.showsProgress)
   }
 }

@@ -14,8 +14,8 @@ private final class Writer: Sendable {
   /// Batches that have been answered.
   let batchesDone = Atomic<Int>(0)
   private let isStopping = Atomic<Bool>(false)
-  private let failure = Mutex<String?>(nil)
-  private let thread = Mutex<NamedThread?>(nil)
+  private let failure = Guarded<String?>(nil)
+  private let thread = Guarded<NamedThread?>(nil)
 
   init(to server: RedisServer, seed: UInt64) throws {
     let url = try RedisURL(server.url)

@@ -1,5 +1,6 @@
 // What is sent again of a batch that was not answered whole.
 
+import ReplicaLink
 import Testing
 
 @testable import Migr8Sync
@@ -28,7 +29,7 @@ struct BatchAgainTests {
   private static let sparing = [
     ["SELECT", "3"], ["SET", "a", "1", "NX"], ["SET", "b", "$2\r\nNX\r\n", "PXAT", "5", "NX"],
     ["RESTORE", "c", "0", "payload"], ["RESTORE", "d", "7", "payload", "ABSTTL"],
-    ["FUNCTION", "LOAD", "REPLACE", "code"],
+    ["MSETNX", "e", "1", "f", "$4\r\nMSET\r\n"], ["FUNCTION", "LOAD", "REPLACE", "code"],
   ]
 
   @Test func whatSparedOverwrites() {
@@ -38,6 +39,7 @@ struct BatchAgainTests {
         ["SELECT", "3"], ["SET", "a", "1"], ["SET", "b", "$2\r\nNX\r\n", "PXAT", "5"],
         ["RESTORE", "c", "0", "payload", "REPLACE"],
         ["RESTORE", "d", "7", "payload", "ABSTTL", "REPLACE"],
+        ["MSET", "e", "1", "f", "$4\r\nMSET\r\n"],
         ["FUNCTION", "LOAD", "REPLACE", "code"],
       ])
     #expect(again.keyCount == Self.sparing.count - 1)
@@ -45,7 +47,8 @@ struct BatchAgainTests {
 
   @Test func whatWasAnsweredIsLeftOut() {
     let again = batch(Self.sparing).again(from: 4, overwriting: false)
-    #expect(commands(of: again) == [Self.sparing[0], Self.sparing[4], Self.sparing[5]])
+    #expect(
+      commands(of: again) == [Self.sparing[0], Self.sparing[4], Self.sparing[5], Self.sparing[6]])
   }
 
   @Test func aValueInPartsIsSentWholeAndTakesItsPlace() {
@@ -61,5 +64,14 @@ struct BatchAgainTests {
     #expect(commands(of: again) == parts[..<4] + [["UNLINK", "k"]] + parts[4...])
     #expect(again.move?.index == 5)
     #expect(again.isOrdered && again.beginsValue)
+  }
+
+  @Test func aCommandTellsHowManyKeysItWrites() {
+    let counts = commands(of: batch(Self.sparing)).map { words in
+      var buffer = ByteBuffer()
+      buffer.appendCommand(words.map { Array($0.utf8) })
+      return buffer.withBytes { Batch.keyCount(of: $0) }
+    }
+    #expect(counts == [1, 1, 1, 1, 1, 2, 1])
   }
 }

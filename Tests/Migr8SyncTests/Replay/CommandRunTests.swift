@@ -77,6 +77,26 @@ import Testing
       try Self.sent(mixed) == Self.text([["DEL", "a", "b"], ["UNLINK", "c"], ["SET", "d", "e"]]))
   }
 
+  @Test func stringsOfASnapshotAreOneCommandThatSparesWhatIsThere() {
+    var run = CommandRun()
+    run.begin(.setNew, database: 0)
+    var joined: [Bool] = []
+    for word in ["a", "b", "c"] {
+      joined.append(
+        run.add { operands in
+          if word == "b" { return false }
+          operands.appendBulk(Array(word.utf8).span)
+          operands.appendBulk(decimal: -10)
+          return true
+        })
+    }
+    var buffer = ByteBuffer()
+    run.move(to: &buffer)
+    let text = buffer.withBytes { String(decoding: $0, as: UTF8.self) }
+    #expect(joined == [true, false, true])
+    #expect(text == Self.text([["MSETNX", "a", "-10", "c", "-10"]]))
+  }
+
   @Test func aRunEndsWithItsKindItsDatabaseAndItsSize() {
     let operands = Array("$1\r\na\r\n$1\r\nb\r\n".utf8)
     var run = CommandRun()

@@ -18,7 +18,8 @@ import Testing
     showsProgress: Bool = true
   ) -> Reporter {
     Reporter(
-      isTerminal: isTerminal, logFormat: format, isQuiet: isQuiet, showsProgress: showsProgress,
+      OutputView(logFormat: format, isQuiet: isQuiet, showsProgress: showsProgress),
+      isTerminal: isTerminal,
       surroundings: Reporter.Surroundings(
         write: { output.writes.append($0) }, size: { TerminalSize(columns: 80, rows: 24) },
         wallMilliseconds: { 1_769_850_307_042 }, usesColour: false))

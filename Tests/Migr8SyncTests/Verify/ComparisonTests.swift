@@ -96,11 +96,18 @@ import Testing
   @Test func aSlowServerIsGivenWay() {
     var throttle = LatencyThrottle(microsecondsMax: 10_000)
     let start = throttle.batch
-    #expect(throttle.measured(microseconds: 500) == 0 && throttle.batch > start)
-    for _ in 0..<10 { #expect(throttle.measured(microseconds: 20_000) == 180) }
+    #expect(throttle.measured(batch: 400, ping: 500) == 400 && throttle.batch > start)
+    for _ in 0..<10 { #expect(throttle.measured(batch: 400, ping: 20_500) == 180_000) }
     #expect(throttle.batch == LatencyThrottle.batchMin)
-    #expect(throttle.measured(microseconds: 60_000_000) == 1_000)
-    for _ in 0..<100 { _ = throttle.measured(microseconds: 1) }
+    #expect(throttle.measured(batch: 400, ping: 60_000_000) == 1_000_000)
+    for _ in 0..<100 { _ = throttle.measured(batch: 1, ping: 1) }
+    #expect(throttle.batch == LatencyThrottle.batchMax)
+  }
+
+  /// What takes long because the server is far away does not make it slower still.
+  @Test func aLongWayIsNoTrouble() {
+    var throttle = LatencyThrottle(microsecondsMax: 10_000)
+    for _ in 0..<100 { #expect(throttle.measured(batch: 90_000, ping: 30_000) == 1_000) }
     #expect(throttle.batch == LatencyThrottle.batchMax)
   }
 

@@ -283,6 +283,7 @@ struct SimulatedTransport: LinkTransport, ~Copyable {
   ) throws(LinkError) -> Socket.Transfer { try world.send(channel, bytes) }
   func isClosed(_ channel: LinkChannel) -> Bool { world.isClosed(channel) }
   mutating func wait(
-    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64
+    reads: [LinkChannel], writes: [LinkChannel], untilMilliseconds deadline: Int64,
+    gatherMicroseconds: UInt32
   ) { world.wait(until: deadline) }
 }

@@ -18,8 +18,22 @@ enum ControlledEnding: Sendable {
 ///
 /// `@unchecked Sendable`: what changes is guarded by `monitor`; `server` is set before there is a run.
 final class JobControl: ControlHandler, @unchecked Sendable {
-  private var run: (subject: CutoverSubject, verification: JobVerification)
+  /// What is answered for, and the comparison of its ends.
+  private struct Present {
+    let subject: CutoverSubject
+    let verification: JobVerification
+
+    init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
+      let verification = JobVerification(job, options, identity)
+      self.verification = verification
+      subject = CutoverSubject(job: job, options: options, identity: identity) {
+        verification.verification
+      }
+    }
+  }
+
   private let monitor = Monitor()
+  private var present: Present
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
@@ -27,21 +41,11 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private var server: ControlServer?
 
   init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
-    run = Self.run(job, options, identity)
+    present = Present(job, options, identity)
   }
 
-  private static func run(
-    _ job: Job, _ options: SyncOptions, _ identity: JobIdentity
-  ) -> (subject: CutoverSubject, verification: JobVerification) {
-    let verification = JobVerification(job, options, identity)
-    let subject = CutoverSubject(job: job, options: options, identity: identity) {
-      verification.verification
-    }
-    return (subject, verification)
-  }
-
-  private var subject: CutoverSubject { monitor.withLock { run.subject } }
-  private var verification: JobVerification { monitor.withLock { run.verification } }
+  private var subject: CutoverSubject { monitor.withLock { present.subject } }
+  private var verification: JobVerification { monitor.withLock { present.verification } }
 
   /// Listens from now on.
   ///
@@ -77,7 +81,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   /// Answers for another run from now on, in the same place.
   func turn(to job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
     monitor.withLock {
-      run = Self.run(job, options, identity)
+      present = Present(job, options, identity)
       ending = .none
       isUnderWay = false
     }
@@ -121,7 +125,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private func begin(_ settings: CutoverSettings, _ reply: ControlReply) {
     monitor.withLock {
       if isUnderWay { return reply.refuse("a cutover is under way already") }
-      if run.subject.job.isStopRequested { return reply.refuse("the run is to stop") }
+      if present.subject.job.isStopRequested { return reply.refuse("the run is to stop") }
       // It has ended, but for its last instruction.
       cutover?.join()
       isUnderWay = true

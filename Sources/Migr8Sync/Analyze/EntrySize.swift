@@ -33,8 +33,10 @@ struct EntrySize: Sendable {
     }
     return EntrySize(entry.type, key.count, beginning.span, bytes)
   }
+}
 
-  private init(_ type: RDBType, _ keyLength: Int, _ value: Span<UInt8>, _ total: UInt64) {
+extension EntrySize {
+  fileprivate init(_ type: RDBType, _ keyLength: Int, _ value: Span<UInt8>, _ total: UInt64) {
     bytes = UInt64(keyLength) + total
     memory = MemoryModel.bytes(type, keyLength: keyLength, value: value, total: total)
   }

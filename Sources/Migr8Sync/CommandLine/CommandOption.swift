@@ -25,6 +25,7 @@ struct CommandOption: Sendable {
     case destinationTLSServerName = "dest-tls-sni"
     case destinationTLSInsecure = "dest-tls-insecure"
     case preferReplica = "prefer-replica"
+    case via
     case prefix
     case match
     case regex

@@ -98,13 +98,13 @@ extension OptionReader {
     }
   }
 
-  fileprivate func psyncCommand() throws(UsageError) -> String {
+  func psyncCommand() throws(UsageError) -> String {
     let name = try arguments.required(.psyncCommand)
     if name.isEmpty { throw wrong(.psyncCommand, takes: "the name of a command") }
     return name
   }
 
-  fileprivate func workers() throws(UsageError) -> Int? {
+  func workers() throws(UsageError) -> Int? {
     guard let text = try arguments.value(.workers) else { return nil }
     guard let number = Quantity.number(text), (1...SyncOptions.workersMax).contains(number) else {
       throw wrong(.workers, takes: "a number from 1 to \(SyncOptions.workersMax)")
@@ -112,7 +112,7 @@ extension OptionReader {
     return Int(number)
   }
 
-  fileprivate func queueMemory() throws(UsageError) -> Int {
+  func queueMemory() throws(UsageError) -> Int {
     guard let bytes = Int(exactly: try bytes(.queueMemory)),
       bytes >= SyncOptions.queueMemoryBytesMin
     else {

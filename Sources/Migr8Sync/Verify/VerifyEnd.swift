@@ -44,9 +44,14 @@ struct VerifyEnd: ~Copyable {
   /// Whether fields of hashes can expire there.
   let knowsFieldExpiry: Bool
   private var database: Int?
+  /// What is being done, for errors.
+  private let doing: String
 
   /// Connects.
-  init(_ locator: ServerLocator, timeouts: Timeouts) throws(ReplayError) {
+  init(
+    _ locator: ServerLocator, timeouts: Timeouts, doing: String = "comparing"
+  ) throws(ReplayError) {
+    self.doing = doing
     var connection = try ReplayError.wrap { () throws(LinkError) in
       try RedisConnection.open(try locator.locate(), timeouts: timeouts)
     }
@@ -55,7 +60,7 @@ struct VerifyEnd: ~Copyable {
     }
     guard let facts else {
       throw ReplayError(
-        "comparing with \(connection.peer): INFO is not permitted (grant the user +info)")
+        "\(doing) \(connection.peer): INFO is not permitted (grant the user +info)")
     }
     // Since 7.2: reading then leaves the times of last use alone. Elsewhere an error that says nothing.
     _ = try ReplayError.wrap { () throws(LinkError) in
@@ -112,7 +117,7 @@ struct VerifyEnd: ~Copyable {
     let name = String(decoding: command.first ?? [], as: UTF8.self)
     let key = command.count > 1 ? " \(Printable.key(command[1]))" : ""
     return ReplayError(
-      ServerRefusal.error(line, action: "comparing: \(name)\(key) at \(connection.peer)"))
+      ServerRefusal.error(line, action: "\(doing): \(name)\(key) at \(connection.peer)"))
   }
 
   // MARK: - Keys

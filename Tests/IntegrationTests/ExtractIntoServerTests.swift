@@ -104,7 +104,9 @@ struct ExtractIntoServerTests {
   }
 
   private func manyKeys(_ count: Int = 60_000, in folder: ScratchFolder) throws -> String {
-    try folder.copy(try manyKeys(count).server.save(), "many.rdb")
+    let (server, file) = try manyKeys(count)
+    // The server's folder goes with it.
+    return try withExtendedLifetime(server) { try folder.copy(file, "many.rdb") }
   }
 
   /// The number of keys that the last line says were written, which is the number there.

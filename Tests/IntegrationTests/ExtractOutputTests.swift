@@ -10,7 +10,7 @@ struct ExtractOutputTests {
   private func savedFile(_ folder: ScratchFolder, keys: Int = 20_000) throws -> String {
     let server = try TestServer()
     try server.client()("DEBUG", "POPULATE", keys, "bump:many", 100)
-    return try folder.copy(try server.save(), "many.rdb")
+    return try withExtendedLifetime(server) { try folder.copy(try server.save(), "many.rdb") }
   }
 
   private func shell(_ script: String) throws -> ToolResult {

@@ -21,6 +21,7 @@ import time
 import dataset
 import extract_bench
 import parser_bench
+import rdbtools_bench
 import stream_bench
 from delay_proxy import DelayProxy
 from resp import Server, exit_on_signals
@@ -272,6 +273,8 @@ def measure_parts(options, facts):
         file = os.path.join(options.folder, "dump.rdb")
         figures["files"] = extract_bench.measure(options.tool, file, CHECK, runs, say)
         tables.append(extract_bench.table(figures["files"], os.path.getsize(file), CHECK))
+        tables.append(rdbtools_bench.measure(
+            options.tool, options.home, options.client, options.keys, runs, say))
     if "parser" in only:
         file = os.path.join(options.folder, "dump.rdb")
         figures["parser"] = parser_bench.measure(file, CHECK, runs, say)

@@ -32,6 +32,8 @@ KINDS = {"redis-6.2": "redis-server", "redis-7.0": "redis-server",
 INSIDE = ("-p", "bump:")
 OUTSIDE = ("--exclude-prefix", "bump:")
 STREAMS_PER_THOUSAND = 10
+# Keys without elements: a server drops them when it loads a file, and refuses to RESTORE them.
+NOT_RESTORED = ["corrupt_empty_keys.rdb"]
 
 
 def say(text):
@@ -188,11 +190,12 @@ def check_corpus(tool, folder):
             extract(tool, file, "-o", out)
             with start(kind, out) as server:
                 expect("%s in %s as rdb" % (file, kind), facts(server), wanted)
-                server.client()("FLUSHALL")
-                os.unlink(out)
-                extract(tool, file, "--format", "resp", "-o", out)
-                dataset.pipe(CLIENT, server.port, dataset.file_chunks(out))
-                expect("%s in %s as resp" % (file, kind), facts(server), wanted)
+                if os.path.basename(file) not in NOT_RESTORED:
+                    server.client()("FLUSHALL")
+                    # As commands a score of -0 becomes 0: servers since 7.0 do that to any.
+                    extract(tool, file, "--format", "resp", "--restore", "-o", out)
+                    dataset.pipe(CLIENT, server.port, dataset.file_chunks(out))
+                    expect("%s in %s as resp" % (file, kind), facts(server), wanted)
             os.unlink(out)
             trips += 1
     say("%d files of the project and of ../shared/fixtures, %d trips; %d times a server would not load one itself" % (

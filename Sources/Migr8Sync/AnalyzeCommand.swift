@@ -1,4 +1,4 @@
-// migr8sync analyze: which prefixes of an RDB file hold the memory.
+// migr8sync analyze: which prefixes of a server or an RDB file hold the memory.
 
 import Glibc
 import RDBParser
@@ -14,37 +14,88 @@ struct AnalyzeCommand {
     files = FileRun(options.view)
   }
 
+  /// What a run came to.
+  private struct Outcome: Sendable {
+    var analysis: Analysis
+    var name: String
+    var source: String?
+    var sample: ServerSample?
+    /// The damage before which it ends.
+    var damage: ReplayError?
+  }
+
   /// Runs to the end and says how the process should exit.
   mutating func run() -> ExitCode {
-    do throws(ReplayError) {
-      let input = try InputFile(options.input)
-      let progress = FileProgress([input])
-      let options = options
-      let (analysis, damage) = try files.watch(progress) {
-        () throws(ReplayError) -> (Analysis, ReplayError?) in
-        try Self.read(input, options, progress)
-      }.get()
-      let report = AnalysisReport(analysis: analysis, name: input.name)
-      if let page = options.page {
-        try write(AnalysisPage.text(report), to: OutputTarget(page))
-      }
-      try write(options.writesJSON ? report.json() + "\n" : report.text(), to: OutputTarget(nil))
-      guard let damage else { return .converged }
-      StandardError.write("migr8sync: \(damage) (the report is about what stands before it)\n")
-      return .failed
+    do throws(PreflightError) {
+      guard case .server(let server) = options.input else { return finish(readFile()) }
+      if server.way == .scan { return finish(readSample(server)) }
+      let source = try Preflight.source(server.locator, timeouts: server.timeouts)
+      if let remark = source.remark { files.note(remark) }
+      for warning in source.warnings { files.warn(warning.text) }
+      return finish(readSnapshot(server, keys: source.facts?.keyCounts.values.reduce(0, +) ?? 0))
     } catch {
       return files.end(error)
     }
   }
 
+  // MARK: What is read
+
+  private mutating func readFile() -> Result<Outcome, ReplayError> {
+    guard case .file(let path) = options.input else { preconditionFailure("a file is read") }
+    let options = options
+    return Result { () throws(ReplayError) in
+      let input = try InputFile(path)
+      let progress = FileProgress([input])
+      return try files.watch(progress) { () throws(ReplayError) in
+        try Self.read(input, input.name, options, progress)
+      }.get()
+    }
+  }
+
+  private mutating func readSnapshot(
+    _ server: AnalyzeOptions.Server, keys: UInt64
+  ) -> Result<Outcome, ReplayError> {
+    let snapshot = ServerSnapshot(server)
+    let progress = FileProgress(of: snapshot, keys: keys)
+    let options = options
+    return files.watch(progress) { () throws(ReplayError) in
+      var outcome = try snapshot.read({ () throws(ReplayError) in try progress.checkpoint() }) {
+        (feed) throws(ReplayError) in
+        progress.counters[0].reset()
+        return try Self.read(feed, "\(server.url.endpoint)", options, progress)
+      }
+      outcome.source = "\(server.url)"
+      return outcome
+    }
+  }
+
+  private mutating func readSample(
+    _ server: AnalyzeOptions.Server
+  ) -> Result<Outcome, ReplayError> {
+    let progress = FileProgress(of: nil, keys: 0)
+    let options = options
+    return files.watch(progress) { () throws(ReplayError) in
+      var end = try VerifyEnd(server.locator, timeouts: server.timeouts, doing: "sampling")
+      var analysis = Analysis(separators: options.separators, now: options.rules.now)
+      let sample = try ServerSample.take(server.sampleSize, from: &end, options.rules, progress) {
+        (entry, key, size) in analysis.add(entry, key: key.span, size)
+      }
+      analysis.end()
+      analysis.scale(sample.weight)
+      return Outcome(
+        analysis: analysis, name: "\(server.url.endpoint)", source: "\(server.url)",
+        sample: sample)
+    }
+  }
+
   private static func read(
-    _ input: InputFile, _ options: AnalyzeOptions, _ progress: FileProgress
-  ) throws(ReplayError) -> (Analysis, ReplayError?) {
+    _ input: any SnapshotBytes, _ name: String, _ options: AnalyzeOptions, _ progress: FileProgress
+  ) throws(ReplayError) -> Outcome {
     var reader = RDBReaderOptions()
     if options.rules.asksForSize { reader.inlineValueLimit = options.rules.inlineValueBytes }
     let counters = progress.counters[0]
     let snapshot = SnapshotReader(
-      file: input, name: input.name, options: reader, counters: counters,
+      file: input, name: name, options: reader, counters: counters,
       checkpoint: { () throws(ReplayError) in try progress.checkpoint() })
     let route = ExtractRoute(
       rules: options.rules, mapping: KeyMapping(options.rules.filter),
@@ -58,7 +109,27 @@ struct AnalyzeCommand {
       damage = error
     }
     try extraction.end()
-    return (route.format.analysis, damage)
+    return Outcome(analysis: route.format.analysis, name: name, damage: damage)
+  }
+
+  // MARK: What is written
+
+  private func finish(_ result: Result<Outcome, ReplayError>) -> ExitCode {
+    do throws(ReplayError) {
+      let outcome = try result.get()
+      var report = AnalysisReport(analysis: outcome.analysis, name: outcome.name)
+      report.source = outcome.source ?? report.source
+      report.sample = outcome.sample
+      if let page = options.page {
+        try write(AnalysisPage.text(report), to: OutputTarget(page))
+      }
+      try write(options.writesJSON ? report.json() + "\n" : report.text(), to: OutputTarget(nil))
+      guard let damage = outcome.damage else { return .converged }
+      StandardError.write("migr8sync: \(damage) (the report is about what stands before it)\n")
+      return .failed
+    } catch {
+      return files.end(error)
+    }
   }
 
   private func write(_ text: String, to target: OutputTarget) throws(ReplayError) {

@@ -24,20 +24,33 @@ struct ExtractCommand {
 
   /// Runs to the end and says how the process should exit.
   mutating func run() -> ExitCode {
+    do throws(PreflightError) {
+      guard let server = options.server else { return read(into: nil) }
+      let load = try ServerLoad(server)
+      if let remark = load.remark { files.note(remark) }
+      return read(into: load)
+    } catch {
+      return files.end(error)
+    }
+  }
+
+  private mutating func read(into load: ServerLoad?) -> ExitCode {
     do throws(ReplayError) {
       let input = try InputFile(options.input)
       try makeFolder()
-      let progress = FileProgress([input])
+      let progress = FileProgress([input], with: load)
       let (options, counters) = (options, progress.counters[0])
       let outcome = try files.watch(progress) { () throws(ReplayError) -> Outcome in
         let snapshot = SnapshotReader(
           file: input, name: input.name, options: Self.readerOptions(options), counters: counters,
           checkpoint: { () throws(ReplayError) in try progress.checkpoint() })
-        return try Self.extract(snapshot, options, counters)
+        guard let load else { return try Self.extract(snapshot, options, counters) }
+        return try Self.write(snapshot, into: load, options, counters)
       }.get()
-      return conclude(outcome, progress)
+      return conclude(outcome, progress, load)
     } catch {
-      return files.end(error)
+      return files.end(
+        error, remains: load.map { "\($0.result) (--on-conflict replace loads them again)" })
     }
   }
 
@@ -86,6 +99,20 @@ struct ExtractCommand {
     }
   }
 
+  /// Loads a server.
+  private static func write(
+    _ snapshot: consuming SnapshotReader, into load: ServerLoad, _ options: ExtractOptions,
+    _ counters: SnapshotCounters
+  ) throws(ReplayError) -> Outcome {
+    snapshot.commandOptions = load.commandOptions
+    let routes = options.routes.map { route in
+      let sink = load.sink(movesFunctions: route.rules.letEverythingIn, counters: counters)
+      return ExtractRoute(
+        rules: route.rules, mapping: route.mapping, format: LoaderFormat(sink, counters))
+    }
+    return try run(snapshot, into: routes, options, counters)
+  }
+
   private static func extract<Format: ExtractFormat & ~Copyable>(
     _ snapshot: consuming SnapshotReader, _ options: ExtractOptions, _ counters: SnapshotCounters,
     _ format: (consuming OutputStream, ExtractOptions.Route) -> Format
@@ -102,6 +129,13 @@ struct ExtractCommand {
       for route in routes { route.format.abandon() }
       throw error
     }
+    return try run(snapshot, into: routes, options, counters)
+  }
+
+  private static func run<Format: ExtractFormat & ~Copyable>(
+    _ snapshot: consuming SnapshotReader, into routes: [ExtractRoute<Format>],
+    _ options: ExtractOptions, _ counters: SnapshotCounters
+  ) throws(ReplayError) -> Outcome {
     var extraction = Extraction(snapshot, into: routes, counters: counters)
     var outcome = Outcome()
     do throws(ReplayError) {
@@ -121,7 +155,9 @@ struct ExtractCommand {
     return outcome
   }
 
-  private mutating func conclude(_ outcome: Outcome, _ progress: FileProgress) -> ExitCode {
+  private mutating func conclude(
+    _ outcome: Outcome, _ progress: FileProgress, _ load: ServerLoad?
+  ) -> ExitCode {
     let tally = outcome.tally
     let taken = HumanNumber.count(tally.keysTaken)
     for loss in outcome.losses { files.warn("left out: \(loss)") }
@@ -138,13 +174,19 @@ struct ExtractCommand {
           : "more bytes stand behind the end of the RDB; they were not read")
     }
     if let damage = outcome.damage {
-      StandardError.write("migr8sync: \(damage) (\(taken) keys before it were kept)\n")
+      let kept = load?.result ?? "\(taken) keys before it were kept"
+      StandardError.write("migr8sync: \(damage) (\(kept))\n")
       return .failed
     }
-    files.note(
-      "\(taken) of \(HumanNumber.count(tally.keysRead)) keys,"
-        + " \(HumanNumber.bytes(progress.bytesRead)) read in"
-        + " \(HumanNumber.duration(milliseconds: progress.elapsedMilliseconds))")
+    let read =
+      "\(HumanNumber.bytes(progress.bytesRead)) read in"
+      + " \(HumanNumber.duration(milliseconds: progress.elapsedMilliseconds))"
+    let all = HumanNumber.count(tally.keysRead)
+    if let load {
+      files.note("\(load.result), of \(all) in the file; \(read)")
+    } else {
+      files.remark("\(taken) of \(all) keys, \(read)")
+    }
     return .converged
   }
 }

@@ -27,7 +27,7 @@ struct ExistingKeys {
     guard options.clearsDestination else {
       throw .refused(
         PreflightRefusal(
-          "the destination \(first.plan.address) already holds \(Self.words(first.found)):"
+          "the destination \(first.plan.address) already holds \(first.found.words):"
             + " nothing was written (choose --on-conflict replace|skip, or --clear-dest to remove them"
             + " first)"))
     }
@@ -73,7 +73,7 @@ struct ExistingKeys {
             + " terminal to confirm it on (add --yes)"))
     }
     let lines = occupied.map { plan, found in
-      "This removes \(Self.words(found)), from \(plan.address).\n"
+      "This removes \(found.words), from \(plan.address).\n"
     }
     let question = lines.joined() + "Type the number of keys to go on: "
     if !Confirmation.ask(question, expecting: "\(total)") {
@@ -94,15 +94,5 @@ struct ExistingKeys {
     } catch {
       throw .failed(error)
     }
-  }
-
-  /// `12 matching keys, such as a, b, c`.
-  private static func words(_ findings: DestinationKeys.Findings) -> String {
-    let examples = findings.examples.map { example in
-      let name = Printable.key(example.key)
-      return example.database == 0 ? name : "\(name) in db \(example.database)"
-    }
-    return "\(HumanNumber.count(findings.count)) matching key\(findings.count == 1 ? "" : "s"),"
-      + " such as \(examples.joined(separator: ", "))"
   }
 }

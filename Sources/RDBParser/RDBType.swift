@@ -8,6 +8,29 @@ public enum RDBFamily: UInt8, Sendable {
   case valkey
 }
 
+/// What a value is to a client, however it is stored. The raw values are the names that the servers' `TYPE`
+/// command has for them.
+public enum RDBValueKind: String, Sendable, CaseIterable {
+  /// A string.
+  case string
+  /// A list.
+  case list
+  /// A set.
+  case set
+  /// A sorted set.
+  case sortedSet = "zset"
+  /// A hash.
+  case hash
+  /// A stream.
+  case stream
+  /// A module's value.
+  case module
+  /// An array, Redis 8.8.
+  case array
+  /// Of a number without a name.
+  case unknown
+}
+
 /// The type number in front of a value, with the family where that decides what the number means.
 /// Numbers and layouts: rdb-format.md §4.
 public struct RDBType: Hashable, Sendable, CustomStringConvertible {
@@ -84,23 +107,25 @@ public struct RDBType: Hashable, Sendable, CustomStringConvertible {
   /// A hash with field expiries, Valkey 9.0. Shares its number with `hashTTLPreRelease`.
   public static let valkeyHash2 = RDBType(rawValue: 22, family: .valkey)
 
-  /// The name the server's `TYPE` command has for such a value: "string", "list", "set", "zset",
-  /// "hash", "stream", "module", "array"; "unknown" for a number without a name.
-  public var logicalName: String {
+  /// What such a value is to a client.
+  public var kind: RDBValueKind {
     switch self {
-    case .string: "string"
-    case .list, .listZiplist, .quicklist, .quicklist2: "list"
-    case .set, .setIntset, .setListpack: "set"
-    case .sortedSet, .sortedSet2, .sortedSetZiplist, .sortedSetListpack: "zset"
+    case .string: .string
+    case .list, .listZiplist, .quicklist, .quicklist2: .list
+    case .set, .setIntset, .setListpack: .set
+    case .sortedSet, .sortedSet2, .sortedSetZiplist, .sortedSetListpack: .sortedSet
     case .hash, .hashZipmap, .hashZiplist, .hashListpack, .hashTTLPreRelease,
       .hashListpackTTLPreRelease, .hashTTL, .hashListpackTTL, .valkeyHash2:
-      "hash"
-    case .stream, .stream2, .stream3, .stream4, .stream5: "stream"
-    case .modulePreRelease, .module: "module"
-    case .array: "array"
-    default: "unknown"
+      .hash
+    case .stream, .stream2, .stream3, .stream4, .stream5: .stream
+    case .modulePreRelease, .module: .module
+    case .array: .array
+    default: .unknown
     }
   }
+
+  /// The name the server's `TYPE` command has for such a value; "unknown" for a number without a name.
+  public var logicalName: String { kind.rawValue }
 
   var isStream: Bool {
     switch self {

@@ -8,44 +8,11 @@ import Testing
 struct LargeValueTests {
   private static let suffix = ":migr8sync-partial"
 
-  /// One key of each type above the size that is taken in one piece (1 MiB as stored).
-  private func fill(_ server: TestServer) throws {
-    let client = try server.client()
-    try client("CONFIG", "SET", "rdbcompression", "no")
-    try client("SETRANGE", "bump:string", 3_000_000, "x")
-    for part in 0..<40 {
-      let range = part * 500..<(part + 1) * 500
-      try send(client, ["RPUSH", "bump:list"] + range.map { "element \($0) \(Self.padding)" })
-      try send(client, ["SADD", "bump:set"] + range.map { "member \($0) \(Self.padding)" })
-      try send(
-        client,
-        ["ZADD", "bump:zset"] + range.flatMap { ["\(Double($0) / 3)", "m \($0) \(Self.padding)"] })
-      try send(
-        client,
-        ["HSET", "bump:hash"] + range.flatMap { ["f \($0)", "v \($0) \(Self.padding)"] })
-      _ = try client.pipeline(
-        range.map { ["XADD", "bump:stream", "\($0 + 1)-7", "f", "v \(Self.padding)"] })
-    }
-    try client("XGROUP", "CREATE", "bump:stream", "group", "0")
-    try client(
-      "XREADGROUP", "GROUP", "group", "one", "COUNT", 500, "STREAMS", "bump:stream", ">")
-    // Pending all the same.
-    try client("XDEL", "bump:stream", "1-7", "3-7", "400-7")
-    try client("PEXPIREAT", "bump:zset", SampleData.farFuture)
-    try client("PEXPIREAT", "bump:stream", SampleData.farFuture + 1)
-  }
-
-  private func send(_ client: TestClient, _ command: [any Word]) throws {
-    if case .error(let line) = try client.pipeline([command])[0] { throw TestFailure(line) }
-  }
-
-  private static let padding = String(repeating: "p", count: 60)
-
   @Test(arguments: ServerKind.allCases)
   func ofEveryType(kind: ServerKind) throws {
     let source = try TestServer(kind)
     let destination = try TestServer(kind)
-    try fill(source)
+    try SampleData.fillLarge(source)
     let result = try Tool.run(
       ["sync", "--once", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     #expect(result.exitCode == 0, "\(result)")
@@ -56,7 +23,7 @@ struct LargeValueTests {
     for (policy, keepsOld) in [("skip", true), ("replace", false)] {
       let source = try TestServer()
       let destination = try TestServer()
-      try fill(source)
+      try SampleData.fillLarge(source)
       let client = try destination.client()
       try client("SET", "bump:list", "mine")
       let result = try Tool.run([
@@ -74,7 +41,7 @@ struct LargeValueTests {
   @Test func aPartlyBuiltKeyNeverLooksWhole() throws {
     let source = try TestServer()
     let destination = try TestServer()
-    try fill(source)
+    try SampleData.fillLarge(source)
     try source.client()("CONFIG", "SET", "rdb-key-save-delay", 200_000)
     let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     let client = try destination.client()
@@ -143,7 +110,9 @@ struct LargeValueTests {
     let destination = try TestServer()
     let client = try source.client()
     let element = [UInt8](repeating: 120, count: 10_000)
-    for _ in 0..<150 { try send(client, ["RPUSH", "bump:l"] + (0..<100).map { _ in element }) }
+    for _ in 0..<150 {
+      try SampleData.send(client, ["RPUSH", "bump:l"] + (0..<100).map { _ in element })
+    }
     try client("CONFIG", "SET", "rdbcompression", "no")
     let tool = try Tool.start([
       "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--queue-memory", "8mb",

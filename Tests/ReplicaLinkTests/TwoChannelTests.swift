@@ -105,7 +105,7 @@ struct TwoChannelTests {
   func aCutInTheMiddleOfBothStartsAgainAndOneLaterDoesNot(_ source: Source) throws {
     // The first snapshot does not end by itself before it is cut off.
     let server = try RealServer(
-      source.options + ["--rdb-key-save-delay", "100000", "--repl-backlog-size", "64mb"],
+      source.options + ["--rdb-key-save-delay", "5000", "--repl-backlog-size", "64mb"],
       program: source.program)
     try Self.fill(server, keys: 2_000)
     let running = RunningLink(try server.url()) { $0.usesTwoChannels = true }

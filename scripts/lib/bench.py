@@ -22,6 +22,7 @@ import time
 import dataset
 import extract_bench
 import parser_bench
+import rdbtools_bench
 import size_bench
 import stream_bench
 import verify_bench
@@ -297,6 +298,8 @@ def measure_parts(options, facts):
         file = os.path.join(options.folder, "dump.rdb")
         figures["files"] = extract_bench.measure(options.tool, file, CHECK, runs, say)
         tables.append(extract_bench.table(figures["files"], os.path.getsize(file), CHECK))
+        tables.append(rdbtools_bench.measure(
+            options.tool, options.home, options.client, options.keys, runs, say))
     # A benchmark of fewer keys takes smaller ones of these, too.
     scale = max(1, 1_000_000 // options.keys)
     if "large" in only:

@@ -31,7 +31,7 @@ def _run(command):
     return time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
-def _run_apart(command):
+def run_apart(command):
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -56,7 +56,7 @@ def measure(tool, file, check, runs, say):
     results = {}
     for run in range(runs):
         for name, command in _commands(tool, file, check).items():
-            result = _run_apart(command)
+            result = run_apart(command)
             say("run %d of %d: %-24s %6.2f s" % (run + 1, runs, name, result["seconds"]))
             results.setdefault(name, []).append(result)
     return results

@@ -114,7 +114,7 @@ class Server:
                 client("PING")
                 if int(client.info("server")["process_id"]) == self.process.pid:
                     return True  # otherwise somebody else's server got the port first
-            except ReplyError:  # LOADING
+            except (ReplyError, ConnectionError):  # LOADING, or about to give up
                 time.sleep(0.02)
             finally:
                 client.close()

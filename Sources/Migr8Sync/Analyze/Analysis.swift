@@ -97,6 +97,17 @@ struct Analysis: Sendable {
     }
   }
 
+  /// Makes the numbers of a sample, which are complete, those of the whole; single keys stay as they are.
+  mutating func scale(_ weight: Double) {
+    total.scale(weight)
+    persistent.scale(weight)
+    tree.scale(weight)
+    for key in byType.keys { byType[key]?.tally.scale(weight) }
+    for key in byDatabase.keys { byDatabase[key]?.scale(weight) }
+    for index in byLifetime.indices { byLifetime[index].scale(weight) }
+    byHour = byHour.map { UInt64((Double($0) * weight).rounded()) }
+  }
+
   private mutating func changeDatabase(_ number: Int) {
     if database >= 0 { byDatabase[database, default: PrefixTally()].add(databaseTally) }
     database = number
@@ -152,9 +163,9 @@ struct Analysis: Sendable {
     return branch.prefix.isEmpty ? nil : branch
   }
 
-  /// The command that moves a prefix.
-  static func command(for prefix: [UInt8]) -> String {
-    "migr8sync sync -s redis://OLD:6379 -d redis://NEW:6379 -p \(quoted(prefix))"
+  /// The command that moves a prefix away from `source`.
+  static func command(for prefix: [UInt8], at source: String) -> String {
+    "migr8sync sync -s \(source) -d redis://NEW:6379 -p \(quoted(prefix))"
   }
 
   /// A prefix as a shell takes it.

@@ -14,7 +14,9 @@ extension AnalysisPage {
     const make = (tag, text, kind) => { const e = document.createElement(tag);
       if (text !== undefined) e.textContent = text; if (kind) e.className = kind; return e; };
 
-    at("summary").textContent = `${data.file}: ${count(data.keys)} keys, ${size(data.bytes)} in the file, `
+    at("summary").textContent = (data.sampled_keys
+      ? `Estimated from a sample of ${count(data.sampled_keys)} of ${count(data.keys_held)} keys. ` : "")
+      + `${data.file}: ${count(data.keys)} keys, ${size(data.bytes)} in the file, `
       + `about ${size(data.memory)} in memory; ${count(data.expiring)} keys expire. `
       + new Date(data.time_ms).toISOString().slice(0, 16).replace("T", " ") + " UTC";
 

@@ -9,6 +9,10 @@ struct AnalysisReport {
   let analysis: Analysis
   /// What was analyzed.
   let name: String
+  /// The server that it is, or comes from.
+  var source = "redis://OLD:6379"
+  /// What the numbers are estimated from; nil where they were counted.
+  var sample: ServerSample?
   /// Prefixes in the JSON object at most.
   private static let branchesMax = 2_000
   /// Prefixes in the table at most, and the share of the memory from which on one is in it.
@@ -28,7 +32,13 @@ struct AnalysisReport {
       "\(HumanNumber.count(total.keys)) keys, \(HumanNumber.bytes(total.bytes)) in the file,"
         + " about \(HumanNumber.bytes(total.memory)) in memory."
     ]
-    if total.keys == 0 { return lines[0] + "\n" }
+    if let sample {
+      lines.append(
+        "Estimated from a sample of \(HumanNumber.count(sample.keysSeen)) of"
+          + " \(HumanNumber.count(sample.keysHeld)) keys; the biggest keys are those of the sample."
+      )
+    }
+    if total.keys == 0 { return lines.joined(separator: "\n") + "\n" }
     var rows = [["prefix", "keys", "expiring", "in file", "in memory", "share"]]
     addRows(root, 0, &rows)
     lines += [""] + TextTable.lines(rows, right: [1, 2, 3, 4, 5])
@@ -50,7 +60,7 @@ struct AnalysisReport {
     if let choice = Analysis.choice(in: root) {
       lines += [
         "", "To move \(Printable.key(choice.prefix)) to a server of its own:",
-        "  " + Analysis.command(for: choice.prefix),
+        "  " + Analysis.command(for: choice.prefix, at: source),
       ]
     }
     return lines.joined(separator: "\n") + "\n"
@@ -132,6 +142,10 @@ struct AnalysisReport {
     var object = JSONObject()
     object.add("file", name)
     object.add("time_ms", analysis.now)
+    if let sample {
+      object.add("sampled_keys", sample.keysSeen)
+      object.add("keys_held", sample.keysHeld)
+    }
     object.add("separators", String(decoding: analysis.separators, as: UTF8.self))
     Self.add(analysis.total, to: &object)
     object.add("types", byType.map(Self.named))
@@ -142,9 +156,9 @@ struct AnalysisReport {
     object.add("lifetimes", lifetimes.map(Self.named))
     object.add("expiring_by_hour", analysis.byHour)
     object.add("biggest", analysis.biggest.map(Self.json))
-    object.add("prefixes", root.children.map(Self.json))
+    object.add("prefixes", root.children.map(json))
     if let choice = Analysis.choice(in: root) {
-      object.add("sync", Analysis.command(for: choice.prefix))
+      object.add("sync", Analysis.command(for: choice.prefix, at: source))
     }
     return object.text
   }
@@ -175,11 +189,11 @@ struct AnalysisReport {
     return object
   }
 
-  private static func json(_ branch: PrefixTree.Branch) -> JSONObject {
+  private func json(_ branch: PrefixTree.Branch) -> JSONObject {
     var object = JSONObject()
     object.add("prefix", bytes: branch.prefix)
-    add(branch.tally, to: &object)
-    object.add("sync", Analysis.command(for: branch.prefix))
+    Self.add(branch.tally, to: &object)
+    object.add("sync", Analysis.command(for: branch.prefix, at: source))
     object.add("children", branch.children.map(json))
     return object
   }

@@ -31,7 +31,9 @@ struct EntrySize: Sendable {
     }
     return EntrySize(entry.type, key.count, beginning.span, bytes)
   }
+}
 
+extension EntrySize {
   /// As much of a value as a size is told from.
   static func beginning(of value: Span<UInt8>) -> [UInt8] {
     value.extracting(first: beginningBytes).copy

@@ -23,6 +23,13 @@ struct PrefixTally: Sendable, Equatable {
     memory &+= other.memory
     expiring += other.expiring
   }
+
+  /// Makes it stand for more keys than were counted.
+  mutating func scale(_ weight: Double) {
+    func scaled(_ number: UInt64) -> UInt64 { UInt64((Double(number) * weight).rounded()) }
+    (keys, expiring) = (scaled(keys), scaled(expiring))
+    (bytes, memory) = (scaled(bytes), scaled(memory))
+  }
 }
 
 /// Counts by prefix.
@@ -63,6 +70,11 @@ struct PrefixTree {
     var set = ByteSet()
     for byte in separators { set.insert(byte) }
     self.separators = set
+  }
+
+  /// Makes all that was counted stand for more.
+  mutating func scale(_ weight: Double) {
+    for index in nodes.indices { nodes[index].tally.scale(weight) }
   }
 
   /// Counts a key.

@@ -1,4 +1,4 @@
-// DiffOptions and AnalyzeOptions: everything `migr8sync diff` and `migr8sync analyze` were told.
+// DiffOptions: everything `migr8sync diff` was told.
 
 /// The options of one `diff`.
 struct DiffOptions: Sendable {
@@ -21,43 +21,6 @@ struct DiffOptions: Sendable {
     rules = try reader.entryRules(included: try reader.includedRules())
     try reader.checkExcluded(rules.filter)
     writesJSON = arguments.has(.json)
-    view = try OutputView(reader)
-  }
-}
-
-/// The options of one `analyze`.
-struct AnalyzeOptions: Sendable {
-  /// The file to read.
-  var input: String
-  var rules: EntryRules
-  /// What separates the parts of a key; nil to find out.
-  var separators: [UInt8]?
-  /// Whether the report is one JSON object.
-  var writesJSON: Bool
-  /// Where the page goes; nil for none.
-  var page: String?
-  /// Whether what stands before damage is reported.
-  var keepsGoing: Bool
-  var view: OutputView
-
-  /// Reads the options of `analyze`.
-  init(
-    _ arguments: ScannedArguments, environment: @escaping (String) -> String?
-  ) throws(UsageError) {
-    let reader = OptionReader(arguments: arguments, environment: environment)
-    input = arguments.inputs[0]
-    rules = try reader.entryRules(included: try reader.includedRules())
-    try reader.checkExcluded(rules.filter)
-    if arguments.has(.separator) {
-      let bytes = Array(try arguments.required(.separator).utf8)
-      guard !bytes.isEmpty, bytes.allSatisfy({ $0 < 0x80 }) else {
-        throw reader.wrong(.separator, takes: "one or several ASCII characters, such as : or :/")
-      }
-      separators = bytes
-    }
-    writesJSON = arguments.has(.json)
-    page = try reader.path(.html)
-    keepsGoing = arguments.has(.keepGoing)
     view = try OutputView(reader)
   }
 }

@@ -1,5 +1,7 @@
 // ExtractOptions: everything `migr8sync extract` was told.
 
+import ReplicaLink
+
 /// The options of one `extract`.
 struct ExtractOptions: Sendable {
   /// One output with the entries that go there.
@@ -10,11 +12,23 @@ struct ExtractOptions: Sendable {
     let mapping: KeyMapping
   }
 
+  /// A server that everything goes into.
+  struct Server: Sendable {
+    let url: RedisURL
+    let mapping: KeyMapping
+    let onConflict: ConflictPolicy
+    let workers: Int
+    let maximumRate: RateLimit
+    let timeouts: Timeouts
+  }
+
   /// The file to read.
   var input: String
   var format: ExtractFormatName
   /// One, or several that no two have a key of.
   var routes: [Route]
+  /// Where the keys go, if not into files; there is one route then, which maps nothing.
+  var server: Server?
   /// The server that the output is for; nil for the version of the file.
   var target: TargetVersion?
   /// Whether commands carry values as RESTORE.
@@ -35,7 +49,7 @@ struct ExtractOptions: Sendable {
     input = arguments.inputs[0]
     let format: ExtractFormatName = try reader.choice(.format)
     self.format = format
-    routes = try reader.fileRoutes(format)
+    (routes, server) = try reader.extractPlaces(format)
     target = try reader.targetVersion()
     restores = arguments.has(.restore)
     unsupported = try reader.choice(.onUnsupported)

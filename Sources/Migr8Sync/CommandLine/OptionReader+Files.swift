@@ -4,13 +4,22 @@ import ReplicaLink
 
 extension OptionReader {
   /// The rules for entries of a file, all keys among those that `included` lets in.
+  ///
+  /// - Parameter source: the server that takes the file's place.
   func entryRules(
-    included: KeyRules, otherPrefixes: [[UInt8]] = [], reserved: [[UInt8]] = []
+    included: KeyRules, otherPrefixes: [[UInt8]] = [], reserved: [[UInt8]] = [],
+    source: RedisURL? = nil
   ) throws(UsageError) -> EntryRules {
     var rules = EntryRules()
+    let databases: Set<Int>?
+    if let source {
+      databases = try self.databases(source: source)
+    } else {
+      databases = try self.databases()
+    }
     rules.filter = KeyFilter(
       included: included, excluded: try excludedRules(), otherPrefixes: otherPrefixes,
-      databases: try databases(), types: try types(), reserved: reserved)
+      databases: databases, types: try types(), reserved: reserved)
     rules.expiring = try choiceIfGiven(.ttl)
     rules.expired = try choice(.expired)
     if arguments.has(.sizeMinimum) { rules.bytesMin = try bytes(.sizeMinimum) }
@@ -47,10 +56,47 @@ extension OptionReader {
     return path
   }
 
+  /// Where what `extract` reads goes: into one server, or into files.
+  func extractPlaces(
+    _ format: ExtractFormatName
+  ) throws(UsageError) -> ([ExtractOptions.Route], ExtractOptions.Server?) {
+    let ofFiles: [CommandOption.Name] = [
+      .output, .route, .splitByRule, .format, .targetVersion, .onUnsupported, .restore,
+    ]
+    let ofServer: [CommandOption.Name] = [.onConflict, .workers, .maximumRate]
+    guard arguments.has(.destination) else {
+      for name in ofServer where arguments.has(name) {
+        throw UsageError(
+          "\(arguments.command.option(name).longName) is about --dest",
+          at: arguments.origin(of: name))
+      }
+      let map = try checked(try databaseMap() ?? DatabaseMap(), try databases())
+      return (try fileRoutes(format, map), nil)
+    }
+    for name in ofFiles where arguments.has(name) {
+      throw UsageError(
+        "--dest and \(arguments.command.option(name).longName), which is about files; leave one of"
+          + " them out", at: arguments.origin(of: name))
+    }
+    var url = try destination()
+    try TLSArguments(arguments: arguments).complete(destination: &url)
+    let map = try databaseMap(
+      try databaseMap(), url, arguments.origin(of: .destination), try databases())
+    let route = try fileRoutes(format, map)[0]
+    let server = ExtractOptions.Server(
+      url: url, mapping: route.mapping, onConflict: try choice(.onConflict),
+      workers: try workers() ?? LoaderPool.defaultCount,
+      maximumRate: try maximumRate(),
+      timeouts: try timeouts())
+    // What writes to the server maps names by itself.
+    return ([ExtractOptions.Route(rules: route.rules, mapping: .identity)], server)
+  }
+
   /// The outputs of `extract`: one, or one for each route.
-  func fileRoutes(_ format: ExtractFormatName) throws(UsageError) -> [ExtractOptions.Route] {
+  private func fileRoutes(
+    _ format: ExtractFormatName, _ databases: DatabaseMap
+  ) throws(UsageError) -> [ExtractOptions.Route] {
     let rewrites = try rewrites()
-    let databases = try checked(try databaseMap() ?? DatabaseMap(), try databases())
     let drafts = try fileDrafts(format)
     var routes: [ExtractOptions.Route] = []
     for draft in drafts {

@@ -135,7 +135,7 @@ extension OptionReader {
   }
 
   /// Where the databases go at one destination.
-  private func databaseMap(
+  func databaseMap(
     _ map: DatabaseMap?, _ destination: RedisURL, _ origin: OptionValue.Origin,
     _ databases: Set<Int>?
   ) throws(UsageError) -> DatabaseMap {

@@ -3,8 +3,8 @@
 extension Command {
   static let extract = Command(
     name: "extract",
-    summary: "filter, convert or split an RDB file, without a server",
-    usage: "FILE|- [-p PREFIX ...] [--format FORMAT] [-o FILE] [options]",
+    summary: "filter, convert or split an RDB file; load it into a server",
+    usage: "FILE|- [-p PREFIX ...] [-o FILE | -d URL] [options]",
     introduction: [
       "FILE is an RDB file, an AOF that begins with one, the folder of a multi-part",
       "AOF (appendonlydir), or - for the standard input. Any size, in little memory.",
@@ -16,7 +16,7 @@ extension Command {
       Example(
         purpose: "From another machine straight into a server:",
         lines: [
-          "ssh old cat dump.rdb | migr8sync extract - --format resp | redis-cli --pipe"
+          "ssh old cat dump.rdb | migr8sync extract - -p bump: -d redis://new:6379"
         ]),
       Example(
         purpose: "Look into it:",
@@ -25,12 +25,15 @@ extension Command {
         purpose: "One file for each prefix, in one pass:",
         lines: ["migr8sync extract dump.rdb -p bump: -p cart: --split-by-rule -o parts"]),
     ],
-    groups: [.extractOutput, .entries, .fileNames, .fileView],
+    groups: [
+      .extractOutput, .entries, .fileNames, .extractServer, .destinationTLS, .fileView,
+    ],
     operands: .inputs(1),
     exitCodes: [
       (.converged, "done; every output is complete"),
       (.failed, "failed, or damaged; with --keep-going the outputs have what stood before"),
       (.usage, "the command line is wrong"),
+      (.refused, "the server holds such keys, or takes none; nothing was written"),
       (.interrupted, "stopped by SIGINT or SIGTERM; no output file was left"),
     ],
     read: { arguments, environment throws(UsageError) in
@@ -65,24 +68,31 @@ extension Command {
 
   static let analyze = Command(
     name: "analyze",
-    summary: "which prefixes of an RDB file hold the memory",
-    usage: "FILE|- [--html FILE] [options]",
+    summary: "which prefixes of a server or an RDB file hold the memory",
+    usage: "FILE|-|URL [--html FILE] [options]",
     introduction: [
       "Finds the prefixes by itself, and says of each how many keys it has, how many",
-      "bytes in the file, and how many in a server's memory (an estimate).",
+      "bytes in the file, and how many in a server's memory (an estimate). Of a server",
+      "it takes one snapshot, as a replica, and leaves; or a sample of its keys.",
     ],
     examples: [
       Example(purpose: "On the terminal:", lines: ["migr8sync analyze dump.rdb"]),
       Example(
         purpose: "As a page to click through, and for a program:",
         lines: ["migr8sync analyze dump.rdb --html report.html --json > report.json"]),
+      Example(
+        purpose: "A server that is in use:", lines: ["migr8sync analyze redis://old:6379"]),
+      Example(
+        purpose: "The same quickly and roughly, without a snapshot:",
+        lines: ["migr8sync analyze redis://old:6379 --via scan"]),
     ],
-    groups: [.analysis, .entries, .fileView],
-    operands: .inputs(1),
+    groups: [.analysis, .entries, .analyzedServer, .sourceTLS, .resources, .fileView],
+    operands: .value(of: .source),
     exitCodes: [
       (.converged, "done"),
-      (.failed, "the file could not be read to its end"),
+      (.failed, "the file or the server could not be read to the end"),
       (.usage, "the command line is wrong"),
+      (.refused, "the server cannot be attached to now, for the reason given"),
       (.interrupted, "stopped by SIGINT or SIGTERM"),
     ],
     read: { arguments, environment throws(UsageError) in
@@ -148,6 +158,28 @@ extension OptionGroup {
     title: "What they are called",
     options: places.options.filter { $0.name != .route })
 
+  static let extractServer = OptionGroup(
+    title: "Into a server, in place of files",
+    options: [
+      CommandOption(
+        name: .destination, short: "d", value: "URL",
+        help: "Write the keys to this server. With a db, the one db of --db goes there."),
+      destinationPasswordFile,
+      CommandOption(
+        name: .onConflict, value: "WHAT", standard: "fail",
+        help: "fail: refuse to begin when the server holds matching keys. replace: overwrite "
+          + "them. skip: leave them alone."),
+      workers,
+      CommandOption(
+        name: .maximumRate, value: "RATE",
+        help: "Write no more than this: keys a second, bytes a second with a unit, or both: 5000, "
+          + "10mb or 5000,10mb."),
+      connectTimeout,
+      CommandOption(
+        name: .ioTimeout, value: "TIME", standard: "60s",
+        help: "How long the server may be silent, away or out of memory before the run fails."),
+    ])
+
   static let fileView = OptionGroup(title: "Output and options from a file", options: view)
 
   static let diffOutput = OptionGroup(
@@ -168,6 +200,25 @@ extension OptionGroup {
         help: "What separates the parts of a key. Default: found out from the keys."),
       keepGoing,
     ])
+
+  static let analyzedServer = OptionGroup(
+    title: "The server",
+    options: [
+      CommandOption(
+        name: .source, short: "s", value: "FILE|URL",
+        help: "What to look into, also without this option's name. With a db in the URL, only that "
+          + "db."),
+      CommandOption(
+        name: .via, value: "WAY", standard: "psync",
+        help:
+          "psync: all keys, from a snapshot. scan: a sample of them, with SCAN, MEMORY USAGE and "
+          + "DUMP; all numbers are then estimates."),
+      CommandOption(
+        name: .sample, value: "N", standard: "10000", help: "How many keys a sample has."),
+    ]
+      + servers.options.filter {
+        [.sourcePasswordFile, .preferReplica, .psyncCommand, .oneChannel].contains($0.name)
+      })
 
   private static let keepGoing = CommandOption(
     name: .keepGoing,

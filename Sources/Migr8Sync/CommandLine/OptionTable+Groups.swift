@@ -157,11 +157,7 @@ extension OptionGroup {
           + "said."),
       CommandOption(
         name: .once, help: "End when the snapshot is copied and the stream caught up with."),
-      CommandOption(
-        name: .workers, short: "w", value: "N",
-        help: "The number of connections that write the snapshot. Default: chosen by the "
-          + "program."),
-      maximumRate,
+      workers, maximumRate,
       CommandOption(
         name: .notHandedOver,
         help: "Go on with a job that was handing over when its process died: the application still "
@@ -237,6 +233,10 @@ extension OptionGroup {
     name: .ioTimeout, value: "TIME", standard: "60s",
     help: "How long a server may be silent when it should answer.")
 
+  static let workers = CommandOption(
+    name: .workers, short: "w", value: "N",
+    help: "The number of connections that write the snapshot. Default: chosen by the program.")
+
   private static let maximumRate = CommandOption(
     name: .maximumRate, value: "RATE",
     help:
@@ -261,13 +261,18 @@ extension OptionGroup {
       destinationPasswordFile, connectTimeout, ioTimeout,
     ])
 
-  static let jobTLS = OptionGroup(
-    title: "TLS, for rediss:// (or as in sync: --dest-tls-ca, ...)",
-    options: tls.options.map { option in
-      var option = option
-      option.oneSided = [option.oneSided[1]]
-      return option
-    })
+  static let sourceTLS = oneSidedTLS("--source-tls-ca", side: 0)
+  static let destinationTLS = oneSidedTLS("--dest-tls-ca", side: 1)
+
+  private static func oneSidedTLS(_ example: String, side: Int) -> OptionGroup {
+    OptionGroup(
+      title: "TLS, for rediss:// (or as in sync: \(example), ...)",
+      options: tls.options.map { option in
+        var option = option
+        option.oneSided = [option.oneSided[side]]
+        return option
+      })
+  }
 
   static let forgetting = OptionGroup(
     title: "Forgetting",

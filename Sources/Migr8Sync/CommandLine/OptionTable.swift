@@ -60,7 +60,7 @@ extension Command {
         purpose: "Remove the state of a job that will not go on:",
         lines: ["migr8sync jobs -d redis://new:6379 --forget split-bump"]),
     ],
-    groups: [.jobServer, .jobTLS, .forgetting, .jobOutput],
+    groups: [.jobServer, .destinationTLS, .forgetting, .jobOutput],
     exitCodes: [
       (.converged, "listed; or forgotten"),
       (.failed, "the server could not be asked, or would not do it"),

@@ -26,7 +26,7 @@ extension SyncOptions {
     policy = RoutingPolicy(
       unplaced: try reader.choice(.onUnknown), channels: try reader.channels())
     explains = arguments.has(.explain)
-    workers = try reader.number(.workers, in: 1...SyncOptions.workersMax).map { Int($0) }
+    workers = try reader.workers()
     maximumRate = try reader.maximumRate()
     ignoresHandOver = arguments.has(.notHandedOver)
     isHandedOver = arguments.has(.handedOver)
@@ -100,13 +100,18 @@ extension OptionReader {
     return patterns
   }
 
-  fileprivate func psyncCommand() throws(UsageError) -> String {
+  /// Loaders; nil leaves it to the program.
+  func workers() throws(UsageError) -> Int? {
+    try number(.workers, in: 1...SyncOptions.workersMax).map { Int($0) }
+  }
+
+  func psyncCommand() throws(UsageError) -> String {
     let name = try arguments.required(.psyncCommand)
     if name.isEmpty { throw wrong(.psyncCommand, takes: "the name of a command") }
     return name
   }
 
-  fileprivate func queueMemory() throws(UsageError) -> Int {
+  func queueMemory() throws(UsageError) -> Int {
     guard let bytes = Int(exactly: try bytes(.queueMemory)),
       bytes >= SyncOptions.queueMemoryBytesMin
     else {

@@ -9,9 +9,13 @@ import ReplicaLink
 ///
 /// `@unchecked Sendable`: one thread has it at a time; the queue's monitor hands it over.
 final class OutputBlock: @unchecked Sendable {
-  var bytes = ByteBuffer(capacity: OutputStream.blockBytes + (64 << 10))
+  var bytes = emptyBytes()
   /// Whether what follows may have to be taken back.
   var isMarked = false
+
+  static func emptyBytes() -> ByteBuffer {
+    ByteBuffer(capacity: OutputStream.blockBytes + (64 << 10))
+  }
 }
 
 /// Writes blocks in order on a thread of its own.

@@ -11,12 +11,16 @@ extension ByteBuffer {
 
   /// Appends bytes as JSON: a string where they are UTF-8, otherwise `{"base64":"..."}`.
   mutating func append(json bytes: UnsafeRawBufferPointer) {
-    let plain = JSONBytes.plainPrefix(bytes, from: 0)
-    if plain == bytes.count {
-      append(byte: UInt8(ascii: "\""))
-      append(bytes)
-      append(byte: UInt8(ascii: "\""))
-    } else if JSONBytes.isUTF8(bytes, from: plain) {
+    var plain = 0
+    append(upTo: bytes.count + 2) { room in
+      plain = JSONBytes.copyPlain(bytes, to: room + 1)
+      guard plain == bytes.count else { return 0 }
+      room.storeBytes(of: UInt8(ascii: "\""), as: UInt8.self)
+      room.storeBytes(of: UInt8(ascii: "\""), toByteOffset: plain + 1, as: UInt8.self)
+      return plain + 2
+    }
+    if plain == bytes.count { return }
+    if JSONBytes.isUTF8(bytes, from: plain) {
       append(byte: UInt8(ascii: "\""))
       appendEscaped(bytes)
       append(byte: UInt8(ascii: "\""))
@@ -62,29 +66,7 @@ extension ByteBuffer {
 
   /// Appends the base64 form, with padding (RFC 4648).
   mutating func append(base64 bytes: UnsafeRawBufferPointer) {
-    reserve((bytes.count + 2) / 3 * 4)
-    var index = 0
-    while index < bytes.count {
-      let count = min(3, bytes.count - index)
-      var word = UInt32(bytes[index]) << 16
-      if count > 1 { word |= UInt32(bytes[index + 1]) << 8 }
-      if count > 2 { word |= UInt32(bytes[index + 2]) }
-      for place in 0..<4 {
-        let digit = UInt8(truncatingIfNeeded: word >> UInt32(18 - 6 * place) & 63)
-        append(byte: place > count ? UInt8(ascii: "=") : Self.base64Digit(digit))
-      }
-      index += count
-    }
-  }
-
-  private static func base64Digit(_ value: UInt8) -> UInt8 {
-    switch value {
-    case ..<26: UInt8(ascii: "A") + value
-    case ..<52: UInt8(ascii: "a") + value - 26
-    case ..<62: UInt8(ascii: "0") + value - 52
-    case 62: UInt8(ascii: "+")
-    default: UInt8(ascii: "/")
-    }
+    append(upTo: (bytes.count + 2) / 3 * 4) { room in Base64.encode(bytes, to: room) }
   }
 
   /// Appends a score: a number, or the three that JSON has none for as `"inf"`, `"-inf"`, `"nan"`.
@@ -124,29 +106,56 @@ enum JSONBytes {
   private static let ones: UInt64 = 0x0101_0101_0101_0101
   private static let tops: UInt64 = 0x8080_8080_8080_8080
 
-  /// Where the first byte is that is not plain: below a space, a quote, a backslash, or not ASCII. May
-  /// name an earlier place that is followed by such a byte within eight.
-  static func plainPrefix(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-    var index = start
+  /// Whether any of eight bytes is not plain: below a space, a quote, a backslash, or not ASCII.
+  @inline(__always)
+  private static func needsCare(_ word: UInt64) -> Bool {
+    let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+    let backslashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+    // The top bit of each byte that is below 0x20, or zero after the XOR; exact where none has it.
+    let controls = (word &- ones &* 0x20) & ~word
+    let found =
+      word | controls | ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+    return found & tops != 0
+  }
+
+  /// Copies plain bytes up to the first eight that are not all plain, and says how many. There is room for
+  /// all of them.
+  @inline(__always)
+  static func copyPlain(
+    _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer
+  ) -> Int {
+    guard bytes.count >= 8 else { return copyFew(bytes, to: target) }
+    var index = 0
     while index + 8 <= bytes.count {
       let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-      let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
-      let backslashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-      // The top bit of each byte that is below 0x20, or zero after the XOR; exact where none has it.
-      let controls = (word &- ones &* 0x20) & ~word
-      let found =
-        word | controls | ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-      if found & tops != 0 { return index }
+      if needsCare(word) { return index }
+      target.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
       index += 8
     }
-    while index < bytes.count {
-      let byte = bytes[index]
-      if byte < 0x20 || byte > 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-        return index
-      }
-      index += 1
+    if index == bytes.count { return index }
+    // The last eight, some of them once more.
+    let word = bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self)
+    if needsCare(word) { return index }
+    target.storeBytes(of: word, toByteOffset: bytes.count - 8, as: UInt64.self)
+    return bytes.count
+  }
+
+  private static func copyFew(
+    _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer
+  ) -> Int {
+    if bytes.count >= 4 {
+      let first = bytes.loadUnaligned(as: UInt32.self)
+      let last = bytes.loadUnaligned(fromByteOffset: bytes.count - 4, as: UInt32.self)
+      if needsCare(UInt64(first) | UInt64(last) << 32) { return 0 }
+      target.storeBytes(of: first, as: UInt32.self)
+      target.storeBytes(of: last, toByteOffset: bytes.count - 4, as: UInt32.self)
+      return bytes.count
     }
-    return index
+    for index in 0..<bytes.count {
+      if needsCare(ones &* UInt64(bytes[index])) { return index }
+      target.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self)
+    }
+    return bytes.count
   }
 
   /// Whether the bytes from a place on are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF.

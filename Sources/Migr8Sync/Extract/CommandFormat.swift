@@ -86,7 +86,7 @@ struct CommandFormat: ExtractFormat, ~Copyable {
   private mutating func takeAsCommands(
     _ entry: RDBEntry, _ key: Span<UInt8>, _ snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    guard !["module", "array"].contains(entry.type.logicalName) else {
+    guard ![.module, .array].contains(entry.type.kind) else {
       return try leaveOut(entry, key)
     }
     snapshot.commandOptions.features = features

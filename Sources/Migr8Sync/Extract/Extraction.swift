@@ -60,8 +60,9 @@ struct Extraction<Format: ExtractFormat & ~Copyable>: ~Copyable {
         for route in routes { try route.format.takeFunction(from: snapshot) }
       case .moduleAuxiliary: tally.moduleData += 1
       case .skipped: tally.keyMetadata += 1
-      case .end:
+      case .end(let trailer):
         count()
+        counters.bytesRead.store(trailer.length, ordering: .relaxed)
         tally.isFollowed = try snapshot.hasRemainder()
         return
       case .needsInput, .selectDatabase, .resize, .slotInfo: break

@@ -23,23 +23,23 @@ struct JSONValueState {
   }
 
   static func typeName(_ type: RDBType) -> StaticString {
-    switch type.logicalName {
-    case "string": "string"
-    case "list": "list"
-    case "set": "set"
-    case "zset": "zset"
-    case "hash": "hash"
-    case "stream": "stream"
-    case "array": "array"
-    default: "module"
+    switch type.kind {
+    case .string: "string"
+    case .list: "list"
+    case .set: "set"
+    case .sortedSet: "zset"
+    case .hash: "hash"
+    case .stream: "stream"
+    case .array: "array"
+    case .module, .unknown: "module"
     }
   }
 
   mutating func begin(_ type: RDBType) {
-    let name = type.logicalName
+    let kind = type.kind
     isFirst = true
-    isStream = name == "stream"
-    isList = !isStream && name != "string" && name != "module"
+    isStream = kind == .stream
+    isList = ![.stream, .string, .module].contains(kind)
     hasGroups = false
   }
 

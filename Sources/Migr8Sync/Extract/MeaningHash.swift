@@ -109,7 +109,7 @@ struct ValueMeaning {
     _ type: RDBType, from snapshot: inout SnapshotReader
   ) throws(ReplayError) -> Meaning {
     var meaning = ValueMeaning()
-    if type.logicalName == "module" { return try raw(from: &snapshot) }
+    if type.kind == .module { return try raw(from: &snapshot) }
     while true {
       let element = try snapshot.nextElement()
       if case .end = element { return meaning.finished() }

@@ -11,7 +11,10 @@ struct OutputStream: ~Copyable {
   /// The size at which a block is handed over, in bytes.
   static let blockBytes = 1 << 20
 
-  /// The block that is being filled.
+  /// What is being filled. It lies here and not in a block, whose every use would be looked at for
+  /// overlapping access.
+  private var bytes = OutputBlock.emptyBytes()
+  /// An empty block, to hand it over in.
   private var block = OutputBlock()
   private let target: OutputTarget
   private let writer: BlockWriter
@@ -32,26 +35,26 @@ struct OutputStream: ~Copyable {
   /// Lets `body` append.
   @inline(__always)
   mutating func write<E: Error>(_ body: (inout ByteBuffer) throws(E) -> Void) throws(E) {
-    try body(&block.bytes)
+    try body(&bytes)
   }
 
   /// Begins an entry; what was begun before is complete.
   mutating func beginEntry() throws(ReplayError) {
-    if block.bytes.count >= Self.blockBytes { try handOver() }
-    entryStart = block.bytes.count
+    if bytes.count >= Self.blockBytes { try handOver() }
+    entryStart = bytes.count
   }
 
   /// In the middle of an entry: hands over what is full.
   mutating func spill() throws(ReplayError) {
-    guard block.bytes.count >= Self.blockBytes else { return }
+    guard bytes.count >= Self.blockBytes else { return }
     if let start = entryStart {
       // What stands before the entry goes alone, so that the place behind it can be marked.
       var rest = ByteBuffer(capacity: OutputStream.blockBytes * 2)
-      block.bytes.withBytes(from: start) { rest.append($0) }
-      block.bytes.truncate(to: start)
+      bytes.withBytes(from: start) { rest.append($0) }
+      bytes.truncate(to: start)
       block.isMarked = true
       try handOver()
-      rest.withBytes { block.bytes.append($0) }
+      bytes = rest
       entryStart = nil
     }
     try handOver()
@@ -60,7 +63,7 @@ struct OutputStream: ~Copyable {
   /// Takes the present entry back.
   mutating func rewindEntry() throws(ReplayError) {
     if let start = entryStart {
-      block.bytes.truncate(to: start)
+      bytes.truncate(to: start)
       return
     }
     guard target.canRewind else {
@@ -69,7 +72,7 @@ struct OutputStream: ~Copyable {
     }
     let failure = writer.rewind()
     if failure != 0 { throw target.failed("writing", failure) }
-    block.bytes.removeAll()
+    bytes.removeAll()
     entryStart = 0
   }
 
@@ -96,6 +99,7 @@ struct OutputStream: ~Copyable {
   }
 
   private mutating func handOver() throws(ReplayError) {
+    swap(&bytes, &block.bytes)
     let (next, failure) = writer.exchange(block)
     block = next
     if failure != 0 { throw target.failed("writing", failure) }

@@ -24,11 +24,11 @@ struct PlainValue: ~Copyable {
   mutating func read(
     _ entry: RDBEntry, from snapshot: inout SnapshotReader
   ) throws(ReplayError) -> Bool {
-    switch entry.type.logicalName {
-    case "list": type = .list
-    case "set": type = .set
-    case "zset": type = .sortedSet
-    case "hash": type = .hash
+    switch entry.type.kind {
+    case .list: type = .list
+    case .set: type = .set
+    case .sortedSet: type = .sortedSet
+    case .hash: type = .hash
     default: return false
     }
     head.removeAll()

@@ -143,13 +143,8 @@ final class Job: @unchecked Sendable {
 
   private func readSnapshot(_ replay: DestinationReplay) throws(ReplayError) -> DryRunReport {
     if isByScan { return try replay.scanForReport() }
-    while replay.feed.takeSnapshot() == nil {
+    _ = try replay.feed.awaitSnapshot { () throws(ReplayError) in
       if isStopRequested { throw .interrupted }
-      do throws(ReplayError) {
-        try replay.feed.awaitBeginning()
-      } catch {
-        if error.kind != .restart { throw error }
-      }
     }
     replay.phases.enter(.snapshot)
     var sink = DryRunSink()

@@ -22,6 +22,9 @@ struct JobConnection: Sendable, Equatable {
   private static let beginning = "migr8sync:"
   private static let leaseEnd = ":lease"
 
+  /// What a connection calls itself that belongs to no job.
+  static let nameWithoutJob = "migr8sync"
+
   /// What a connection is to call itself.
   static func name(job: String, database: Int, runner: String, isLease: Bool) -> String {
     "\(beginning)\(job):\(database):\(runner)\(isLease ? leaseEnd : "")"

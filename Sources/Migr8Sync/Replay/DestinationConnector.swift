@@ -8,7 +8,8 @@ struct DestinationConnector: Sendable {
   /// Where the destination is; asked every time.
   let locator: ServerLocator
   let timeouts: Timeouts
-  let runner: JobRunner
+  /// Whose connections they are; nil where there is no job.
+  let runner: JobRunner?
   /// Whether the destination has an import mode, in which it expires nothing by itself (Valkey 8.1).
   var knowsImportMode = false
   /// Whether the connections only renew the lease.
@@ -24,7 +25,8 @@ struct DestinationConnector: Sendable {
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
       // A user without the right to it loses nothing but the name.
       let reply = try connection.command(
-        "CLIENT", "SETNAME", runner.connectionName(isLease: isForLease))
+        "CLIENT", "SETNAME",
+        runner?.connectionName(isLease: isForLease) ?? JobConnection.nameWithoutJob)
       // What is said unasked at the door stands where the answer should be.
       if let line = reply.errorLine, line.contains("max number of clients") {
         throw LinkError(
@@ -38,9 +40,11 @@ struct DestinationConnector: Sendable {
   }
 
   /// Connects, selects the db of the record, and makes sure that the job is still this runner's: asked
-  /// behind the name, so that whoever takes over meanwhile sees the connection and ends it.
+  /// behind the name, so that whoever takes over meanwhile sees the connection and ends it. Without a job
+  /// there is nothing to be sure of.
   func openAsRunner(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
     var connection = try open(interrupt: interrupt)
+    guard let runner else { return connection }
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     try runner.confirm(&connection)

@@ -71,10 +71,7 @@ struct DestinationPlan: Sendable {
   }
 
   /// The destination's dbs that take something and held anything when it was asked; nil for all.
-  var occupiedDatabases: [Int]? {
-    guard let facts else { return mapping.destinations }
-    return facts.keyCounts.keys.filter { mapping.source(of: $0) != nil }.sorted()
-  }
+  var occupiedDatabases: [Int]? { DestinationKeys.databases(facts, mapping) }
 
   /// Sources before 7.0 send times to live that count from the command's arrival.
   var rewritesTimeToLive: Bool {

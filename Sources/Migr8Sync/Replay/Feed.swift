@@ -41,6 +41,23 @@ final class Feed {
     return announced?.start
   }
 
+  /// Waits for a snapshot, whatever comes before it, and takes it.
+  ///
+  /// - Parameter checkpoint: throws when the run is over; called now and then.
+  func awaitSnapshot(
+    _ checkpoint: () throws(ReplayError) -> Void
+  ) throws(ReplayError) -> SnapshotStart {
+    while true {
+      if let start = takeSnapshot() { return start }
+      try checkpoint()
+      do throws(ReplayError) {
+        try awaitBeginning()
+      } catch {
+        if error.kind != .restart { throw error }
+      }
+    }
+  }
+
   /// The next bytes of the snapshot: how many, 0 when none came in time, nil behind the last.
   func snapshotBytes(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> Int? {
     switch try read(into: room) {

@@ -42,6 +42,7 @@ final class ReplayProgress: @unchecked Sendable {
   let gate: StreamGate
   let pacer: Pacer
 
+  private let remembersSkipped: Bool
   private var failure: ReplayError?
   private var spares: ContiguousArray<Batch> = []
   private var skipped = KeyHashSet()
@@ -50,9 +51,12 @@ final class ReplayProgress: @unchecked Sendable {
   private var refusals: [RefusedCommand] = []
   private var lateSkips: [KeyName] = []
 
-  init(gate: StreamGate, pacer: Pacer) {
+  /// - Parameter remembersSkipped: whether anybody will ask which keys were left alone: they are held in
+  ///   memory.
+  init(gate: StreamGate, pacer: Pacer, remembersSkipped: Bool = true) {
     self.gate = gate
     self.pacer = pacer
+    self.remembersSkipped = remembersSkipped
   }
 
   /// Records the first failure and wakes whoever waits.
@@ -125,11 +129,12 @@ final class ReplayProgress: @unchecked Sendable {
 
   /// Remembers a key that stays as the destination has it.
   func rememberSkipped(_ name: KeyName) {
+    keysSkipped.add(1, ordering: .relaxed)
+    guard remembersSkipped else { return }
     monitor.withLock {
       skipped.insert(name.key.span, database: name.database)
       lateSkips.append(name)
     }
-    keysSkipped.add(1, ordering: .relaxed)
   }
 
   /// Keys to be left alone from the beginning: those that the destination had, and those that are of

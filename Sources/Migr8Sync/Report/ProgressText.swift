@@ -27,7 +27,9 @@ struct ProgressText {
 
   /// The keys of a file.
   var keysOfFile: String {
-    "\(HumanNumber.count(snapshot.keysRead)) read, \(HumanNumber.count(snapshot.keysMatched)) matched"
+    if snapshot.keysWritten + snapshot.keysSkipped > 0 { return keys }
+    return "\(HumanNumber.count(snapshot.keysRead)) read,"
+      + " \(HumanNumber.count(snapshot.keysMatched)) matched"
   }
 
   /// The keys of the snapshot.

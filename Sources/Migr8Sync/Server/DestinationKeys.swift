@@ -17,6 +17,16 @@ struct DestinationKeys: ~Copyable {
     var count: UInt64 = 0
     /// Some of the keys by the destination's names, each behind its db there.
     var examples: [(database: Int, key: [UInt8])] = []
+
+    /// `12 matching keys, such as a, b, c`.
+    var words: String {
+      let examples = examples.map { example in
+        let name = Printable.key(example.key)
+        return example.database == 0 ? name : "\(name) in db \(example.database)"
+      }
+      return "\(HumanNumber.count(count)) matching key\(count == 1 ? "" : "s"),"
+        + " such as \(examples.joined(separator: ", "))"
+    }
   }
 
   private var connection: RedisConnection
@@ -28,6 +38,12 @@ struct DestinationKeys: ~Copyable {
     self.connection = connection
     self.mapping = mapping
     self.databases = databases
+  }
+
+  /// The destination dbs that take something and held anything when it was asked; nil for all.
+  static func databases(_ facts: ServerFacts?, _ mapping: KeyMapping) -> [Int]? {
+    guard let facts else { return mapping.destinations }
+    return facts.keyCounts.keys.filter { mapping.source(of: $0) != nil }.sorted()
   }
 
   /// Counts the matching keys.

@@ -44,13 +44,19 @@ struct VerifyEnd: ~Copyable {
   /// Whether fields of hashes can expire there.
   let knowsFieldExpiry: Bool
   private var database: Int?
+  /// What is being done, for errors.
+  private let doing: String
 
   /// Connects.
   ///
-  /// - Parameter interrupt: ends whatever is waited for when it rings.
+  /// - Parameters:
+  ///   - doing: what for, for errors.
+  ///   - interrupt: ends whatever is waited for when it rings.
   init(
-    _ locator: ServerLocator, timeouts: Timeouts, interrupt: WakePipe? = nil
+    _ locator: ServerLocator, timeouts: Timeouts, doing: String = "comparing",
+    interrupt: WakePipe? = nil
   ) throws(ReplayError) {
+    self.doing = doing
     var connection = try ReplayError.wrap { () throws(LinkError) in
       try RedisConnection.open(
         try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
@@ -60,7 +66,7 @@ struct VerifyEnd: ~Copyable {
     }
     guard let facts else {
       throw ReplayError(
-        "comparing with \(connection.peer): INFO is not permitted (grant the user +info)")
+        "\(doing) \(connection.peer): INFO is not permitted (grant the user +info)")
     }
     // Since 7.2: reading then leaves the times of last use alone. Elsewhere an error that says nothing.
     _ = try ReplayError.wrap { () throws(LinkError) in
@@ -117,7 +123,7 @@ struct VerifyEnd: ~Copyable {
     let name = String(decoding: command.first ?? [], as: UTF8.self)
     let key = command.count > 1 ? " \(Printable.key(command[1]))" : ""
     return ReplayError(
-      ServerRefusal.error(line, action: "comparing: \(name)\(key) at \(connection.peer)"))
+      ServerRefusal.error(line, action: "\(doing): \(name)\(key) at \(connection.peer)"))
   }
 
   // MARK: - Keys

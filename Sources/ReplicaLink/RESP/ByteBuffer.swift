@@ -57,9 +57,34 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
   public mutating func append(_ bytes: UnsafeRawBufferPointer) {
     reserve(bytes.count)
     if let source = bytes.baseAddress {
-      (base + count).copyMemory(from: source, byteCount: bytes.count)
+      Self.copy(from: source, to: base + count, count: bytes.count)
     }
     length += bytes.count
+  }
+
+  /// Copies. Most pieces are short, and a call of the C library's copy costs more than moving them by two
+  /// words that overlap.
+  @inlinable
+  static func copy(
+    from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int
+  ) {
+    switch count {
+    case 17...: target.copyMemory(from: source, byteCount: count)
+    case 8...:
+      let last = source.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+      target.storeBytes(of: source.loadUnaligned(as: UInt64.self), as: UInt64.self)
+      target.storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
+    case 4...:
+      let last = source.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      target.storeBytes(of: source.loadUnaligned(as: UInt32.self), as: UInt32.self)
+      target.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
+    default:
+      for index in 0..<count {
+        target.storeBytes(
+          of: source.load(fromByteOffset: index, as: UInt8.self), toByteOffset: index,
+          as: UInt8.self)
+      }
+    }
   }
 
   /// Appends bytes.
@@ -115,6 +140,18 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         of: 48 + UInt8(truncatingIfNeeded: rest % 10), toByteOffset: position, as: UInt8.self)
       rest /= 10
     } while rest > 0
+  }
+
+  /// Hands `body` room for up to `maximum` more bytes; it returns how many it wrote. For encoders that would
+  /// otherwise ask for room byte by byte.
+  @inlinable
+  public mutating func append(
+    upTo maximum: Int, _ body: (UnsafeMutableRawPointer) -> Int
+  ) {
+    reserve(maximum)
+    let written = body(base + length)
+    precondition(written >= 0 && written <= maximum, "wrote more than the room there was")
+    length += written
   }
 
   /// Hands `body` writable room of at least `minimum` bytes at the end; it returns how many it

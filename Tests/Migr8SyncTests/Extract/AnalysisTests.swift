@@ -70,9 +70,12 @@ struct AnalysisTests {
   }
 
   @Test func commandsAreFitForAShell() {
-    #expect(Analysis.command(for: Array("user:".utf8)).hasSuffix("-p user:"))
-    #expect(Analysis.command(for: Array("a b$'".utf8)).hasSuffix("-p 'a b$'\\'''"))
-    #expect(Analysis.command(for: [0xFF, 10]).contains("--config"))
+    #expect(
+      Analysis.command(for: Array("user:".utf8), at: "redis://old:6379").hasSuffix("-p user:"))
+    #expect(
+      Analysis.command(for: Array("a b$'".utf8), at: "redis://old:6379").hasSuffix("-p 'a b$'\\'''")
+    )
+    #expect(Analysis.command(for: [0xFF, 10], at: "redis://old:6379").contains("--config"))
   }
 
   @Test func anyBytesHaveASize() {

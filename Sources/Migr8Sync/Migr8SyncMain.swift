@@ -44,12 +44,14 @@ enum Migr8SyncMain {
       warn(options.warnings, OutputView())
       return CheckCommand(options: options).run()
     case .extract(let options):
+      warn(options.warnings, options.view)
       var command = ExtractCommand(options: options)
       return command.run()
     case .diff(let options):
       var command = DiffCommand(options: options)
       return command.run()
     case .analyze(let options):
+      warn(options.warnings, options.view)
       var command = AnalyzeCommand(options: options)
       return command.run()
     }

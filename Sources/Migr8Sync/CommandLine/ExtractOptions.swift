@@ -40,6 +40,8 @@ struct ExtractOptions: Sendable {
   /// The folder to make for the outputs.
   var folder: String?
   var view: OutputView
+  /// What the operator should know of the options themselves.
+  var warnings: [String]
 
   /// Reads the options of `extract`.
   init(
@@ -56,6 +58,7 @@ struct ExtractOptions: Sendable {
     keepsGoing = arguments.has(.keepGoing)
     folder = arguments.has(.splitByRule) ? try reader.path(.output) : nil
     view = try OutputView(reader)
+    warnings = reader.warnings()
     if restores, format != .resp {
       throw UsageError(
         "--restore is about --format resp", at: arguments.origin(of: .restore))

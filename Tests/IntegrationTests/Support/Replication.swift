@@ -136,11 +136,12 @@ final class NativeReplica {
 ///   to live, so a replica's expiry times differ by its lag; and no 7.0 replica knows `entries-read`.
 func expectEqual(
   _ destination: TestServer, to truth: TestServer, prefixes: [String] = [],
-  afterStream: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+  afterStream: Bool = false, expiryTolerance: Int? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   var detail = min(StreamDetail(destination.kind), StreamDetail(truth.kind))
   if afterStream { detail = min(detail, .replicated) }
-  let tolerance = afterStream && truth.kind == .redis62 ? 2000 : 0
+  let tolerance = expiryTolerance ?? (afterStream && truth.kind == .redis62 ? 2000 : 0)
   func selected(_ server: TestServer) throws -> Keyspace {
     let all = try Keyspace(of: server, streams: detail)
     guard !prefixes.isEmpty else { return all }

@@ -38,7 +38,12 @@ extension TestServer {
 
   /// Saves everything and returns the file's name.
   func save() throws -> String {
-    try client()("SAVE")
+    let client = try client()
+    // A replica's snapshot that was cut off may still be ending.
+    try awaitCondition("no snapshot to be under way") {
+      try client.info("persistence")["rdb_bgsave_in_progress"] == "0"
+    }
+    try client("SAVE")
     return savedFile
   }
 

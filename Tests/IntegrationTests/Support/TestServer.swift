@@ -66,7 +66,8 @@ final class TestServer {
         self.process = process
         return
       }
-      // The port was taken in the meantime, or an option is wrong.
+      // The port was taken in the meantime, or an option is wrong: its last words tell.
+      try process.wait(seconds: 20)
       if !process.standardOutput.contains("Address already in use") {
         throw TestFailure("\(kind) does not start:\n\(process.standardOutput)")
       }

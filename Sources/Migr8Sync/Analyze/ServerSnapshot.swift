@@ -1,13 +1,12 @@
 // ServerSnapshot: a server in the place of a file, for analyze: attached to as a replica, for one snapshot.
 
 import ReplicaLink
-import Synchronization
 
 /// The link to a server that is looked into.
 final class ServerSnapshot: RunPeer {
   private let link: ReplicaLink
   private let bell = WakePipe()
-  private let notices = Mutex(LinkNotices())
+  private let notices = Guarded(LinkNotices())
 
   init(_ server: AnalyzeOptions.Server) {
     var settings = LinkOptions(timeouts: server.timeouts, spool: server.spool)

@@ -211,6 +211,46 @@ struct ReverseTests {
     try expectEqual(old, new)
   }
 
+  /// A connection that is lost behind the hand-over brings nobody to copy the source's keys anew over the
+  /// application's.
+  @Test func aConnectionIsLostBehindTheHandOver() throws {
+    let (old, new) = (try TestServer(), try TestServer())
+    try old.client()("MSET", "bump:n", "the job's", "bump:gone", 1)
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(old, new)
+    let cutover = try Tool.start(
+      [
+        "cutover", "--reverse", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms",
+        "--linger", "4s",
+      ], environment: runtime.environment)
+    let client = try new.client()
+    try awaitCondition("the job to be turned round", seconds: Tool.deadlineSeconds) {
+      try client("HGET", "migr8sync:job:drill", "phase").text == "reversed"
+    }
+    try client("SET", "bump:n", "the application's")
+    try client("SET", "bump:new", 1)
+    try client("DEL", "bump:gone")
+    var ended = 0
+    for line in try client("CLIENT", "LIST").text.split(separator: "\n") {
+      guard line.contains(" name=migr8sync:"), !line.contains(":lease "),
+        let id = line.split(separator: " ").first(where: { $0.hasPrefix("id=") })
+      else { continue }
+      _ = try client.reply(to: "CLIENT", "KILL", "ID", String(id.dropFirst(3)))
+      ended += 1
+    }
+    #expect(ended > 0)
+    #expect(try Tool.finish(cutover).exitCode == 0)
+    try awaitReverse(runtime, tool)
+    try awaitKey(old, "bump:new")
+    for server in [old, new] {
+      let client = try server.client()
+      #expect(try client("GET", "bump:n").text == "the application's")
+      #expect(try client("EXISTS", "bump:gone").number == 0)
+    }
+    #expect(try old.resynchronisations() == ["1", "0"])
+    try handBack(runtime, tool, old, new)
+  }
+
   /// Killed between the mark and the reverse's own word: only the operator knows where the application is.
   @Test(arguments: ["marked", "reversing"], [true, false])
   func killedWhileHandingOver(point: String, isHandedOver: Bool) throws {

@@ -36,7 +36,7 @@ extension Cutover {
   func markReverse(_ end: DestinationEnds.End) throws(CutoverError) {
     guard let reverse else { return }
     let place = try reverse.begin(
-      behindMarkOf: subject.identity,
+      behindMarkOf: subject.identity, at: endPlace?.offset ?? 0,
       untilMilliseconds: (machine.fenceEndsMilliseconds ?? 0) - CutoverSettings.reserveMilliseconds)
     reversePlace = place
     let words =

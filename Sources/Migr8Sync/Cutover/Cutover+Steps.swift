@@ -208,6 +208,11 @@ extension Cutover {
       do {
         // On the way back the connection may be what has failed.
         if !isHandedOver { end.record = try open(replay) }
+        if isHandedOver {
+          // An earlier attempt may have left the place of its reverse.
+          let former = ["HDEL", replay.runner.identity.recordName] + JobRecord.handOverFields
+          _ = try DestinationReplay.ask(&end.record, former.map { Array($0.utf8) })
+        }
         _ = try DestinationReplay.ask(&end.record, words)
       } catch {
         throw CutoverError(error)

@@ -26,7 +26,9 @@ struct Reverse: Sendable {
     _ options: SyncOptions, _ identity: JobIdentity, isAsking: Bool
   ) throws(CutoverError) -> Plan {
     do {
-      let reverse = try options.reversed(identity)
+      var reverse = try options.reversed(identity)
+      // The job was taken from somebody, perhaps; what is under way at the source is not.
+      reverse.takesOver = false
       let findings = try Preflight(reverse).run(writes: true, attaches: true)
       let failed = reverse.failedChecks()
       if let line = failed.first, !options.isForced { throw CutoverError(line) }
@@ -46,11 +48,11 @@ struct Reverse: Sendable {
     options = plan.options
     let place: ReplicationPlace
     do {
-      start = try JobStart(DestinationPlan(options, plan.findings, route: 0), options: options)
       let entry = StreamEntry(
         locator: options.sourceLocator, timeouts: options.timeouts, interrupt: interrupt)
       guard let end = try entry.find(isAsking: false) else { throw CutoverError("no backlog") }
       place = end
+      start = try JobStart(DestinationPlan(options, plan.findings, route: 0), options: options)
     } catch {
       throw CutoverError("the reverse: \(error)")
     }
@@ -97,13 +99,13 @@ struct Reverse: Sendable {
 
   /// Reads the destination's stream up to the mark in the job's record, and begins there.
   func begin(
-    behindMarkOf identity: JobIdentity, untilMilliseconds deadline: Int64
+    behindMarkOf identity: JobIdentity, at end: UInt64, untilMilliseconds deadline: Int64
   ) throws(CutoverError) -> ReplicationPlace {
     let replay = job.replays[0]
     do throws(ReplayError) {
       guard
         let place = try replay.findMark(
-          inRecord: identity.recordKey, untilMilliseconds: deadline)
+          inRecord: identity.recordKey, of: end, untilMilliseconds: deadline)
       else { throw ReplayError("the mark did not come through the destination's stream in time") }
       replay.begin(
         with: JobRecord(

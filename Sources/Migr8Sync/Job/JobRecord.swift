@@ -101,7 +101,8 @@ struct JobRecord: Sendable, Equatable {
     source = fields["source"] ?? ""
     version = fields["version"] ?? ""
     handOver = fields["handover"]
-    if let id = fields["reverse-replid"], let offset = fields["reverse-offset"].flatMap(UInt64.init)
+    if let id = fields["reverse-replid"],
+      let offset = fields["reverse-offset"].flatMap(UInt64.init), offset <= UInt64(Int64.max)
     {
       reversePlace = ReplicationPlace(replicationID: id, offset: offset)
     }

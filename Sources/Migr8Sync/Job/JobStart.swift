@@ -74,12 +74,18 @@ struct JobStart: Sendable {
   private static func objection(
     toClearing plan: DestinationPlan, _ identity: JobIdentity, _ connection: inout RedisConnection
   ) throws(ReplayError) -> PreflightRefusal? {
-    let command = ["HGET", identity.recordName, "phase"].map { Array($0.utf8) }
-    guard try DestinationReplay.ask(&connection, command).text == JobRecord.Phase.reversed.rawValue
-    else { return nil }
+    let command = ["HMGET", identity.recordName, "phase", "handover"].map { Array($0.utf8) }
+    let fields = try DestinationReplay.ask(&connection, command).array ?? []
+    let isReversed = fields.first?.text == JobRecord.Phase.reversed.rawValue
+    guard isReversed || fields.last?.text != nil else { return nil }
     return PreflightRefusal(
-      "job \(identity.name) has handed the application over to \(plan.address), whose keys"
-        + " --clear-dest would remove (leave it out, and the reverse goes on)")
+      "job \(identity.name) "
+        + (isReversed
+          ? "has handed the application over to \(plan.address), whose keys --clear-dest would remove"
+            + " (leave it out, and the reverse goes on)"
+          : "was handing the application over to \(plan.address) when its process ended, and"
+            + " --clear-dest would remove what it has written (see where it writes; leave --clear-dest"
+            + " out, or end the job with 'migr8sync jobs --forget \(identity.name)')"))
   }
 
   /// Why a record of other rules cannot be gone on from.

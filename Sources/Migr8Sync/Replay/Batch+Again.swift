@@ -52,12 +52,14 @@ extension Batch {
     return twin
   }
 
-  /// How many keys a loader's command writes.
+  /// How many keys a loader's command writes: none, a SELECT or a function.
   static func keyCount(of command: UnsafeRawBufferPointer) -> Int {
-    guard let (count, head) = arrayHeader(command) else { return 1 }
+    guard let (count, head) = arrayHeader(command) else { return 0 }
     let body = UnsafeRawBufferPointer(rebasing: command[head...])
-    let writesMany = begins(body, with: "$6\r\nMSETNX\r\n") || begins(body, with: "$4\r\nMSET\r\n")
-    return writesMany ? count / 2 : 1
+    if begins(body, with: "$6\r\nMSETNX\r\n") || begins(body, with: "$4\r\nMSET\r\n") {
+      return count / 2
+    }
+    return begins(body, with: "$3\r\nSET\r\n") || begins(body, with: "$7\r\nRESTORE\r\n") ? 1 : 0
   }
 
   /// Appends a loader's command without its NX, or with REPLACE.

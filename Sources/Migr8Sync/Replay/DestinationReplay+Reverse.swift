@@ -7,10 +7,12 @@ extension DestinationReplay {
   /// Reads the stream up to the command that marks the hand-over in a job's record. Up to there all of it
   /// is the job's own doing or was there before, and behind it comes the application's. Before `run`.
   ///
-  /// - Parameter key: of the record.
+  /// - Parameters:
+  ///   - key: of the record.
+  ///   - end: the offset that the mark names.
   /// - Returns: nil when it did not come in time.
   func findMark(
-    inRecord key: [UInt8], untilMilliseconds deadline: Int64
+    inRecord key: [UInt8], of end: UInt64, untilMilliseconds deadline: Int64
   ) throws(ReplayError) -> ReplicationPlace? {
     while !feed.isStreaming {
       if Clock.monotonicMilliseconds() >= deadline { return nil }
@@ -27,8 +29,9 @@ extension DestinationReplay {
       case .largeCommand: break
       case .command:
         let isMark = decoder.withCommand { (bytes, arguments) in
-          arguments.count > 2 && bytes[arguments[1]].elementsEqual(key)
+          arguments.count == 4 && bytes[arguments[1]].elementsEqual(key)
             && bytes[arguments[2]].elementsEqual(JobRecord.handOverFields[0].utf8)
+            && bytes[arguments[3]].elementsEqual("\(end)".utf8)
         }
         if isMark {
           return ReplicationPlace(replicationID: feed.replicationID, offset: decoder.endOffset)

@@ -7,6 +7,7 @@ import ReplicaLink
 extension DestinationReplay {
   /// Loads the snapshot that the link has announced, or asks it for one.
   func load() throws(ReplayError) {
+    try awaitLeaveForSnapshot()
     try refuseReverseSnapshot()
     guard let start = feed.takeSnapshot() else {
       // A destination that takes nothing must not cost the source one snapshot after another.

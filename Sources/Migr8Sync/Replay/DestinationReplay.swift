@@ -133,6 +133,10 @@ final class DestinationReplay: @unchecked Sendable {
         return try session(&pause)
       } catch {
         progress.forgetFailure()
+        if host.gate.isHandedOver, !error.isInterruption {
+          progress.notices.note("behind the hand-over: \(error)")
+          continue
+        }
         switch error.kind {
         case .failure:
           if error.leavesGap { markIncomplete() }
@@ -175,6 +179,7 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   private func session(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
+    if host.gate.isHandedOver { return try awaitClosing() }
     if plan.isByScan { return try copyByScan() }
     try establish()
     try awaitLink { feed.announced != nil || feed.isStreaming }
@@ -182,6 +187,24 @@ final class DestinationReplay: @unchecked Sendable {
     if !isLoaded { try load() }
     try awaitLink { feed.isStreaming }
     return try follow(&pause)
+  }
+
+  /// Everything was applied before the hand-over, and what the record says now is not this side's business.
+  private func awaitClosing() throws(ReplayError) -> ReplayOutcome {
+    while !host.gate.isClosed {
+      if host.isStopRequested { throw .interrupted }
+      host.gate.wait(milliseconds: Feed.patienceMilliseconds)
+    }
+    return .converged
+  }
+
+  /// Waits while a cutover is under way: a snapshot would go over what the application has written since.
+  func awaitLeaveForSnapshot() throws(ReplayError) {
+    while host.gate.holdsSnapshots {
+      try throwIfOver()
+      if host.gate.isHandedOver { throw ReplayError("the application was handed over", .restart) }
+      host.gate.wait(milliseconds: Feed.patienceMilliseconds)
+    }
   }
 
   /// Waits for the link to announce something; what comes before that is void.

@@ -21,6 +21,8 @@ struct PipelineWire: ~Copyable {
   private var isInside = false
   /// The transaction whose EXEC is still to come, as far as its commands were in earlier batches.
   private var opened = OpenTransaction()
+  /// The source's db whose twin a loader's connection is known to be in.
+  private var selectedDatabase: Int?
   /// Snapshot keys that the destination could not take, to be sent again.
   private var refused = RefusedKeys()
   /// When the last command that was too old had been carried out, on the monotonic clock.
@@ -88,6 +90,7 @@ struct PipelineWire: ~Copyable {
     scanner = ReplyScanner()
     cursor = BatchCursor()
     isInside = false
+    selectedDatabase = nil
     self.socket = socket
     return count
   }
@@ -113,9 +116,11 @@ struct PipelineWire: ~Copyable {
     }
     while sendIndex < batches.count, sendPosition > 0 || !refused.isWaiting {
       let batch = batches[sendIndex]
+      let end = sendableEnd(of: batch)
+      if sendPosition >= end { return }
       let transfer = try ReplayError.wrap { () throws(LinkError) in
         try batch.bytes.withBytes(from: sendPosition) { bytes throws(LinkError) in
-          try socket.send(bytes)
+          try socket.send(UnsafeRawBufferPointer(rebasing: bytes.prefix(end - sendPosition)))
         }
       }
       guard case .bytes(let count) = transfer else { return }
@@ -127,6 +132,17 @@ struct PipelineWire: ~Copyable {
       isInside = batch.isOpenEnded
       finishAnsweredBatches()
     }
+  }
+
+  /// How far a batch may be sent now. A loader's SELECT of another db is awaited: a server that is busy
+  /// with a script refuses it, and may take what follows, into the db before.
+  private func sendableEnd(of batch: Batch) -> Int {
+    guard case .loader = pipeline.role, !batch.isKeepAlive, batch.database != selectedDatabase
+    else { return batch.bytes.count }
+    if sendIndex > 0 { return 0 }
+    if answered > 0 { return batch.bytes.count }
+    var cursor = BatchCursor()
+    return cursor.range(of: 0, in: batch).upperBound
   }
 
   private mutating func receive() throws(ReplayError) {
@@ -210,6 +226,7 @@ struct PipelineWire: ~Copyable {
     // Any answer to it is a sign of life, a refusal too.
     if batch.isKeepAlive { return }
     if answered == batch.commandCount - 1 { judgeTime(batch) }
+    if answered == 0, case .loader = pipeline.role { return try judgeSelect(reply, batch) }
     if case .loader(let policy) = pipeline.role, let move = batch.move, move.index == answered {
       // 0: the key is there already. No such key: the value has expired while it was being built.
       if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
@@ -243,6 +260,18 @@ struct PipelineWire: ~Copyable {
   /// The key of the command being answered.
   private mutating func key(_ batch: Batch) -> [UInt8] {
     cursor.arguments(of: answered, in: batch).last ?? []
+  }
+
+  /// The answer to the SELECT that a loader's batch begins with.
+  private mutating func judgeSelect(_ reply: ScannedReply, _ batch: Batch) throws(ReplayError) {
+    guard case .error(let line) = reply else { return selectedDatabase = batch.database }
+    var error = refusal(line, cursor.arguments(of: 0, in: batch), batch)
+    guard RefusedKeys.canWait(line) else { throw error }
+    // It is in that db already, or nothing but the SELECT was sent: then all of it is sent again.
+    if selectedDatabase == batch.database { return }
+    error.kind = .transient
+    error.isLostConnection = true
+    throw error
   }
 
   /// Of the strings of an MSETNX one is there already, and none was written: they are sent one by one, so
@@ -349,7 +378,9 @@ struct PipelineWire: ~Copyable {
   }
 
   private func wait() {
-    let writes = sendIndex < batches.count && (sendPosition > 0 || !refused.isWaiting)
+    let writes =
+      sendIndex < batches.count && (sendPosition > 0 || !refused.isWaiting)
+      && sendPosition < sendableEnd(of: batches[sendIndex])
     let isRung = socket.wait(
       reads: true, writes: writes, orFor: pipeline.bell,
       milliseconds: Self.keepAliveMilliseconds)

@@ -53,6 +53,27 @@ final class StreamGate: @unchecked Sendable {
     }
   }
 
+  /// Whether the application was handed over: nothing is written any more.
+  var isHandedOver: Bool {
+    if limit.load(ordering: .relaxed) == .max { return false }
+    return monitor.withLock {
+      switch cut {
+      case .handedOver, .closed: true
+      case .none, .holding, .upTo: false
+      }
+    }
+  }
+
+  /// Whether a snapshot has to wait: during a cutover, and for good behind one, it would go over what the
+  /// application has written.
+  var holdsSnapshots: Bool {
+    if limit.load(ordering: .relaxed) == .max { return false }
+    return monitor.withLock {
+      if case .none = cut { return false }
+      return true
+    }
+  }
+
   /// What to do with the command that begins behind `start`. Costs next to nothing while nothing is
   /// held up.
   @inline(__always)

@@ -65,7 +65,8 @@ struct StreamEntry: Sendable {
   private func join(_ id: String, _ offset: UInt64) throws(LinkError) {
     var replica = try open()
     _ = try replica.command("REPLCONF", "capa", "eof", "capa", "psync2")
-    let reply = try replica.command("PSYNC", id, "\(offset + 1)")
+    let next = offset.addingReportingOverflow(1).partialValue
+    let reply = try replica.command("PSYNC", id, "\(next)")
     if let line = reply.errorLine {
       throw ServerRefusal.error(line, action: "asking \(replica.peer) for PSYNC")
     }

@@ -32,7 +32,7 @@ struct AnalyzeCommand {
       let source = try Preflight.source(server.locator, timeouts: server.timeouts)
       if let remark = source.remark { files.note(remark) }
       for warning in source.warnings { files.warn(warning.text) }
-      return finish(readSnapshot(server, keys: source.facts?.keyCounts.values.reduce(0, +) ?? 0))
+      return finish(readSnapshot(server, keys: source.facts?.keyCount ?? 0))
     } catch {
       return files.end(error)
     }

@@ -81,5 +81,8 @@ struct CheckFileTests {
       try Tool.run(["check", "--rdb", folder + "/none", "-d", server.url]), code: 1,
       saying: ["none", "no such file"])
     expectLine(try Tool.run(["check", "--rdb", "x"]), code: 2, saying: ["--dest"])
+    let routes = ["--route", "a:=\(server.url)", "--route", "b:=redis://127.0.0.1:1"]
+    expectLine(
+      try Tool.run(["check", "--rdb", "-"] + routes), code: 2, saying: ["--rdb -", "each route"])
   }
 }

@@ -222,6 +222,74 @@ struct ScanTests {
     try expectEqual(destination, to: source)
   }
 
+  private static let largeKey = "bump:large"
+
+  /// A value of 7 MB at a source that answers so late that it takes a while to be read.
+  private static func startCopyOfLargeValue(
+    from source: TestServer, through proxy: FaultyProxy, to destination: TestServer,
+    isStream: Bool = false
+  ) throws -> (tool: Subprocess, reads: () throws -> Int) {
+    let client = try source.client()
+    let filling = """
+      for i = 1, 60000 do
+        local body = i .. ' ' .. ARGV[1]
+        if ARGV[2] == 'stream' then
+          redis.call('XADD', KEYS[1], i .. '-7', 'f', body)
+        else
+          redis.call('RPUSH', KEYS[1], body)
+        end
+      end
+      """
+    let body = String(repeating: "x", count: 110)
+    try client("EVAL", filling, 1, largeKey, body, isStream ? "stream" : "list")
+    try client("SET", "bump:small", 1)
+    let tool = try Tool.start(
+      ["sync", "--via", "scan", "-s", proxy.url, "-d", destination.url, "-p", "bump:"])
+    let statistic = isStream ? "cmdstat_xrange" : "cmdstat_lrange"
+    return (tool, { try calls(statistic, client) })
+  }
+
+  private static func calls(_ statistic: String, _ client: TestClient) throws -> Int {
+    let text = try client.info("commandstats")[statistic] ?? ""
+    return text.firstMatch(of: /calls=([0-9]+)/).flatMap { Int($0.1) } ?? 0
+  }
+
+  /// Lost in the middle of a large value, the value is begun again and the copy is not.
+  @Test func aConnectionLostInsideALargeValueCostsThatValueOnly() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let proxy = try FaultyProxy(to: source, delayMilliseconds: 5)
+    defer { proxy.stop() }
+    let (tool, reads) = try Self.startCopyOfLargeValue(
+      from: source, through: proxy, to: destination)
+    for count in [20, 100] {
+      try awaitCondition("some pieces to be read") { try reads() > count }
+      proxy.drop()
+    }
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("trying again"), "\(result)")
+    #expect(try Self.calls("cmdstat_scan", try source.client()) == 1)
+    try expectEqual(destination, to: source)
+  }
+
+  /// What happens to a large value while it is read is true of the copy.
+  @Test(
+    arguments: [["DEL"], ["SET", "another"], ["PEXPIREAT", "\(SampleData.farFuture)"]],
+    [false, true])
+  func whatHappensToALargeValueMeanwhile(command: [String], isStream: Bool) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let proxy = try FaultyProxy(to: source, delayMilliseconds: 5)
+    defer { proxy.stop() }
+    let (tool, reads) = try Self.startCopyOfLargeValue(
+      from: source, through: proxy, to: destination, isStream: isStream)
+    try awaitCondition("some pieces to be read") { try reads() > 20 }
+    let words: [any Word] = [command[0], Self.largeKey] + command.dropFirst().map { $0 }
+    try VerifyTests.run(source, [words])
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 0, "\(result)")
+    try expectEqual(destination, to: source)
+  }
+
   /// The user that check's line makes may do it, and is refused PSYNC with a hint.
   @Test(arguments: ServerKind.allCases)
   func aUserWithoutPsync(kind: ServerKind) throws {

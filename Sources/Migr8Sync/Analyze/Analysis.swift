@@ -105,7 +105,7 @@ struct Analysis: Sendable {
     for key in byType.keys { byType[key]?.tally.scale(weight) }
     for key in byDatabase.keys { byDatabase[key]?.scale(weight) }
     for index in byLifetime.indices { byLifetime[index].scale(weight) }
-    byHour = byHour.map { UInt64((Double($0) * weight).rounded()) }
+    byHour = byHour.map { $0.scaled(weight) }
   }
 
   private mutating func changeDatabase(_ number: Int) {

@@ -18,17 +18,24 @@ struct PrefixTally: Sendable, Equatable {
 
   @inline(__always)
   mutating func add(_ other: PrefixTally) {
-    keys += other.keys
-    bytes &+= other.bytes
-    memory &+= other.memory
-    expiring += other.expiring
+    keys = keys.saturatingAdd(other.keys)
+    bytes = bytes.saturatingAdd(other.bytes)
+    memory = memory.saturatingAdd(other.memory)
+    expiring = expiring.saturatingAdd(other.expiring)
   }
 
   /// Makes it stand for more keys than were counted.
   mutating func scale(_ weight: Double) {
-    func scaled(_ number: UInt64) -> UInt64 { UInt64((Double(number) * weight).rounded()) }
-    (keys, expiring) = (scaled(keys), scaled(expiring))
-    (bytes, memory) = (scaled(bytes), scaled(memory))
+    (keys, expiring) = (keys.scaled(weight), expiring.scaled(weight))
+    (bytes, memory) = (bytes.scaled(weight), memory.scaled(weight))
+  }
+}
+
+extension UInt64 {
+  /// `weight` times as many, or the most there can be.
+  func scaled(_ weight: Double) -> UInt64 {
+    let product = (Double(self) * weight).rounded()
+    return UInt64(exactly: product) ?? (product > 0 ? .max : 0)
   }
 }
 

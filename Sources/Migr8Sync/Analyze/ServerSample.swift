@@ -28,7 +28,9 @@ struct ServerSample: Sendable {
     var sample = ServerSample()
     let counts = end.facts.keyCounts
     let databases = end.databases.filter { rules.filter.matches(database: $0) }
-    for database in databases { sample.keysHeld += counts[database] ?? 0 }
+    for database in databases {
+      sample.keysHeld = sample.keysHeld.saturatingAdd(counts[database] ?? 0)
+    }
     progress.expect(keys: min(size, sample.keysHeld))
     for database in databases {
       try end.select(database)

@@ -56,7 +56,8 @@ extension CheckRules {
       }
       return .warn(
         "type \(name)", "\(text): \(forms) the destination cannot RESTORE",
-        "they go as plain commands: extract --target-version does that")
+        "they go as plain commands: extract --dest does so by itself, a file needs --target-version"
+      )
     }
   }
 

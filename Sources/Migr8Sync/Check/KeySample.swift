@@ -39,7 +39,9 @@ struct KeySample: Sendable, Equatable {
     var sample = KeySample()
     let counts = source.facts.keyCounts
     let databases = source.databases.filter { filter.matches(database: $0) }
-    for database in databases { sample.keysHeld += counts[database] ?? 0 }
+    for database in databases {
+      sample.keysHeld = sample.keysHeld.saturatingAdd(counts[database] ?? 0)
+    }
     for database in databases {
       try source.select(database)
       let limit = sample.keysSeen + keysMax / UInt64(databases.count)

@@ -24,6 +24,11 @@ struct CheckOptions: TwoEnded, Sendable {
     file = try reader.path(.rdb)
     hasSource = file == nil || arguments.has(.source)
     ends = try hasSource ? BothEnds(reader) : BothEnds(destinationsAlone: reader)
+    if file == "-", ends.routes.count > 1 {
+      throw UsageError(
+        "--rdb - is read once, and each route reads the file for itself: give it a name",
+        at: arguments.origin(of: .rdb))
+    }
     way = try reader.choice(.via)
     onConflict = try reader.choice(.onConflict)
     spoolDirectory = try reader.spoolDirectory()

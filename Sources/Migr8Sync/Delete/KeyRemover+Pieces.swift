@@ -4,8 +4,18 @@
 import ReplicaLink
 
 extension KeyRemover {
+  /// A walk over the members of a value, round after round.
+  private struct Rounds {
+    static let start = Array("0".utf8)
+
+    var cursor = start
+    /// Whether this round has found nothing so far. A page without members says nothing of the rest.
+    var isEmpty = true
+  }
+
   /// Removes a value that nobody uses, piece by piece.
   mutating func removeInPieces(_ key: [UInt8]) throws(ReplayError) {
+    var rounds = Rounds()
     while true {
       if progress.isCancelled { throw .interrupted }
       let last = Array("\(Self.pieceElements - 1)".utf8)
@@ -18,8 +28,9 @@ extension KeyRemover {
       case "zset":
         _ = try source.ask([Array("ZREMRANGEBYRANK".utf8), key, Array("0".utf8), last])
         isDone = false
-      case "set": isDone = try removeScanned(key, "SSCAN", "SREM", step: 1)
-      case "hash": isDone = try removeScanned(key, "HSCAN", "HDEL", step: 2)
+      case "set": isDone = try removeScanned(key, "SSCAN", "SREM", step: 1, &rounds)
+      case "hash": isDone = try removeScanned(key, "HSCAN", "HDEL", step: 2, &rounds)
+      case "stream": isDone = try trimStream(key)
       default:
         _ = try source.ask([Array("DEL".utf8), key])
         isDone = true
@@ -29,24 +40,41 @@ extension KeyRemover {
     }
   }
 
+  /// Removes a page of members; true when the value is gone.
   private mutating func removeScanned(
-    _ key: [UInt8], _ scan: String, _ remove: String, step: Int
+    _ key: [UInt8], _ scan: String, _ remove: String, step: Int, _ rounds: inout Rounds
   ) throws(ReplayError) -> Bool {
     let reply = try source.ask(
       [
-        Array(scan.utf8), key, Array("0".utf8), Array("COUNT".utf8),
+        Array(scan.utf8), key, rounds.cursor, Array("COUNT".utf8),
         Array("\(Self.pieceElements)".utf8),
       ])
-    let items = reply.array?.last?.array ?? []
-    let names = stride(from: 0, to: items.count, by: step).compactMap { index -> [UInt8]? in
-      if case .bulk(let name) = items[index] { return name }
-      return nil
+    guard let parts = reply.array, parts.count == 2, case .bulk(let next) = parts[0] else {
+      throw ReplayError(
+        "removing \(Printable.key(key)) at \(source.peer): the answer to \(scan) makes no sense")
     }
-    if names.isEmpty {
+    let items = parts[1].bulks
+    let names = stride(from: 0, to: items.count, by: step).map { items[$0] }
+    if !names.isEmpty {
+      rounds.isEmpty = false
+      _ = try source.ask([Array(remove.utf8), key] + names)
+    }
+    rounds.cursor = next
+    guard next == Rounds.start else { return false }
+    if rounds.isEmpty { _ = try source.ask([Array("DEL".utf8), key]) }
+    defer { rounds.isEmpty = true }
+    return rounds.isEmpty
+  }
+
+  /// Removes the oldest entries of a stream; true when it is gone.
+  private mutating func trimStream(_ key: [UInt8]) throws(ReplayError) -> Bool {
+    let left = (try source.ask([Array("XLEN".utf8), key]).integer ?? 0) - Int64(Self.pieceElements)
+    guard left > 0 else {
       _ = try source.ask([Array("DEL".utf8), key])
       return true
     }
-    _ = try source.ask([Array(remove.utf8), key] + names)
+    _ = try source.ask(
+      [Array("XTRIM".utf8), key, Array("MAXLEN".utf8), Array("\(left)".utf8)])
     return false
   }
 }

@@ -45,7 +45,7 @@ extension Job {
     snapshot.keysVanished = counters.keysVanished.load(ordering: .relaxed)
     snapshot.keysTorn = counters.keysTorn.load(ordering: .relaxed)
     snapshot.keysOfOtherTypes = counters.keysOfOtherTypes.load(ordering: .relaxed)
-    snapshot.keysExpected = findings.source.map { $0.keyCounts.values.reduce(0, +) }
+    snapshot.keysExpected = findings.source?.keyCount
     snapshot.snapshotBytesRead = counters.bytesRead.load(ordering: .relaxed)
     if let start = status.fullResyncs.last?.start, case .length(let length) = start.framing {
       snapshot.snapshotBytesExpected = length

@@ -45,7 +45,9 @@ extension LoaderSink {
       case .end(let report):
         try checkComplete(
           report, "\(value.place)\(entry.offset > 0 ? " at byte \(entry.offset)" : "")", key)
-        finish(batch, entry, key: key, partial: partial)
+        if !value.isGone {
+          finish(batch, value.expiryMilliseconds(of: entry), key: key, partial: partial)
+        }
         return try pipeline.submit(batch)
       }
     }
@@ -57,8 +59,8 @@ extension LoaderSink {
     return batch
   }
 
-  private func finish(_ batch: Batch, _ entry: RDBEntry, key: [UInt8], partial: [UInt8]) {
-    let expiry = entry.expiryMilliseconds.map { max(1, $0) }
+  private func finish(_ batch: Batch, _ expiry: Int64?, key: [UInt8], partial: [UInt8]) {
+    let expiry = expiry.map { max(1, $0) }
     note(batch) { bytes in
       if let expiry {
         bytes.appendCommand([Array("PEXPIREAT".utf8), partial, Array("\(expiry)".utf8)])

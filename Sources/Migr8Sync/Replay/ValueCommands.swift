@@ -14,4 +14,13 @@ protocol ValueCommands: ~Copyable {
   func withCommands(_ body: (Span<UInt8>) -> Void)
   /// Bytes of the string that they write a part of; else 0.
   var commandStringLength: UInt64 { get }
+  /// When the value expires, in milliseconds since 1970; behind its last commands.
+  func expiryMilliseconds(of entry: RDBEntry) -> Int64?
+  /// Whether there turned out to be no such value, and its commands write nothing; behind the last of them.
+  var isGone: Bool { get }
+}
+
+extension ValueCommands where Self: ~Copyable {
+  func expiryMilliseconds(of entry: RDBEntry) -> Int64? { entry.expiryMilliseconds }
+  var isGone: Bool { false }
 }

@@ -1,13 +1,15 @@
 // A value that is too large to be fetched whole, read from a server some hundred elements at a time, as the
 // commands that make it elsewhere. The key is watched from the first piece to the last: what nobody has
-// touched in between is exactly what it was, and otherwise it is read again, a few times. Memory: a piece.
+// touched in between is exactly what it was, and otherwise it is read again, a few times; so it is when the
+// connection is lost, as often as that happens. Memory: a piece.
 //
 // Streams are in PieceReader+Stream.swift.
 
 import RDBParser
 import ReplicaLink
 
-/// Reads large values, one after the other. On a connection of its own, because of what it watches.
+/// Reads large values, one after the other. On a connection of its own for each, because of what it watches,
+/// and because a source may end those that are idle between them.
 struct PieceReader: ValueCommands, ~Copyable {
   /// A type that has pieces, as TYPE calls it.
   enum Kind: String {
@@ -50,8 +52,11 @@ struct PieceReader: ValueCommands, ~Copyable {
   static let attemptsMax = 4
 
   let plan: DestinationPlan
-  private let interrupt: WakePipe
+  private let connector: ScanConnector
+  /// Of the source's process.
+  private let runID: String?
   private var connection: VerifyEnd?
+  private var pause = Backoff.forStream()
   private(set) var name = KeyName(database: 0, key: [])
   private var kind = Kind.string
   private var bytes: UInt64 = 0
@@ -65,11 +70,18 @@ struct PieceReader: ValueCommands, ~Copyable {
   var report = RDBCommandReport()
   private(set) var commandStringLength: UInt64 = 0
   private(set) var isTorn = false
+  /// There is no value of this type under the key any more; nothing was written.
+  private(set) var isGone = false
+  private var expiry: Int64?
+  /// The source has refused a command as it does where the key was removed, or its type has changed.
+  private var isRefused = false
   var hasEntries = false
 
-  init(_ plan: DestinationPlan, interrupt: WakePipe) {
+  /// - Parameter runID: of the source's process.
+  init(_ plan: DestinationPlan, _ connector: ScanConnector, runID: String?) {
     self.plan = plan
-    self.interrupt = interrupt
+    self.connector = connector
+    self.runID = runID
   }
 
   var place: String { "reading the source" }
@@ -82,11 +94,16 @@ struct PieceReader: ValueCommands, ~Copyable {
     self.kind = kind
     self.bytes = bytes
     attempts = 0
+    connection = nil
+    pause = Backoff.forStream()
     stage = .beginning
     commandKey = name.key
     report = RDBCommandReport()
     isTorn = false
+    isGone = false
   }
+
+  func expiryMilliseconds(of entry: RDBEntry) -> Int64? { expiry }
 
   mutating func setCommandKey(_ key: [UInt8]) { commandKey = key }
 
@@ -97,9 +114,11 @@ struct PieceReader: ValueCommands, ~Copyable {
   mutating func nextCommands() throws(ReplayError) -> RDBCommandStep {
     output.removeAll()
     count = 0
+    isRefused = false
     do {
       while count == 0 {
         if case .end = stage {
+          if isGone { return .end(report) }
           if try isWhole() { return .end(report) }
         } else {
           try advance()
@@ -107,7 +126,15 @@ struct PieceReader: ValueCommands, ~Copyable {
       }
     } catch {
       connection = nil
-      throw error.ofSource
+      output.removeAll()
+      count = 0
+      beginAgain()
+      if isRefused {
+        attempts += 1
+        if attempts >= Self.attemptsMax { giveUp() }
+      } else {
+        connection = try connector.connect(after: error, to: runID, &pause)
+      }
     }
     return .commands(count: count)
   }
@@ -123,21 +150,44 @@ struct PieceReader: ValueCommands, ~Copyable {
       isTorn = true
       return true
     }
+    beginAgain()
+    return false
+  }
+
+  /// Throws away what was written.
+  private mutating func beginAgain() {
     emit([Array("UNLINK".utf8), commandKey])
     report = RDBCommandReport()
     stage = .beginning
-    return false
+  }
+
+  private mutating func giveUp() {
+    isGone = true
+    stage = .end
   }
 
   private mutating func take() throws(ReplayError) -> VerifyEnd {
     if let open = connection.take() { return open }
-    return try VerifyEnd(plan.sourceLocator, timeouts: plan.timeouts, interrupt: interrupt)
+    return try connector.connect()
+  }
+
+  /// The reply to a command that is enqueued.
+  private mutating func receive(
+    _ command: [[UInt8]], _ end: inout VerifyEnd
+  ) throws(ReplayError) -> RESPValue {
+    let reply = try end.receive()
+    guard let line = reply.errorLine else { return reply }
+    isRefused =
+      line.hasPrefix("WRONGTYPE") || line.hasPrefix("NOGROUP") || line.hasPrefix("ERR no such key")
+    throw end.refusal(line, command)
   }
 
   /// Asks the source.
   mutating func ask(_ words: String..., more: [[UInt8]] = []) throws(ReplayError) -> RESPValue {
     var end = try take()
-    let reply = try end.ask(words.map { Array($0.utf8) } + more)
+    let command = words.map { Array($0.utf8) } + more
+    end.connection.enqueue(command)
+    let reply = try receive(command, &end)
     connection = consume end
     return reply
   }
@@ -150,8 +200,8 @@ struct PieceReader: ValueCommands, ~Copyable {
     let time = [Array("TIME".utf8)]
     end.connection.enqueue(time)
     end.connection.enqueue(command)
-    let now = try end.receive(time)
-    let reply = try end.receive(command)
+    let now = try receive(time, &end)
+    let reply = try receive(command, &end)
     connection = consume end
     return (now, reply)
   }
@@ -185,6 +235,8 @@ struct PieceReader: ValueCommands, ~Copyable {
     try end.select(name.database)
     connection = consume end
     _ = try ask("WATCH", more: [name.key])
+    guard try ask("TYPE", more: [name.key]).text == kind.rawValue else { return giveUp() }
+    expiry = try askExpiry()
     let length: String =
       switch kind {
       case .string: "STRLEN"
@@ -200,6 +252,13 @@ struct PieceReader: ValueCommands, ~Copyable {
     let bytesEach = max(1, Int64(clamping: bytes) / max(1, count))
     step = max(1, min(Self.elementsMax, Self.pieceBytes / bytesEach))
     stage = .elements(Array((kind == .stream ? "-" : "0").utf8))
+  }
+
+  private mutating func askExpiry() throws(ReplayError) -> Int64? {
+    var end = try take()
+    let expiry = try end.expiry(of: name.key)
+    connection = consume end
+    return expiry
   }
 
   /// `place` as an index.
@@ -243,27 +302,37 @@ struct PieceReader: ValueCommands, ~Copyable {
         [items[$0 + 1], items[$0]]
       }
       emit([Array("ZADD".utf8), commandKey] + pairs)
-    case .hash:
-      emit([Array("HSET".utf8), commandKey] + items)
-      try readFieldExpiries(stride(from: 0, to: items.count, by: 2).map { items[$0] })
+    case .hash: try emitFields(items)
     }
   }
 
-  /// Fields that expire by themselves.
-  private mutating func readFieldExpiries(_ fields: [[UInt8]]) throws(ReplayError) {
-    guard connection?.knowsFieldExpiry ?? false else { return }
+  /// Writes fields and their values that alternate, and when they expire by themselves.
+  private mutating func emitFields(_ items: [[UInt8]]) throws(ReplayError) {
+    guard connection?.knowsFieldExpiry ?? false else {
+      return emit([Array("HSET".utf8), commandKey] + items)
+    }
+    let fields = stride(from: 0, to: items.count - 1, by: 2).map { items[$0] }
     let times = try ask(
       "HPEXPIRETIME",
       more: [name.key, Array("FIELDS".utf8), Array("\(fields.count)".utf8)] + fields)
-    for (field, time) in zip(fields, times.array ?? []) {
-      guard let milliseconds = time.integer, milliseconds >= 0 else { continue }
-      guard plan.facts?.commandFeatures.fieldExpiry ?? true else {
-        report.droppedFieldExpiries += 1
-        continue
-      }
+    var present: [[UInt8]] = []
+    var deadlines: [(field: [UInt8], milliseconds: Int64)] = []
+    for (index, time) in (times.array ?? []).prefix(fields.count).enumerated() {
+      // -2 is a field that has expired since it was read, and -1 one that never does.
+      guard let milliseconds = time.integer, milliseconds != -2 else { continue }
+      present += items[(2 * index)...(2 * index + 1)]
+      if milliseconds >= 0 { deadlines.append((fields[index], milliseconds)) }
+    }
+    if present.isEmpty { return }
+    emit([Array("HSET".utf8), commandKey] + present)
+    guard plan.facts?.commandFeatures.fieldExpiry ?? true else {
+      report.droppedFieldExpiries += deadlines.count
+      return
+    }
+    for (field, milliseconds) in deadlines {
       emit([
-        Array("HPEXPIREAT".utf8), commandKey, Array("\(milliseconds)".utf8), Array("FIELDS".utf8),
-        Array("1".utf8), field,
+        Array("HPEXPIREAT".utf8), commandKey, Array("\(milliseconds)".utf8),
+        Array("FIELDS".utf8), Array("1".utf8), field,
       ])
     }
   }

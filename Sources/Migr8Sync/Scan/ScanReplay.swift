@@ -5,9 +5,10 @@
 //   SCAN ─▶ MEMORY USAGE ─▶ small: DUMP and PEXPIRETIME, some keys at a time ─▶ sink
 //                       └─▶ large: PieceReader, some hundred elements at a time ─▶ sink
 //
-// On the replay thread. The source is asked in small steps with a rest behind each, as long as the step took;
-// its connection is made anew when it is lost, and the same page asked for again. Memory: a page of names,
-// `groupBytesMax` of values, and 8 bytes and some air for each key, to know those that SCAN names twice.
+// On the replay thread. The source is asked in small steps with a rest behind each, as long as the step took
+// and at most a millisecond, or more where the source answers late (LatencyThrottle); its connection is made
+// anew when it is lost, and the same page asked for again. Memory: a page of names, `groupBytesMax` of values,
+// and 8 bytes and some air for each key, to know those that SCAN names twice.
 
 import RDBParser
 import ReplicaLink
@@ -36,12 +37,7 @@ struct ScanReplay: ~Copyable {
   private let plan: DestinationPlan
   private let counters: SnapshotCounters
   private let skipped: KeyHashSet
-  private let interrupt: WakePipe
-  /// Throws when the run is over for another reason.
-  private let checkpoint: () throws(ReplayError) -> Void
-  /// Waits, in microseconds.
-  private let rest: (Int64) throws(ReplayError) -> Void
-  private let notices: Notices
+  private let connector: ScanConnector
   private var source: VerifyEnd
   private var pieces: PieceReader
   private var throttle = LatencyThrottle(
@@ -53,6 +49,7 @@ struct ScanReplay: ~Copyable {
   ///
   /// - Parameters:
   ///   - interrupt: rung when the run is to end.
+  ///   - checkpoint: throws when the run is over for another reason.
   ///   - rest: waits so many microseconds.
   init(
     _ plan: DestinationPlan, counters: SnapshotCounters, skipped: KeyHashSet, interrupt: WakePipe,
@@ -60,24 +57,12 @@ struct ScanReplay: ~Copyable {
     rest: @escaping (Int64) throws(ReplayError) -> Void, notices: Notices
   ) throws(ReplayError) {
     self.plan = plan
+    connector = ScanConnector(
+      plan: plan, interrupt: interrupt, checkpoint: checkpoint, rest: rest, notices: notices)
     self.counters = counters
     self.skipped = skipped
-    self.interrupt = interrupt
-    self.checkpoint = checkpoint
-    self.rest = rest
-    self.notices = notices
-    source = try Self.connect(plan, interrupt)
-    pieces = PieceReader(plan, interrupt: interrupt)
-  }
-
-  private static func connect(
-    _ plan: DestinationPlan, _ interrupt: WakePipe
-  ) throws(ReplayError) -> VerifyEnd {
-    do {
-      return try VerifyEnd(plan.sourceLocator, timeouts: plan.timeouts, interrupt: interrupt)
-    } catch {
-      throw error.ofSource
-    }
+    source = try connector.connect()
+    pieces = PieceReader(plan, connector, runID: source.facts.runID)
   }
 
   // MARK: - The keys
@@ -87,7 +72,7 @@ struct ScanReplay: ~Copyable {
     for database in source.databases where plan.filter.matches(database: database) {
       var cursor = Array("0".utf8)
       repeat {
-        try checkpoint()
+        try connector.checkpoint()
         let (start, pattern) = (cursor, plan.filter.scanPattern)
         let page = try insist(database) { (source) throws(ReplayError) in
           try source.scan(start, pattern, count: Self.scanCount)
@@ -102,7 +87,7 @@ struct ScanReplay: ~Copyable {
         }
         var rest = keys[...]
         while !rest.isEmpty {
-          try checkpoint()
+          try connector.checkpoint()
           let batch = Array(rest.prefix(throttle.batch))
           rest = rest.dropFirst(batch.count)
           try copy(batch, database, into: &sink)
@@ -149,7 +134,7 @@ struct ScanReplay: ~Copyable {
     let end = Clock.monotonicMicroseconds()
     _ = try insist(database) { (source) throws(ReplayError) in try source.ask("PING") }
     let ping = Clock.monotonicMicroseconds() - end
-    try rest(throttle.measured(batch: end - start, ping: ping))
+    try connector.rest(throttle.measured(batch: end - start, ping: ping))
   }
 
   // MARK: - Values
@@ -198,27 +183,28 @@ struct ScanReplay: ~Copyable {
   private mutating func copyLarge<Sink: ScanSink & ~Copyable>(
     _ key: [UInt8], _ bytes: UInt64, _ database: Int, into sink: inout Sink
   ) throws(ReplayError) {
-    let (type, expiry) = try insist(database) { (source) throws(ReplayError) in
-      (
-        try source.ask([Array("TYPE".utf8), key]).text ?? "none",
-        try source.expiry(of: key)
-      )
-    }
-    guard let kind = PieceReader.Kind(rawValue: type) else {
+    for _ in 0..<PieceReader.attemptsMax {
+      let type = try insist(database) { (source) throws(ReplayError) in
+        try source.ask([Array("TYPE".utf8), key]).text ?? "none"
+      }
       if type == "none" {
         counters.keysVanished.add(1, ordering: .relaxed)
         return
       }
       // A value of a module has no pieces.
-      return try copyGroup([key], database, into: &sink)
+      guard let kind = PieceReader.Kind(rawValue: type) else { break }
+      guard isWanted(kind.type) else { return }
+      pieces.begin(KeyName(database: database, key: key), kind, bytes: bytes)
+      // When it expires is asked with the pieces.
+      let entry = RDBEntry(database: database, type: kind.type, expiryMilliseconds: nil)
+      try sink.take(entry, key: key, bytes: bytes, inPieces: &pieces)
+      if pieces.isGone { continue }
+      note(key, database)
+      counters.bytesRead.add(bytes, ordering: .relaxed)
+      if pieces.isTorn { counters.keysTorn.add(1, ordering: .relaxed) }
+      return
     }
-    guard isWanted(kind.type) else { return }
-    note(key, database)
-    counters.bytesRead.add(bytes, ordering: .relaxed)
-    pieces.begin(KeyName(database: database, key: key), kind, bytes: bytes)
-    let entry = RDBEntry(database: database, type: kind.type, expiryMilliseconds: expiry)
-    try sink.take(entry, key: key, bytes: bytes, inPieces: &pieces)
-    if pieces.isTorn { counters.keysTorn.add(1, ordering: .relaxed) }
+    try copyGroup([key], database, into: &sink)
   }
 
   /// Whether values of a type are moved. They are told apart only once they are here.
@@ -239,37 +225,17 @@ struct ScanReplay: ~Copyable {
 
   // MARK: - The connection
 
-  /// Asks the source, and asks again on a new connection when the old one is lost. Cursors of SCAN mean
-  /// something to one process only: to another everything begins anew.
+  /// Asks the source, and asks again on a new connection when the old one is lost.
   private mutating func insist<R>(
     _ database: Int, _ question: (inout VerifyEnd) throws(ReplayError) -> R
   ) throws(ReplayError) -> R {
     var pause = Backoff.forStream()
     while true {
-      var trouble: ReplayError
       do throws(ReplayError) {
         try source.select(database)
         return try question(&source)
       } catch {
-        trouble = error.ofSource
-      }
-      let server = source.facts.runID
-      while true {
-        guard trouble.kind == .transient else { throw trouble }
-        notices.waiting("\(trouble); trying again")
-        try rest(pause.next() * 1_000)
-        try checkpoint()
-        do throws(ReplayError) {
-          source = try Self.connect(plan, interrupt)
-          notices.goesOn()
-          break
-        } catch {
-          trouble = error
-        }
-      }
-      guard source.facts.runID == server else {
-        throw ReplayError(
-          "the source has restarted: its keys are read from the beginning", .transient)
+        source = try connector.connect(after: error, to: source.facts.runID, &pause)
       }
     }
   }

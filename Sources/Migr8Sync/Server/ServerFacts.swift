@@ -93,4 +93,7 @@ struct ServerFacts: Sendable {
     }
     return counts
   }
+
+  /// The number of keys in all dbs.
+  var keyCount: UInt64 { keyCounts.values.reduce(0) { $0.saturatingAdd($1) } }
 }

@@ -8,6 +8,14 @@ import Testing
 
 @Suite("Analyzing keys")
 struct AnalysisTests {
+  /// What a server says of itself may be anything.
+  @Test func scalingEndsAtTheLargestNumber() {
+    #expect(UInt64(3).scaled(1.5) == 5)
+    #expect(UInt64(3).scaled(1e300) == .max)
+    #expect(UInt64.max.scaled(1) == .max)
+    #expect(UInt64(0).scaled(.infinity) == 0)
+  }
+
   private func tree(_ keys: [String], separators: String = ":") -> PrefixTree {
     var tree = PrefixTree(separators: Array(separators.utf8))
     for key in keys { tree.add(Array(key.utf8).span, PrefixTally(keys: 1, bytes: 1, memory: 10)) }

@@ -227,8 +227,7 @@ struct ReverseTests {
     try awaitCondition("the job to be turned round", seconds: Tool.deadlineSeconds) {
       try client("HGET", "migr8sync:job:drill", "phase").text == "reversed"
     }
-    try client("SET", "bump:n", "the application's")
-    try client("SET", "bump:new", 1)
+    try client("MSET", "bump:n", "the application's", "bump:new", 1)
     try client("DEL", "bump:gone")
     var ended = 0
     for line in try client("CLIENT", "LIST").text.split(separator: "\n") {
@@ -242,8 +241,7 @@ struct ReverseTests {
     #expect(try Tool.finish(cutover).exitCode == 0)
     try awaitReverse(runtime, tool)
     try awaitKey(old, "bump:new")
-    for server in [old, new] {
-      let client = try server.client()
+    for client in try [old.client(), new.client()] {
       #expect(try client("GET", "bump:n").text == "the application's")
       #expect(try client("EXISTS", "bump:gone").number == 0)
     }

@@ -75,7 +75,8 @@ struct CheckTests {
     let read = try Self.check(server.url, replica.server.url)
     Self.expectRow(read, "fail", "two servers", "replicate each other", "REPLICAOF NO ONE")
     Self.expectRow(read, "fail", "destination state", "read-only replica")
-    let cluster = try TestServer(.redis70, ["--cluster-enabled", "yes"])
+    let cluster = try TestServer(
+      .redis70, ["--cluster-enabled", "yes", "--cluster-port", "\(try freePort())"])
     Self.expectRow(
       try Self.check(server.url, cluster.url), "fail", "destination state", "cluster node")
     Self.expectRow(try Self.check(cluster.url, other.url), "fail", "source state", "cluster node")

@@ -10,6 +10,8 @@ import ReplicaLink
 final class StopSignals: @unchecked Sendable {
   private let monitor = Monitor()
   private var action: (@Sendable () -> Void)?
+  /// Whether the first has come.
+  private var isStopping = false
 
   /// Blocks the signals for this thread and all threads it starts from now on, and watches them.
   /// Call it before any other thread exists.
@@ -26,7 +28,11 @@ final class StopSignals: @unchecked Sendable {
       var watched = watched
       var number: Int32 = 0
       sigwait(&watched, &number)
-      guard let action = monitor.withLock({ action }) else {
+      let action = monitor.withLock {
+        isStopping = true
+        return self.action
+      }
+      guard let action else {
         StandardError.write("migr8sync: interrupted before anything was moved\n")
         _exit(ExitCode.interrupted.rawValue)
       }
@@ -36,8 +42,13 @@ final class StopSignals: @unchecked Sendable {
     }
   }
 
-  /// What the first signal does; without an action it ends the process.
+  /// What the first signal does; without an action it ends the process. Where it has come already, what is
+  /// to be stopped now in place of what was is stopped at once.
   func onStop(_ body: @escaping @Sendable () -> Void) {
-    monitor.withLock { action = body }
+    let isLate = monitor.withLock {
+      action = body
+      return isStopping
+    }
+    if isLate { body() }
   }
 }

@@ -121,12 +121,10 @@ struct SyncCommand {
     while true {
       signals.onStop { [job] in job.requestStop() }
       var result = watch(job) { [job] () throws(ReplayError) in try job.run() }
-      let isToStop = job.isStopRequested
       let ending = control.settle()
       if case .handedOver(let reverse?) = ending {
         for start in starts { start.leave(isDone: false) }
         (job, starts, options) = (reverse.job, [reverse.start], reverse.options)
-        if isToStop { job.requestStop() }
         control.turn(to: job, options, starts[0].runner.identity)
         continue
       }

@@ -97,7 +97,7 @@ struct PolicyTests {
     }
     try obstacle.remove(destination, client)
     let result = try native.conclude(application, tool, destination, fulls: 2)
-    #expect(result.standardError.contains("takes data again"), "\(result)")
+    #expect(result.standardError.contains("what was waited for is over"), "\(result)")
   }
 
   /// A password that was right when the run began.
@@ -189,7 +189,7 @@ struct PolicyTests {
 
   /// Was it carried out? The checkpoint knows.
   @Test func aConnectionThatIsLostBetweenExecAndItsReply() throws {
-    try followThrough(Array(repeating: .silence, count: 5)) { $0.contains("takes data again") }
+    try followThrough(Array(repeating: .silence, count: 5)) { $0.contains("what was waited for is over") }
   }
 
   /// Counts at the source while transactions get these answers: each is applied exactly once.

@@ -38,6 +38,8 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private var cutover: NamedThread?
   private var isUnderWay = false
   private var ending = ControlledEnding.none
+  /// Whether the operator has asked for the end: of what answers then, and of what takes its place.
+  private var isToStop = false
   private var server: ControlServer?
 
   init(_ job: Job, _ options: SyncOptions, _ identity: JobIdentity) {
@@ -84,6 +86,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       present = Present(job, options, identity)
       ending = .none
       isUnderWay = false
+      if isToStop { job.requestStop() }
     }
   }
 
@@ -103,7 +106,10 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       reply.finish(status())
     case .verify(let rate): verification.begin(keysPerSecondMax: rate, reply)
     case .stop:
-      subject.job.requestStop()
+      monitor.withLock {
+        isToStop = true
+        present.subject.job.requestStop()
+      }
       reply.finish(status())
     case .complete: complete(reply)
     case .cutover(let settings): begin(settings, reply)

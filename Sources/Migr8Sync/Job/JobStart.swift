@@ -150,7 +150,7 @@ struct JobStart: Sendable {
     connectMilliseconds: 1_000, ioMilliseconds: 1_000)
 
   /// Ends the job at this destination, when all of it is done, or gives it back, so that the next run
-  /// need not wait. Where neither is possible the lease runs out by itself.
+  /// need not wait. Where it cannot be given back the lease runs out by itself.
   ///
   /// - Returns: what the operator has to do himself.
   @discardableResult
@@ -162,9 +162,20 @@ struct JobStart: Sendable {
         _ = try DestinationReplay.ask(
           &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
       }
-      try runner.release(&connection)
-    } catch {}
+      try? runner.release(&connection)
+    } catch {
+      // What the other server keeps goes last: without it nobody would know a reverse for one.
+      return isDone ? left(of: runner.identity, at: plan.address, error, also: plan.reverses) : nil
+    }
     return isDone ? plan.reverses.flatMap(forget) : nil
+  }
+
+  private func left(
+    of job: JobIdentity, at address: String, _ error: ReplayError, also other: JobIdentity? = nil
+  ) -> String {
+    let servers = other == nil ? "" : " at both servers"
+    return "what \(address) keeps of job \(job.name) could not be removed: \(error) (do it with"
+      + " 'migr8sync jobs --forget \(job.name)'\(servers))"
   }
 
   /// Removes what the other server keeps of the job that this was the reverse of: the same command would go
@@ -180,9 +191,7 @@ struct JobStart: Sendable {
       _ = try DestinationReplay.ask(&connection, [Array("DEL".utf8)] + job.dataKeys)
       return nil
     } catch {
-      return
-        "what \(plan.sourceAddress) keeps of job \(job.name) could not be removed: \(error) (do it"
-        + " with 'migr8sync jobs --forget \(job.name)')"
+      return left(of: job, at: plan.sourceAddress, error)
     }
   }
 }

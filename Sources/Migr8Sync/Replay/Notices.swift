@@ -48,7 +48,7 @@ final class Notices: @unchecked Sendable {
   /// It goes on.
   func goesOn() {
     monitor.withLock {
-      if obstacle != nil { lines.append("the destination takes data again") }
+      if obstacle != nil { lines.append("going on: what was waited for is over") }
       obstacle = nil
       said = []
     }

@@ -38,6 +38,8 @@ struct VerifyCommand {
         lines.interrupted()
         return .interrupted
       }
+      let mended = progress.snapshot.fixed
+      if mended > 0 { lines.note("\(HumanNumber.count(mended)) keys were mended before") }
       lines.failed("\(error)")
       return .failed
     }
@@ -77,6 +79,9 @@ struct VerifyCommand {
       lines.note("mending \(HumanNumber.count(count)) keys")
       let mended = try verifier.fix()
       lines.note("mended \(HumanNumber.count(mended)) of them")
+      if count == Verifier.foundMax {
+        lines.note("so many are mended by one run: the same command mends the rest")
+      }
     }
     let end = progress.snapshot
     if end.differenceCount > 0 { return .differences }

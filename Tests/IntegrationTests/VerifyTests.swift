@@ -245,6 +245,61 @@ struct VerifyExtentTests {
       saying: ["server process that is gone"])
   }
 
+  /// A difference near the beginning, which is decided later, does not hold the place back.
+  @Test func aPlaceMovesPastADifference() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try Self.fill(source, 6_000)
+    try VerifyTests.copy(source, destination)
+    let page = try source.client()("SCAN", 0, "COUNT", 1).elements
+    let key = try #require(page.last?.elements.first?.text)
+    try destination.client()("SET", key, "other")
+    let tool = try Tool.start([
+      "verify", "-s", source.url, "-d", destination.url, "--max-rate", "800", "--settle", "100ms",
+    ])
+    try awaitCondition("most keys to be compared", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
+      let calls = try source.client().info("commandstats")["cmdstat_dump"]?
+        .split(separator: ",").first?.dropFirst(6)
+      return Int(calls ?? "") ?? 0 > 5_200
+    }
+    tool.send(signal: SIGINT)
+    let stopped = try Tool.finish(tool)
+    #expect(stopped.exitCode == 5 && stopped.standardOutput.contains(key), "\(stopped)")
+    let place = try #require(stopped.standardError.firstMatch(of: /--from (\S+)/)?.1)
+    let rest = try VerifyTests.verify(source, destination, "--from", String(place), "--json")
+    #expect(rest.exitCode == 3, "\(rest)")
+    let compared = rest.standardOutput.firstMatch(of: /"keys_compared":(\d+)/)?.1
+    #expect(Int(compared ?? "") ?? 6_000 < 3_000, "\(rest)")
+  }
+
+  /// A value that the destination cannot hold is said, and the others are mended.
+  @Test func oneKeyThatCannotBeMendedIsNotAllOfThem() throws {
+    let (source, destination) = (try TestServer(.redis82), try TestServer(.redis70))
+    try source.client()("HSET", "bump:h", "f", 1)
+    try source.client()("HEXPIRE", "bump:h", 1_000, "FIELDS", 1, "f")
+    for number in 0..<20 { try source.client()("SET", "bump:\(number)", number) }
+    let result = try VerifyTests.verify(source, destination, "--fix", "--yes", "--json")
+    #expect(result.exitCode == 3, "\(result)")
+    #expect(result.standardOutput.contains("cannot be mended: "), "\(result)")
+    #expect(result.standardOutput.contains("\"fixed\":20"), "\(result)")
+    #expect(try destination.client()("DBSIZE").number == 20)
+  }
+
+  /// A type that is not asked for is left alone, however large the value.
+  @Test func aLargeValueOfAnotherTypeIsLeftAlone() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "bump:s", 1)
+    try source.client()("SETRANGE", "bump:large", 5 << 20, "x")
+    try source.client()("RPUSH", "bump:list", String(repeating: "x", count: 5 << 20))
+    let found = try VerifyTests.verify(source, destination, "--type", "string", "--fix", "--yes")
+    #expect(found.exitCode == 0, "\(found)")
+    #expect(try destination.client()("EXISTS", "bump:s", "bump:large").number == 2)
+    #expect(try destination.client()("EXISTS", "bump:list").number == 0)
+    expectLine(
+      try VerifyTests.verify(source, destination, "--type", "string", "--quick"), code: 2,
+      saying: ["--quick counts names"])
+  }
+
   /// The keys have other names and another db there.
   @Test func renamesAndDatabasesAreFollowed() throws {
     let (source, destination) = (try TestServer(), try TestServer())

@@ -47,6 +47,11 @@ struct VerifyOptions: TwoEnded, Sendable {
         "--quick counts keys and finds none that --fix could mend; leave one of them out",
         at: arguments.origin(of: .fix))
     }
+    if extent == .quick, arguments.has(.type) {
+      throw UsageError(
+        "--quick counts names, which say nothing of a type; leave one of them out",
+        at: arguments.origin(of: .type))
+    }
     if from != nil, extent != .full {
       throw UsageError(
         "--from goes on with a comparison of every key; leave --sample and --quick out",

@@ -50,6 +50,7 @@ extension Verifier {
             add(name, origin, atSource ? \.sourceKeys : \.destinationKeys)
           }
           cursor = page.cursor
+          try keepPace(page.keys.count)
         } while cursor != Self.zero
       }
     }

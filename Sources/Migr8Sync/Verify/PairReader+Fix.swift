@@ -15,25 +15,42 @@ import ReplicaLink
 extension PairReader {
   /// So often mending a key is tried before it is given up.
   static let fixAttemptsMax = 200
+  /// Values of more are not mended, in bytes of the source's memory: DUMP says them in one string, which has
+  /// this bound at every server.
+  static let fixBytesMax: UInt64 = 512 << 20
+
+  /// What mending a key came to.
+  enum Mending: Sendable {
+    case done
+    /// The key or the job did not rest.
+    case restless
+    /// The destination cannot hold the value, in words.
+    case impossible(String)
+  }
 
   /// Makes the destination's key what the source's is.
   ///
-  /// - Returns: false when the key or the job never rested long enough.
-  /// - Throws: when the destination cannot hold the value, or a connection fails.
-  mutating func fix(_ name: KeyName, _ encoder: RepairEncoder) throws(ReplayError) -> Bool {
+  /// - Throws: what concerns more than this key: a connection that fails, a right that is missing.
+  mutating func fix(_ name: KeyName, _ encoder: RepairEncoder) throws(ReplayError) -> Mending {
+    try source.select(name.database)
+    source.enqueueSize(name.key)
+    if let size = try source.receiveSize(name.key), size > Self.fixBytesMax {
+      return .impossible("a value of \(HumanNumber.bytes(size)) does not fit into one RESTORE")
+    }
     for attempt in 0..<Self.fixAttemptsMax {
-      if try fixOnce(name, encoder) { return true }
+      let mending = try fixOnce(name, encoder)
+      guard case .restless = mending else { return mending }
       try progress.pause(milliseconds: Int64.random(in: 0...(2 << Int64(min(attempt, 6)))))
     }
-    return false
+    return .restless
   }
 
   private mutating func fixOnce(
     _ name: KeyName, _ encoder: RepairEncoder
-  ) throws(ReplayError) -> Bool {
+  ) throws(ReplayError) -> Mending {
     let target = mapping.destination(of: name.database)
     try source.select(name.database)
-    guard let first = try watchSource([name]) else { return false }
+    guard let first = try watchSource([name]) else { return .restless }
     var reached: UInt64 = 0
     if let job {
       guard try awaitCheckpoint(first, job) else { return try giveUpFixing() }
@@ -55,7 +72,7 @@ extension PairReader {
       last.offset >= reached
     else {
       _ = try destination.ask("UNWATCH")
-      return false
+      return .restless
     }
     let state = source.state(answers[..<commands.count])
     return try write(
@@ -64,38 +81,41 @@ extension PairReader {
         offset: last.offset), encoder)
   }
 
-  private mutating func giveUpFixing() throws(ReplayError) -> Bool {
+  private mutating func giveUpFixing() throws(ReplayError) -> Mending {
     _ = try source.ask("UNWATCH")
     _ = try destination.ask("UNWATCH")
-    return false
+    return .restless
   }
 
   /// Writes the value, unless what is watched at the destination was touched.
   private mutating func write(
     _ value: RepairValue, _ encoder: RepairEncoder
-  ) throws(ReplayError) -> Bool {
+  ) throws(ReplayError) -> Mending {
     var buffer = ByteBuffer()
-    let count = try encoder.append(value, to: &buffer)
+    let count: Int
+    do throws(ReplayError) {
+      count = try encoder.append(value, to: &buffer)
+    } catch {
+      _ = try destination.ask("UNWATCH")
+      return .impossible("\(error)")
+    }
     destination.connection.enqueue([Array("MULTI".utf8)])
     destination.connection.enqueue(encoded: buffer)
     destination.connection.enqueue([Array("EXEC".utf8)])
+    var refusal: String?
     for _ in 0...count {
-      let reply = try destination.receive()
-      if let line = reply.errorLine { throw refused(line, value) }
+      let line = try destination.receive().errorLine
+      refusal = refusal ?? line
     }
     let answer = try destination.receive()
-    if let line = answer.errorLine { throw refused(line, value) }
-    guard let answers = answer.array else { return false }
-    for answer in answers {
-      if let line = answer.errorLine { throw refused(line, value) }
-    }
-    return true
-  }
-
-  private func refused(_ line: String, _ value: RepairValue) -> ReplayError {
-    DestinationRefusal.error(
-      line, command: "RESTORE", key: mapping.destinationKey(of: value.name.key), place: "",
+    refusal = refusal ?? answer.errorLine ?? answer.array?.lazy.compactMap(\.errorLine).first
+    guard let refusal else { return answer.array == nil ? .restless : .done }
+    let error = DestinationRefusal.error(
+      refusal, command: "RESTORE", key: mapping.destinationKey(of: value.name.key), place: "",
       peer: destination.peer)
+    // A refusal with a word of its own is about the server, or the user.
+    guard refusal.hasPrefix("ERR") else { throw error }
+    return .impossible("\(error)")
   }
 }
 
@@ -109,24 +129,33 @@ extension Verifier {
     let encoder = RepairEncoder(
       mapping: plan.mapping, types: RestorableTypes(facts), features: facts.commandFeatures)
     let broken = found
+    let others = otherDifferences
     found = []
     progress.update {
       $0.phase = .settling
-      $0.differences = [:]
+      $0.differences = others
     }
-    for difference in broken {
+    let before = progress.snapshot.fixed
+    var (written, impossible) = (0, 0)
+    for (index, difference) in broken.enumerated() {
       if progress.isCancelled { throw .interrupted }
-      if try pair.fix(difference.name, encoder) {
-        book.add(Suspect(difference.name, bytes: 64))
-      } else {
+      switch try pair.fix(difference.name, encoder) {
+      case .done:
+        written += 1
+        book.add(Suspect(difference.name, page: page))
+      case .restless:
         onUndecided(difference.name)
         progress.update { $0.undecided += 1 }
+      case .impossible(let reason):
+        impossible += 1
+        report(difference.name, difference.cause, "cannot be mended: \(reason)")
+      }
+      if book.count == SuspectBook.groupMax || index == broken.count - 1 {
+        try settle(all: true)
+        let mended = UInt64(written - (found.count - impossible))
+        progress.update { $0.fixed = before + mended }
       }
     }
-    let tried = UInt64(book.count)
-    try settle(all: true)
-    let mended = tried - min(tried, UInt64(found.count))
-    progress.update { $0.fixed += mended }
-    return mended
+    return progress.snapshot.fixed - before
   }
 }

@@ -5,19 +5,16 @@ import ReplicaLink
 /// A key that seemed to differ.
 struct Suspect: Sendable {
   let name: KeyName
-  /// The memory its value takes, roughly, in bytes.
-  let bytes: UInt64
-  /// Whether its value is compared in pieces.
-  let isLarge: Bool
+  /// Which of the pages that were looked at it was in.
+  let page: UInt64
   /// How often it was read again.
   var attempts = 0
   /// When to read it again, in milliseconds on the monotonic clock.
   var dueMilliseconds: Int64 = 0
 
-  init(_ name: KeyName, bytes: UInt64, isLarge: Bool = false) {
+  init(_ name: KeyName, page: UInt64) {
     self.name = name
-    self.bytes = bytes
-    self.isLarge = isLarge
+    self.page = page
   }
 }
 
@@ -25,10 +22,9 @@ struct Suspect: Sendable {
 struct SuspectBook: Sendable {
   /// So many keys are waiting at most; then no others are looked at until some are decided.
   static let countMax = 4_096
-  /// So many are read at once, at most, and so many bytes of theirs. Many, because a group waits for the
-  /// destination's checkpoint, which at rest moves once a second.
+  /// So many are read at once, at most. Many, because a group waits for the destination's checkpoint, which
+  /// at rest moves once a second.
   static let groupMax = 1_024
-  static let groupBytesMax: UInt64 = 8 << 20
   /// So often a key is read again before it counts as undecided.
   static let attemptsMax = 24
 
@@ -44,22 +40,21 @@ struct SuspectBook: Sendable {
     suspects.append(suspect)
   }
 
-  /// Takes keys that are due: one large one, or several of one db.
+  /// The first page that has a key here; nil when there is none.
+  var firstPage: UInt64? { suspects.map(\.page).min() }
+
+  /// Takes keys of one db that are due.
   mutating func takeDue(now: Int64) -> [Suspect] {
     guard let start = suspects.firstIndex(where: { $0.dueMilliseconds <= now }) else { return [] }
-    let first = suspects[start]
+    let database = suspects[start].name.database
     var taken: [Suspect] = []
-    var bytes: UInt64 = 0
     var kept = Array(suspects[..<start])
     for suspect in suspects[start...] {
       let fits =
-        taken.isEmpty
-        || (suspect.dueMilliseconds <= now && !suspect.isLarge && !first.isLarge
-          && suspect.name.database == first.name.database && taken.count < Self.groupMax
-          && bytes.saturatingAdd(suspect.bytes) <= Self.groupBytesMax)
+        suspect.dueMilliseconds <= now && suspect.name.database == database
+        && taken.count < Self.groupMax
       if fits {
         taken.append(suspect)
-        bytes = bytes.saturatingAdd(suspect.bytes)
       } else {
         kept.append(suspect)
       }

@@ -4,13 +4,19 @@ import RDBParser
 import ReplicaLink
 
 extension Verifier {
+  /// So long those that are due may wait for others, in milliseconds: behind them nothing is a place to begin
+  /// again from.
+  private static let settleEveryMilliseconds: Int64 = 5_000
+
   /// Decides suspects that are due.
   ///
   /// - Parameter all: whether to wait until every one is decided; otherwise only while there are more
-  ///   than may wait.
+  ///   than may wait, or they have waited long.
   mutating func settle(all: Bool) throws(ReplayError) {
     // Where no job tells, deciding takes a while however many there are: so many together.
-    let enough = pair.job == nil ? SuspectBook.countMax / 2 : 1
+    let isLate =
+      Clock.monotonicMilliseconds() - settledMilliseconds > Self.settleEveryMilliseconds
+    let enough = pair.job == nil && !isLate ? SuspectBook.countMax / 2 : 1
     while !book.isEmpty, all || book.count >= enough {
       if progress.isCancelled { throw .interrupted }
       let now = Clock.monotonicMilliseconds()
@@ -22,6 +28,7 @@ extension Verifier {
         continue
       }
       try decide(group)
+      settledMilliseconds = Clock.monotonicMilliseconds()
       let left = UInt64(book.count)
       progress.update { $0.suspects = left }
     }
@@ -29,9 +36,34 @@ extension Verifier {
     progress.update { $0.suspects = left }
   }
 
-  private mutating func decide(_ group: [Suspect]) throws(ReplayError) {
-    if let large = group.first, large.isLarge { return try decideLarge(large) }
+  /// Decides keys of one db, each by the size that it has now.
+  private mutating func decide(_ suspects: [Suspect]) throws(ReplayError) {
+    guard let first = suspects.first else { return }
+    try pair.selectBoth(first.name)
+    let sizes = try pair.sizes(suspects.map(\.name.key))
+    var group: [Suspect] = []
+    var groupBytes: UInt64 = 0
+    for (suspect, size) in zip(suspects, sizes) {
+      // What neither end has is the same.
+      guard let size else { continue }
+      if size >= Self.largeBytes {
+        try decideLarge(suspect)
+        continue
+      }
+      if groupBytes.saturatingAdd(size) > Self.groupBytesMax {
+        try decideSmall(group)
+        group = []
+        groupBytes = 0
+      }
+      group.append(suspect)
+      groupBytes = groupBytes.saturatingAdd(size)
+    }
+    try decideSmall(group)
+  }
+
+  private mutating func decideSmall(_ group: [Suspect]) throws(ReplayError) {
     // Most of them were only on their way.
+    if group.isEmpty { return }
     let states = try pair.readStates(group.map(\.name))
     var left: [Suspect] = []
     for (suspect, state) in zip(group, states)
@@ -81,11 +113,20 @@ extension Verifier {
   }
 
   private mutating func decideLarge(_ suspect: Suspect) throws(ReplayError) {
+    if progress.isCancelled { throw .interrupted }
+    if try !isAskedFor(suspect.name) { return }
     switch try pair.compareLarge(suspect.name) {
     case .same: break
     case .undecided: giveUp(suspect)
     case .different(let cause, let detail): report(suspect.name, cause, detail)
     }
+  }
+
+  /// Whether a large value is of a type that the rules do not leave out, at either end.
+  private mutating func isAskedFor(_ name: KeyName) throws(ReplayError) -> Bool {
+    if plan.mapping.filter.types == nil { return true }
+    let (mine, other) = try pair.askBoth(name, [Array("TYPE".utf8)])
+    return [mine, other].contains { plan.mapping.filter.matches(typeNamed: $0.text ?? "") }
   }
 
   private mutating func putBack(_ suspect: Suspect) {
@@ -97,14 +138,20 @@ extension Verifier {
     onUndecided(suspect.name)
   }
 
-  private mutating func report(_ name: KeyName, _ cause: DifferenceCause, _ detail: String) {
+  mutating func report(_ name: KeyName, _ cause: DifferenceCause, _ detail: String) {
     let destinationName = KeyName(
       database: plan.mapping.destination(of: name.database),
       key: plan.mapping.destinationKey(of: name.key))
     let difference = Difference(
       name: name, destinationName: destinationName, cause: cause, detail: detail)
     progress.update { $0.differences[cause, default: 0] += 1 }
-    if plan.fixes, found.count < Self.foundMax { found.append(difference) }
+    if plan.fixes {
+      if found.count < Self.foundMax {
+        found.append(difference)
+      } else {
+        otherDifferences[cause, default: 0] += 1
+      }
+    }
     onDifference(difference)
   }
 }

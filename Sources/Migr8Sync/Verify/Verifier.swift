@@ -16,6 +16,8 @@ struct Verifier: ~Copyable {
   static let batchKeysMax = 512
   /// Values larger than this are compared in pieces, in bytes of a server's memory.
   static let largeBytes: UInt64 = 4 << 20
+  /// Values that are fetched at once, in bytes of a server's memory.
+  static let groupBytesMax: UInt64 = 8 << 20
   /// Differences that are kept to be mended.
   static let foundMax = 1_000_000
 
@@ -27,8 +29,15 @@ struct Verifier: ~Copyable {
   var book = SuspectBook()
   /// What differs, when it is to be mended.
   var found: [Difference] = []
+  /// What differs and is not in `found`: the other destinations', and what did not fit.
+  var otherDifferences: [DifferenceCause: UInt64]
+  /// When suspects were decided last, in milliseconds on the monotonic clock.
+  var settledMilliseconds = Clock.monotonicMilliseconds()
   private var pace: Pace
   private var place: VerifyPlace
+  /// How many pages were looked at, and where those began behind which something is undecided.
+  private(set) var page: UInt64 = 0
+  private var pages: [(number: UInt64, place: VerifyPlace)] = []
 
   /// Connects to both ends and looks for the job between them.
   ///
@@ -65,6 +74,7 @@ struct Verifier: ~Copyable {
       source: source, destination: destination, mapping: plan.mapping, job: job,
       settleMilliseconds: plan.settleMilliseconds, rules: plan.rules, progress: progress)
     pace = Pace(perSecondMax: plan.keysPerSecondMax)
+    otherDifferences = progress.snapshot.differences
   }
 
   static let zero = Array("0".utf8)
@@ -135,13 +145,7 @@ struct Verifier: ~Copyable {
   /// Takes pages until there are enough keys for a batch, and compares them.
   private mutating func walkPage(_ looksForExtra: Bool) throws(ReplayError) {
     if progress.isCancelled { throw .interrupted }
-    // Only a place behind which nothing is undecided is one to begin again from.
-    if book.isEmpty {
-      var safe = place
-      let differs = progress.snapshot.differenceCount > 0
-      safe.foundDifferences = safe.foundDifferences || differs
-      progress.update { $0.place = safe }
-    }
+    notePlace()
     var keys: [[UInt8]] = []
     repeat {
       let page = try scan(place.database, place.cursor, atSource: !looksForExtra)
@@ -154,6 +158,28 @@ struct Verifier: ~Copyable {
       try compare(keys, place.database)
     }
     try settle(all: false)
+  }
+
+  /// Remembers where to begin again: where the first page began of which a key is undecided.
+  private mutating func notePlace() {
+    page += 1
+    pages.append((page, place))
+    let first = book.firstPage ?? page
+    pages.removeAll { $0.number < first }
+    guard var safe = pages.first?.place else { return }
+    safe.foundDifferences = safe.foundDifferences || progress.snapshot.differenceCount > 0
+    let noted = safe
+    progress.update { $0.place = noted }
+  }
+
+  /// Waits as long as `--max-rate` asks for behind so many keys.
+  mutating func keepPace(_ count: Int) throws(ReplayError) {
+    try progress.pause(milliseconds: pace.add(count, now: Clock.monotonicMilliseconds()))
+  }
+
+  /// Reads a key once more, later.
+  private mutating func suspect(_ key: [UInt8], _ database: Int) {
+    book.add(Suspect(KeyName(database: database, key: key), page: page))
   }
 
   /// One page of SCAN: the keys that are compared, by the names of the end that is asked.
@@ -193,11 +219,10 @@ struct Verifier: ~Copyable {
       for (key, size) in zip(batch, sizes) {
         guard let size else { continue }
         if size >= Self.largeBytes {
-          book.add(
-            Suspect(KeyName(database: database, key: key), bytes: size, isLarge: true))
+          suspect(key, database)
           continue
         }
-        if groupBytes.saturatingAdd(size) > SuspectBook.groupBytesMax {
+        if groupBytes.saturatingAdd(size) > Self.groupBytesMax {
           try compareGroup(group, database)
           group = []
           groupBytes = 0
@@ -207,8 +232,7 @@ struct Verifier: ~Copyable {
       }
       try compareGroup(group, database)
       progress.update { $0.keysCompared += UInt64(batch.count) }
-      let pause = pace.add(batch.count, now: Clock.monotonicMilliseconds())
-      try progress.pause(milliseconds: pause)
+      try keepPace(batch.count)
     }
   }
 
@@ -220,28 +244,38 @@ struct Verifier: ~Copyable {
     let states = try pair.readStates(keys.map { KeyName(database: database, key: $0) })
     for (key, state) in zip(keys, states) where pair.judge(state.source, state.destination) != .same
     {
-      let bytes = UInt64(max(state.source.payload?.count ?? 0, 64))
-      book.add(Suspect(KeyName(database: database, key: key), bytes: bytes))
+      suspect(key, database)
     }
   }
 
   /// Looks keys of the destination up at the source.
   mutating func lookUp(_ keys: [[UInt8]], _ target: Int) throws(ReplayError) {
     guard let database = plan.mapping.source(of: target) else { return }
-    let names = keys.compactMap { plan.mapping.sourceKey(of: $0) }.filter { key in
-      !(pair.job?.leavesAlone(key.span, database: database) ?? false)
+    var rest = keys[...]
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.batchKeysMax)
+      rest = rest.dropFirst(batch.count)
+      let names = batch.compactMap { plan.mapping.sourceKey(of: $0) }.filter { key in
+        !(pair.job?.leavesAlone(key.span, database: database) ?? false)
+      }
+      progress.update { $0.keysLookedUp += UInt64(batch.count) }
+      try pair.source.select(database)
+      for name in try missing(names) { suspect(name, database) }
+      try keepPace(batch.count)
     }
-    progress.update { $0.keysLookedUp += UInt64(keys.count) }
-    if names.isEmpty { return }
-    try pair.source.select(database)
+  }
+
+  /// Which of the keys the source does not have.
+  private mutating func missing(_ names: [[UInt8]]) throws(ReplayError) -> [[UInt8]] {
+    if names.isEmpty { return [] }
     let exists = [Array("EXISTS".utf8)]
     // A key that is named twice counts twice.
-    if try pair.source.ask(exists + names).integer == Int64(names.count) { return }
+    if try pair.source.ask(exists + names).integer == Int64(names.count) { return [] }
     for name in names { pair.source.connection.enqueue(exists + [name]) }
+    var missing: [[UInt8]] = []
     for name in names where try pair.source.receive(exists + [name]).integer == 0 {
-      book.add(Suspect(KeyName(database: database, key: name), bytes: 64))
+      missing.append(name)
     }
-    let pause = pace.add(keys.count, now: Clock.monotonicMilliseconds())
-    try progress.pause(milliseconds: pause)
+    return missing
   }
 }

@@ -22,6 +22,7 @@ extension SyncOptions {
     let rows = CheckRun.findings(self, onConflict, spoolDirectory) { run in
       run.psyncCommand = psyncCommand
       run.way = way
+      run.workers = workers ?? run.workers
       run.looksAtKeys = false
     }
     return rows.filter { $0.level == .fail }.map(\.line)

@@ -11,8 +11,14 @@ extension CheckRules {
   /// - Parameter start: how keys that he must be able to read begin.
   static func sourceCommands(_ way: SourceWay, key start: [UInt8]) -> [[String]] {
     let common = [["ping"], ["info"], ["time"]]
-    guard way == .scan else { return [["psync", "?", "-1"], ["replconf", "ack", "0"]] + common }
     let key = String(decoding: start, as: UTF8.self) + "migr8sync:check"
+    guard way == .scan else {
+      // ACL DRYRUN is as old as PEXPIRETIME.
+      return [["psync", "?", "-1"], ["replconf", "ack", "0"]] + common + [
+        ["select", "0"], ["multi"], ["exec"], ["dump", key], ["pexpiretime", key],
+        ["memory", "usage", key],
+      ]
+    }
     return [
       ["scan", "0"], ["select", "0"], ["dump", key], ["pttl", key], ["type", key],
       ["memory", "usage", key], ["watch", key], ["multi"], ["exec"],
@@ -31,9 +37,18 @@ extension CheckRules {
     ]
   }
 
-  static func sourceLine(_ way: SourceWay, _ filter: KeyFilter) -> String {
-    way == .psync
-      ? "ACL SETUSER NAME on >PASSWORD +psync +replconf +ping +info +time"
+  /// Of those, what reads keys again.
+  private static let repairCommands: Set<String> = [
+    "select", "multi", "exec", "dump", "pexpiretime", "memory",
+  ]
+
+  static func sourceLine(
+    _ way: SourceWay, _ filter: KeyFilter, _ version: ServerVersion?
+  ) -> String {
+    let expiry = version.map { $0 >= ServerVersion(7) } ?? false ? " +pexpiretime" : ""
+    return way == .psync
+      ? "ACL SETUSER NAME on >PASSWORD \(patterns(filter))+psync +replconf +ping +info +time +select"
+        + " +multi +exec +scan +dump +pttl\(expiry) +memory|usage"
       : "ACL SETUSER NAME on >PASSWORD \(patterns(filter))+@read +select +watch +multi +exec +ping +info +time"
   }
 
@@ -55,15 +70,19 @@ extension CheckRules {
         "source rights", "there is no command \(missing)",
         "it may be renamed: --psync-command; --via scan copies once without it")
     }
-    return rights("source rights", survey, sourceLine(facts.way, facts.mapping.filter))
+    return rights(
+      "source rights", survey,
+      sourceLine(facts.way, facts.mapping.filter, facts.source.facts?.version),
+      repairs: facts.way == .psync ? repairCommands : [])
   }
 
   static func destinationRights(_ facts: CheckFacts) -> CheckFinding {
     rights("destination rights", facts.destination, destinationLine(facts.mapping.filter))
   }
 
+  /// - Parameter repairs: commands without which only what has to be read again stops a run.
   private static func rights(
-    _ subject: String, _ survey: ServerSurvey, _ line: String
+    _ subject: String, _ survey: ServerSurvey, _ line: String, repairs: Set<String> = []
   ) -> CheckFinding {
     guard let denied = survey.denied else {
       return .pass(subject, "cannot be asked (ACL DRYRUN); it takes: \(line)")
@@ -71,9 +90,15 @@ extension CheckRules {
     let user = survey.user ?? "default"
     if denied.isEmpty { return .pass(subject, "user \(user) may run what is needed") }
     // Without these a run works, with less safety.
-    let essential = denied.filter { $0 != "client" && $0 != "time" && $0 != "info" }
+    let essential = denied.filter {
+      $0 != "client" && $0 != "time" && $0 != "info" && !repairs.contains($0)
+    }
     let names = Set(denied).sorted().joined(separator: " ")
-    let text = "user \(user) may not run \(names)"
+    var text = "user \(user) may not run \(names)"
+    if essential.isEmpty, denied.contains(where: repairs.contains) {
+      text +=
+        ": a key that has to be read again, behind a command on both sides of the rules, ends the run"
+    }
     return essential.isEmpty ? .warn(subject, text, line) : .fail(subject, text, line)
   }
 
@@ -132,10 +157,16 @@ extension CheckRules {
     let missing = loaded.filter { !there.contains($0) }
     if missing.isEmpty { return .pass("modules", "those of the source are at the destination") }
     let text = "the destination does not have \(missing.sorted().joined(separator: ", "))"
-    let hasValues = facts.sample?.types.keys.contains(.module) ?? false
-    return hasValues
-      ? .fail("modules", "\(text), and keys that move need it", "load it there")
-      : .warn("modules", text, "load it there, if keys that move need it")
+    // What a module calls its type is not what it is called itself: which one a value needs is not known.
+    guard facts.sample?.types.keys.contains(where: { $0.logicalName == "module" }) ?? false else {
+      return .warn("modules", text, "load it there, if keys that move need it")
+    }
+    if facts.destination.modules?.isEmpty ?? false {
+      return .fail("modules", "\(text), and keys that move are values of modules", "load it there")
+    }
+    return .warn(
+      "modules", "\(text), and keys that move are values of modules",
+      "load it there, unless they are of another")
   }
 
   static func types(_ facts: CheckFacts) -> CheckFinding? {
@@ -154,6 +185,14 @@ extension CheckRules {
     if losesFields, others.contains(where: expiring.contains) {
       return .fail(
         "value types", "hash fields expire, which the destination cannot do",
+        "use a destination as new as the source")
+    }
+    // The row on modules is about theirs.
+    let untold = others.filter { !$0.goesAsCommands && $0.logicalName != "module" }
+    if !untold.isEmpty {
+      let names = Set(untold.map(\.logicalName)).sorted().joined(separator: ", ")
+      return .fail(
+        "value types", "the destination has no such type: \(names)",
         "use a destination as new as the source")
     }
     return .warn(
@@ -179,28 +218,48 @@ extension CheckRules {
     ("flushdb", "removes the matching keys at the destination, too"),
     ("swapdb", "is carried over only where both dbs move"),
     ("move", "is carried over only where both dbs move"),
-    ("rename", "across the rules becomes a repair: the key is read again"),
-    ("copy", "across the rules becomes a repair: the key is read again"),
-    ("sort", "with STORE across the rules becomes a repair"),
     ("eval", "of sources before 7.0 needs its keys declared"),
     ("evalsha", "of sources before 7.0 needs its keys declared"),
     ("function|load", "moves only where everything moves"),
     ("publish", "is not moved without --publish"),
   ]
 
+  /// Those that may have keys on both sides of the rules. What they wrote is read again then, unless the
+  /// command says it.
+  private static let crossing = [
+    "rename", "renamenx", "copy", "sort", "smove", "lmove", "blmove", "rpoplpush", "brpoplpush",
+    "sinterstore", "sunionstore", "sdiffstore", "zinterstore", "zunionstore", "zdiffstore",
+    "zrangestore", "geosearchstore", "georadius", "georadiusbymember", "bitop", "pfmerge",
+  ]
+
   static func commands(_ facts: CheckFacts) -> [CheckFinding] {
+    if facts.source.calls.isEmpty { return [] }
+    let rows = notableRows(facts) + [crossingRow(facts)].compactMap { $0 }
+    return rows.isEmpty ? [.pass("commands", "none in use that needs a thought")] : rows
+  }
+
+  private static func crossingRow(_ facts: CheckFacts) -> CheckFinding? {
+    if facts.mapping.filter.matchesEverything { return nil }
+    let seen = crossing.filter { facts.source.calls[$0] ?? 0 > 0 }
+    if seen.isEmpty { return nil }
+    let calls = seen.map { "\($0) \(HumanNumber.count(facts.source.calls[$0] ?? 0))" }
+    return .warn(
+      "commands of several keys",
+      "calls since the source started: \(calls.joined(separator: ", ")); where their keys are on both"
+        + " sides of the rules, a key may have to be read again", "see --explain")
+  }
+
+  private static func notableRows(_ facts: CheckFacts) -> [CheckFinding] {
     let before7 = facts.source.facts.map { $0.version < ServerVersion(7) } ?? true
     let seen = notable.filter { command in
       if command.name.hasPrefix("eval"), !before7 { return false }
       return facts.source.calls[command.name] ?? 0 > 0
     }
-    if facts.source.calls.isEmpty { return [] }
-    if seen.isEmpty { return [.pass("commands", "none in use that needs a thought")] }
     return seen.map { command in
       .warn(
         "command \(command.name)",
-        "was called \(HumanNumber.count(facts.source.calls[command.name] ?? 0)) times: it"
-          + " \(command.meaning)", "see docs/the-fine-print.md and --explain")
+        "was called \(HumanNumber.count(facts.source.calls[command.name] ?? 0)) times since the"
+          + " source started: it \(command.meaning)", "see docs/the-fine-print.md and --explain")
     }
   }
 }

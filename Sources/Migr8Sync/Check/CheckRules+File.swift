@@ -11,7 +11,7 @@ extension CheckRules {
     rows += destinationState(facts) + [destinationRights(facts)]
     rows += [memory(facts), eviction(facts), connections(facts), writable(facts)].compactMap { $0 }
     rows += [existing(facts), jobs(facts)].compactMap { $0 }
-    return rows + file(facts)
+    return rows + file(facts) + facts.troubles
   }
 
   /// The rows about the file.
@@ -134,7 +134,7 @@ extension CheckRules {
 
 extension RDBType {
   /// Whether a value can be said in commands at all.
-  fileprivate var goesAsCommands: Bool {
+  var goesAsCommands: Bool {
     !["module", "array", "unknown"].contains(logicalName)
   }
 }

@@ -10,6 +10,8 @@ struct CheckFacts: Sendable {
   var destination: ServerSurvey
   /// The rules of this destination.
   var mapping: KeyMapping
+  /// The same in words, by which a job is recognised.
+  var words = ""
   /// What attaching may cost; nil where the source could not be asked.
   var attachWarnings: [AttachWarning]?
   /// Nil where no sample was taken.
@@ -22,6 +24,10 @@ struct CheckFacts: Sendable {
   var way = SourceWay.psync
   /// What to do with them.
   var onConflict = ConflictPolicy.fail
+  /// How many loaders there will be.
+  var workers = LoaderPool.defaultCount
+  /// What could not be looked at, and why.
+  var troubles: [CheckFinding] = []
   /// Jobs whose state lies at the destination; nil where they were not looked for.
   var jobs: [JobCatalogue.Entry]?
   /// Free bytes where the queue goes, and why nothing can be written there.
@@ -36,8 +42,10 @@ enum CheckRules {
   static let latencyMicrosecondsMax: Int64 = 20_000
   /// Clocks farther apart than this make keys expire early or late, in milliseconds.
   static let clockMillisecondsMax: Int64 = 1_000
-  /// Connections that a run opens, and some.
-  static let connectionsNeeded: UInt64 = 40
+  /// Connections that a run opens beside its loaders.
+  static let connectionsNeeded: UInt64 = 6
+  /// So many more leave room for the application.
+  static let connectionsSpare: UInt64 = 32
   /// Space for the queue below which a slow destination soon stops the source's stream, in bytes.
   static let spoolBytesWanted: UInt64 = 1 << 30
 
@@ -52,7 +60,7 @@ enum CheckRules {
     rows += [modules(facts), types(facts), largeStrings(facts), existing(facts), jobs(facts)]
       .compactMap { $0 }
     if facts.way == .psync { rows += attaching(facts) + commands(facts) + spool(facts) }
-    return rows + file(facts)
+    return rows + file(facts) + facts.troubles
   }
 
   // MARK: - Servers
@@ -186,8 +194,12 @@ enum CheckRules {
       let present = facts.destination.info("connected_clients")
     else { return nil }
     let text = "\(present) of \(most) clients at the destination"
-    if present.saturatingAdd(connectionsNeeded) > most {
-      return .fail("connections", text, "raise maxclients there")
+    let needed = connectionsNeeded + UInt64(facts.workers)
+    if present.saturatingAdd(needed) > most {
+      return .fail("connections", "\(text), and a run takes \(needed)", "raise maxclients there")
+    }
+    if present.saturatingAdd(needed + connectionsSpare) > most {
+      return .warn("connections", "\(text), and a run takes \(needed)", "raise maxclients there")
     }
     return .pass("connections", text)
   }
@@ -224,6 +236,12 @@ enum CheckRules {
     let example = existing.examples.first.map { Printable.key($0.key) } ?? ""
     let text =
       "\(HumanNumber.count(existing.count)) match at the destination, such as \(example)"
+    if let job = facts.jobs?.first(where: { $0.fields["rules"] == facts.words }) {
+      return .warn(
+        "existing keys", text,
+        "a sync with these rules goes on with job \(job.name); as another --job it would be refused"
+      )
+    }
     guard case .fail = facts.onConflict else {
       return .warn("existing keys", text, "--on-conflict says what becomes of them")
     }

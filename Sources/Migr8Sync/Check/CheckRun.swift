@@ -9,6 +9,8 @@ struct CheckRun: Sendable {
   var source: ServerLocator?
   let destination: ServerLocator
   let mapping: KeyMapping
+  /// The rules in words.
+  let words: String
   let onConflict: ConflictPolicy
   let spoolDirectory: String
   let timeouts: Timeouts
@@ -16,6 +18,8 @@ struct CheckRun: Sendable {
   var psyncCommand = "PSYNC"
   /// How the source will be read.
   var way = SourceWay.psync
+  /// How many loaders there will be.
+  var workers = LoaderPool.defaultCount
   /// Whether keys are looked at, with SCAN: the source's for a sample, the destination's for matches and
   /// jobs; and the place where the queue goes. A sync does without: it scans no source, and looks at the rest
   /// by itself.
@@ -35,7 +39,8 @@ struct CheckRun: Sendable {
     for route in options.routes {
       var run = CheckRun(
         source: options.sourceLocator, destination: options.locator(of: route),
-        mapping: route.mapping, onConflict: onConflict, spoolDirectory: spoolDirectory,
+        mapping: route.mapping, words: route.words.joined(separator: ", "), onConflict: onConflict,
+        spoolDirectory: spoolDirectory,
         timeouts: options.timeouts)
       try adjust(&run)
       rows += run.findings().filter { !rows.contains($0) }
@@ -48,6 +53,7 @@ struct CheckRun: Sendable {
     var facts = CheckFacts(
       source: ServerSurvey(endpoint: file?.name ?? ""), destination: surveyDestination(),
       mapping: mapping)
+    facts.words = words
     facts.onConflict = onConflict
     facts.file = file
     facts.sample = file?.sample
@@ -63,14 +69,24 @@ struct CheckRun: Sendable {
         names: way == .psync ? [psyncCommand] : []),
       destination: surveyDestination(), mapping: mapping)
     facts.way = way
+    facts.workers = workers
+    facts.words = words
     facts.onConflict = onConflict
     facts.spoolDirectory = spoolDirectory
     if looksAtKeys, way == .psync { readSpool(&facts) }
     guard facts.source.failure == nil, facts.destination.failure == nil else { return facts }
     if looksAtKeys {
-      if way == .psync { facts.attachWarnings = attachWarnings(source, facts.source.facts) }
-      // What cannot be looked at has a row of its own: rights, or reachability.
-      facts.sample = file?.sample ?? (try? sample(source))
+      if way == .psync {
+        let first = facts.source.facts
+        facts.attachWarnings = look("attaching", &facts.troubles) { () throws(ReplayError) in
+          try attachWarnings(source, first)
+        }
+      }
+      facts.sample =
+        file?.sample
+        ?? look("memory and value types", &facts.troubles) { () throws(ReplayError) in
+          try sample(source)
+        }
       facts.file = file
       readKeys(&facts)
     }
@@ -78,8 +94,24 @@ struct CheckRun: Sendable {
   }
 
   private func readKeys(_ facts: inout CheckFacts) {
-    facts.existing = try? existing(facts.destination.facts)
-    facts.jobs = try? jobs()
+    let destination = facts.destination.facts
+    facts.existing = look("existing keys", &facts.troubles) { () throws(ReplayError) in
+      try existing(destination)
+    }
+    facts.jobs = look("jobs", &facts.troubles) { () throws(ReplayError) in try jobs() }
+  }
+
+  /// What cannot be looked at has a row that says so.
+  private func look<R>(
+    _ subject: String, _ troubles: inout [CheckFinding], _ body: () throws(ReplayError) -> R
+  ) -> R? {
+    do throws(ReplayError) {
+      return try body()
+    } catch {
+      troubles.append(
+        .warn(subject, "could not be looked at: \(error)", "nothing is known of this"))
+      return nil
+    }
   }
 
   private func surveyDestination() -> ServerSurvey {
@@ -103,15 +135,13 @@ struct CheckRun: Sendable {
 
   private func attachWarnings(
     _ source: ServerLocator, _ first: ServerFacts?
-  ) -> [AttachWarning]? {
-    do throws(LinkError) {
+  ) throws(ReplayError) -> [AttachWarning] {
+    try ReplayError.wrap { () throws(LinkError) in
       var connection = try RedisConnection.open(try source.locate(), timeouts: timeouts)
       let now = try ServerFacts.read(&connection) ?? first
       let conditions = try AttachConditions.read(
         &connection, first: now, readAt: Clock.monotonicMilliseconds())
       return AttachWarning.all(conditions)
-    } catch {
-      return nil
     }
   }
 

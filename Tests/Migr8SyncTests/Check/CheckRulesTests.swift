@@ -52,7 +52,11 @@ import Testing
     facts.source.modules = ["ReJSON"]
     #expect(row(facts, "modules")?.level == .warn)
     facts.sample = KeySample(keysHeld: 1, keysSeen: 1, keysMatched: 1, types: [.module: 1])
+    #expect(row(facts, "modules")?.level == .warn)
+    facts.destination.modules = []
     #expect(row(facts, "modules")?.level == .fail)
+    facts.destination.modules = ["search"]
+    #expect(row(facts, "modules")?.level == .warn)
     facts.destination.modules = ["ReJSON"]
     #expect(row(facts, "modules")?.level == .pass)
   }

@@ -189,7 +189,9 @@ struct PolicyTests {
 
   /// Was it carried out? The checkpoint knows.
   @Test func aConnectionThatIsLostBetweenExecAndItsReply() throws {
-    try followThrough(Array(repeating: .silence, count: 5)) { $0.contains("what was waited for is over") }
+    try followThrough(Array(repeating: .silence, count: 5)) {
+      $0.contains("what was waited for is over")
+    }
   }
 
   /// Counts at the source while transactions get these answers: each is applied exactly once.

@@ -107,8 +107,7 @@ private struct RunFormat: ExtractFormat, ~Copyable {
     try runs.add(
       key, database: entry.database,
       KeyRecord(
-        type: FileDifference.typeNumber(entry.type),
-        expiryMilliseconds: entry.expiryMilliseconds, meaning: meaning))
+        type: entry.type.kind, expiryMilliseconds: entry.expiryMilliseconds, meaning: meaning))
   }
 
   mutating func takeBack() throws(ReplayError) {}

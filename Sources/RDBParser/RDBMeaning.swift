@@ -8,8 +8,8 @@
 
 /// The digest of a value's meaning.
 public struct RDBMeaning: Hashable, Sendable {
-  /// The type's name as `RDBType.logicalName` has it.
-  public let type: String
+  /// What it is to a client.
+  public let type: RDBValueKind
   /// How many elements: items, members, fields, entries; of a string, bytes; of a module's value 0.
   public let count: UInt64
   /// Everything that every version knows.

@@ -88,7 +88,7 @@ struct RDBMeaningGatherer: Sendable {
       streamCounters = hasher.finish()
     }
     return RDBMeaning(
-      type: type.logicalName, count: count, content: ordered.finish(), fieldExpiries: expiries,
+      type: type.kind, count: count, content: ordered.finish(), fieldExpiries: expiries,
       streamCounters: streamCounters)
   }
 

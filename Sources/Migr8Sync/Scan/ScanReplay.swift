@@ -209,7 +209,7 @@ struct ScanReplay: ~Copyable {
 
   /// Whether values of a type are moved. They are told apart only once they are here.
   private func isWanted(_ type: RDBType) -> Bool {
-    if plan.filter.matches(typeNamed: type.logicalName) { return true }
+    if plan.filter.matches(type: type.kind) { return true }
     counters.keysOfOtherTypes.add(1, ordering: .relaxed)
     return false
   }

@@ -12,7 +12,8 @@ import ReplicaLink
 struct KeyRecord: Sendable {
   var type: RDBValueKind
   var expiryMilliseconds: Int64?
-  var meaning: Meaning
+  /// `RDBMeaning.digest` of its value.
+  var meaning: RDBDigest
 }
 
 /// The records of one file. Written by one thread, read by one after it.
@@ -66,9 +67,7 @@ final class KeyRuns: @unchecked Sendable {
 
   /// Notes a key.
   func add(_ key: Span<UInt8>, database: Int, _ record: KeyRecord) throws(ReplayError) {
-    var hash = MeaningHash(seed: UInt64(truncatingIfNeeded: database))
-    hash.update(key)
-    let run = runs[Int(hash.finished().high % UInt64(runs.count))]
+    let run = runs[Int(RDBDigest(of: key).high % UInt64(runs.count))]
     append(UInt64(Self.headBytes + key.count), 4, &run.buffer)
     append(UInt64(truncatingIfNeeded: database), 4, &run.buffer)
     run.buffer.append(byte: UInt8(Self.types.firstIndex(of: record.type) ?? 0))
@@ -139,7 +138,7 @@ final class KeyRuns: @unchecked Sendable {
       let name = Array(bytes[start + 4..<start + 8]) + bytes[start + headBytes..<start + length]
       records[name] = KeyRecord(
         type: types[Int(bytes[start + 8])], expiryMilliseconds: expiry,
-        meaning: Meaning(low: number(start + 18), high: number(start + 26)))
+        meaning: RDBDigest(low: number(start + 18), high: number(start + 26)))
       start += length
     }
     return records

@@ -29,7 +29,7 @@ struct AnalyzeCommand {
     do throws(PreflightError) {
       guard case .server(let server) = options.input else { return finish(readFile()) }
       if server.way == .scan { return finish(readSample(server)) }
-      let source = try Preflight.source(server.locator, timeouts: server.timeouts)
+      let source = try Preflight.source(server.sourceLocator, timeouts: server.timeouts)
       if let remark = source.remark { files.note(remark) }
       for warning in source.warnings { files.warn(warning.text) }
       return finish(readSnapshot(server, keys: source.facts?.keyCount ?? 0))
@@ -62,9 +62,9 @@ struct AnalyzeCommand {
       var outcome = try snapshot.read({ () throws(ReplayError) in try progress.checkpoint() }) {
         (feed) throws(ReplayError) in
         progress.counters[0].reset()
-        return try Self.read(feed, "\(server.url.endpoint)", options, progress)
+        return try Self.read(feed, "\(server.source.endpoint)", options, progress)
       }
-      outcome.source = "\(server.url)"
+      outcome.source = "\(server.source)"
       return outcome
     }
   }
@@ -75,7 +75,7 @@ struct AnalyzeCommand {
     let progress = FileProgress(of: nil, keys: 0)
     let options = options
     return files.watch(progress) { () throws(ReplayError) in
-      var end = try VerifyEnd(server.locator, timeouts: server.timeouts, doing: "sampling")
+      var end = try VerifyEnd(server.sourceLocator, timeouts: server.timeouts, doing: "sampling")
       var analysis = Analysis(separators: options.separators, now: options.rules.now)
       let sample = try ServerSample.take(server.sampleSize, from: &end, options.rules, progress) {
         (entry, key, size) in analysis.add(entry, key: key.span, size)
@@ -83,7 +83,7 @@ struct AnalyzeCommand {
       analysis.end()
       analysis.scale(sample.weight)
       return Outcome(
-        analysis: analysis, name: "\(server.url.endpoint)", source: "\(server.url)",
+        analysis: analysis, name: "\(server.source.endpoint)", source: "\(server.source)",
         sample: sample)
     }
   }

@@ -103,12 +103,11 @@ private struct RunFormat: ExtractFormat, ~Copyable {
   mutating func take(
     _ entry: RDBEntry, key: Span<UInt8>, from snapshot: inout SnapshotReader
   ) throws(ReplayError) {
-    let meaning = try ValueMeaning.read(entry.type, from: &snapshot)
+    let meaning = try snapshot.readMeaning().digest
     try runs.add(
       key, database: entry.database,
       KeyRecord(
-        type: FileDifference.typeNumber(entry.type),
-        expiryMilliseconds: entry.expiryMilliseconds, meaning: meaning))
+        type: entry.type.kind, expiryMilliseconds: entry.expiryMilliseconds, meaning: meaning))
   }
 
   mutating func takeBack() throws(ReplayError) {}

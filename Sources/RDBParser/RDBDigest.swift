@@ -14,7 +14,8 @@ public struct RDBDigest: Hashable, Sendable, CustomStringConvertible {
   /// The digest of nothing.
   public static let zero = RDBDigest(low: 0, high: 0)
 
-  init(low: UInt64, high: UInt64) {
+  /// Makes a digest again from its halves.
+  public init(low: UInt64, high: UInt64) {
     self.low = low
     self.high = high
   }

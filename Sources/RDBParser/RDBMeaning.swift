@@ -8,16 +8,18 @@
 
 /// The digest of a value's meaning.
 public struct RDBMeaning: Hashable, Sendable {
-  /// The type's name as `RDBType.logicalName` has it.
-  public let type: String
+  /// What it is to a client.
+  public let type: RDBValueKind
   /// How many elements: items, members, fields, entries; of a string, bytes; of a module's value 0.
   public let count: UInt64
   /// Everything that every version knows.
   public let content: RDBDigest
   /// A hash's fields that expire, and when; zero where none does.
   public let fieldExpiries: RDBDigest
-  /// What a stream knows since 7.0 besides: the largest id ever deleted, how many entries were ever
-  /// added, and consumers that own nothing. Nil for older streams and all other types.
+  /// A stream's consumers that own nothing, which an older server cannot make; zero where there are none.
+  public let idleConsumers: RDBDigest
+  /// What a stream knows since 7.0 besides: the largest id ever deleted, and how many entries were ever
+  /// added. Nil for older streams and all other types.
   public let streamCounters: RDBDigest?
 
   /// Whether the two values are the same data, as far as both sides tell.
@@ -27,7 +29,16 @@ public struct RDBMeaning: Hashable, Sendable {
     guard type == other.type, count == other.count, content == other.content else { return false }
     if countsExpiries, fieldExpiries != other.fieldExpiries { return false }
     guard let mine = streamCounters, let others = other.streamCounters else { return true }
-    return mine == others
+    return mine == others && idleConsumers == other.idleConsumers
+  }
+
+  /// All of it but the counters that older streams do not have, in one digest. It depends on the value
+  /// alone, so it can be kept in its place; of two types it says nothing.
+  public var digest: RDBDigest {
+    var hasher = RDBDigestHasher(domain: RDBMeaningGatherer.Domain.whole)
+    hasher.append(count)
+    for part in [content, fieldExpiries, idleConsumers] { hasher.append(part) }
+    return hasher.finish()
   }
 }
 

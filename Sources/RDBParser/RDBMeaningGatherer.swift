@@ -6,7 +6,7 @@
 
 /// Digests one value.
 struct RDBMeaningGatherer: Sendable {
-  private enum Domain {
+  enum Domain {
     static let ordered: UInt64 = 1
     static let member: UInt64 = 2
     static let expiry: UInt64 = 3
@@ -16,6 +16,7 @@ struct RDBMeaningGatherer: Sendable {
     static let returned: UInt64 = 7
     static let idle: UInt64 = 8
     static let counters: UInt64 = 9
+    static let whole: UInt64 = 10
   }
 
   private let expired: Int64
@@ -23,7 +24,7 @@ struct RDBMeaningGatherer: Sendable {
   private var ordered = RDBDigestHasher(domain: Domain.ordered)
   private var sum = RDBDigest.zero
   private var expiries = RDBDigest.zero
-  private var counters = RDBDigest.zero
+  private var idle = RDBDigest.zero
   private var info: RDBStreamInfo?
   private var group = RDBDigest.zero
   private var consumer = RDBDigest.zero
@@ -84,12 +85,11 @@ struct RDBMeaningGatherer: Sendable {
       hasher.append(deleted.milliseconds)
       hasher.append(deleted.sequence)
       hasher.append(added)
-      hasher.append(counters)
       streamCounters = hasher.finish()
     }
     return RDBMeaning(
-      type: type.logicalName, count: count, content: ordered.finish(), fieldExpiries: expiries,
-      streamCounters: streamCounters)
+      type: type.kind, count: count, content: ordered.finish(), fieldExpiries: expiries,
+      idleConsumers: idle, streamCounters: streamCounters)
   }
 
   private mutating func addText(_ bytes: Span<UInt8>) {
@@ -159,12 +159,11 @@ struct RDBMeaningGatherer: Sendable {
     }
   }
 
-  /// A consumer that owns nothing may be missing at an older server, which cannot make one.
   private mutating func endConsumer() {
     if !consumerOwns {
       var hasher = RDBDigestHasher(domain: Domain.idle)
       hasher.append(consumer)
-      counters.add(hasher.finish())
+      idle.add(hasher.finish())
     }
     consumerOwns = true
   }

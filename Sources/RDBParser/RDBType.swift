@@ -29,6 +29,21 @@ public enum RDBValueKind: String, Sendable, CaseIterable {
   case array
   /// Of a number without a name.
   case unknown
+
+  /// The type number of large values of this kind, for a value that is known by its kind alone; of a
+  /// module where there is none.
+  public var typeWhenLarge: RDBType {
+    switch self {
+    case .string: .string
+    case .list: .quicklist2
+    case .set: .set
+    case .sortedSet: .sortedSet2
+    case .hash: .hash
+    case .stream: .stream3
+    case .array: .array
+    case .module, .unknown: .module
+    }
+  }
 }
 
 /// The type number in front of a value, with the family where that decides what the number means.

@@ -181,14 +181,14 @@ struct RDBValueGatherer {
   /// The value the elements of a `type` have made.
   func value(of type: RDBType) -> RDBValue {
     if let module { return .module(module) }
-    return switch type.logicalName {
-    case "list": .list(items)
-    case "set": .set(items)
-    case "zset": .sortedSet(members)
-    case "hash": .hash(fields)
-    case "stream": .stream(stream)
-    case "array": .array(array)
-    default: .string(bytes)
+    return switch type.kind {
+    case .list: .list(items)
+    case .set: .set(items)
+    case .sortedSet: .sortedSet(members)
+    case .hash: .hash(fields)
+    case .stream: .stream(stream)
+    case .array: .array(array)
+    case .string, .module, .unknown: .string(bytes)
     }
   }
 }

@@ -237,10 +237,7 @@ struct CutoverTests {
     let (source, destination) = (try TestServer(), try TestServer())
     let runtime = try ControlRuntime()
     let tool = try runtime.follow(source, destination, dyingAt: "marked")
-    _ = try runtime.run([
-      "cutover", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms",
-    ])
-    #expect(try Tool.finish(tool).exitCode == 128 + SIGKILL)
+    try runtime.cutover(killing: tool)
     let words = [
       "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "drill",
       "--no-progress",

@@ -174,7 +174,7 @@ struct ExtractIntoServerTests {
     try awaitCondition("connections to be ended", seconds: Tool.deadlineSeconds) {
       try #require(tool.isRunning, "\(tool.standardError)")
       guard (try client("DBSIZE").number ?? 0) >= 5_000 * (ended + 1) else { return false }
-      try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+      try client.endConnections(ofType: "normal")
       ended += 1
       return ended == 5
     }

@@ -79,7 +79,7 @@ struct JobTests {
     try source.awaitToolInSync(tool)
     try client("DEL", "bump:1")
     try client("HSET", "migr8sync:job:one", "origin", "another:1")
-    try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    try client.endConnections(ofType: "normal")
     try awaitCondition("a new snapshot") { try source.resynchronisations()[0] == "2" }
     try source.awaitToolFollowing(tool)
     try source.awaitToolInSync(tool)

@@ -102,7 +102,7 @@ struct JobVerifyTests {
     #expect(try Self.cutover(runtime, "--dry-run").exitCode == 0)
 
     try writer("DEBUG", "CHANGE-REPL-ID")
-    try writer("CLIENT", "KILL", "TYPE", "replica")
+    try writer.endConnections(ofType: "replica")
     try awaitCondition("a new snapshot") {
       try runtime.status().contains("\"full_resynchronisations\":2")
     }

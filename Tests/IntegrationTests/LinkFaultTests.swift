@@ -82,7 +82,7 @@ struct LinkFaultTests {
   @Test func isHalfOpen() throws {
     let scene = try Scene(["--io-timeout", "2s"]) { try FaultyProxy(to: $0) }
     scene.proxy.isHole.store(true, ordering: .releasing)
-    try scene.source.client()("CLIENT", "KILL", "TYPE", "replica")
+    try scene.source.client().endConnections(ofType: "replica")
     try awaitCondition("the run to give the link up") {
       scene.tool.standardError.contains("said nothing for 2000 ms")
     }

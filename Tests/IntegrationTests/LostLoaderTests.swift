@@ -8,19 +8,6 @@ import Testing
 struct LostLoaderTests {
   private static let keyCount = 150_000
 
-  /// Ends every connection of the tool but the one that renews the lease.
-  private func endConnections(_ client: TestClient) throws -> Int {
-    var count = 0
-    for line in try client("CLIENT", "LIST").text.split(separator: "\n") {
-      guard line.contains(" name=migr8sync:"), !line.contains(":lease "),
-        let id = line.split(separator: " ").first(where: { $0.hasPrefix("id=") })
-      else { continue }
-      _ = try client.reply(to: "CLIENT", "KILL", "ID", String(id.dropFirst(3)))
-      count += 1
-    }
-    return count
-  }
-
   private func run(
     _ source: TestServer, _ destination: TestServer, _ more: [String], step: Int
   ) throws -> ToolResult {
@@ -34,7 +21,7 @@ struct LostLoaderTests {
       try #require(tool.isRunning, "\(tool.standardError)")
       let count = try client("DBSIZE").number ?? 0
       if count >= next {
-        ended += try endConnections(client)
+        ended += try client.endToolConnections()
         next = count + step
       }
       return next > Self.keyCount
@@ -87,7 +74,7 @@ struct LostLoaderTests {
     let tool = try Tool.start(["sync", "-q", "-s", source.url, "-d", proxy.url, "-p", "bump:"])
     let client = try destination.client()
     try awaitCondition("some of the snapshot") { (try client("DBSIZE").number ?? 0) > 10_000 }
-    _ = try endConnections(client)
+    _ = try client.endToolConnections()
     // Among so many there is one that was not under way when the connections ended.
     var strangers = 0
     for number in 0..<Self.keyCount where strangers < 500 {

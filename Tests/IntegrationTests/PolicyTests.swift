@@ -49,10 +49,10 @@ struct PolicyTests {
         }
       case .password:
         try client("CONFIG", "SET", "requirepass", "new")
-        try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        try client.endConnections(ofType: "normal")
       case .clients:
         try client("CONFIG", "SET", "maxclients", 1)
-        try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        try client.endConnections(ofType: "normal")
       case .replicas: try client("CONFIG", "SET", "min-replicas-to-write", 1)
       }
     }
@@ -111,7 +111,7 @@ struct PolicyTests {
       environment: ["MIGR8SYNC_DEST_PASSWORD": "old"])
     try source.awaitToolFollowing(tool)
     try client("CONFIG", "SET", "requirepass", "new")
-    try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    try client.endConnections(ofType: "normal")
     try source.client()("SET", "bump:1", 1)
     try awaitCondition("the run to say so") {
       try #require(tool.isRunning, "\(tool.standardError)")

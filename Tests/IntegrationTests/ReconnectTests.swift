@@ -41,7 +41,7 @@ struct ReconnectTests {
     let scene = try Scene()
     for _ in 0..<15 {
       try scene.application.awaitCommands(.random(in: 1...1000))
-      try scene.source.client()("CLIENT", "KILL", "TYPE", "replica")
+      try scene.source.client().endConnections(ofType: "replica")
       try awaitCondition("the tool to be back", seconds: 60) { try !scene.tools().isEmpty }
     }
     // The native replica comes back, too: it tells its own, so only full ones are counted.
@@ -52,7 +52,7 @@ struct ReconnectTests {
     let scene = try Scene()
     for _ in 0..<15 {
       try scene.application.awaitCommands(.random(in: 1...1000))
-      try scene.destination.client()("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+      try scene.destination.client().endConnections(ofType: "normal")
     }
     try scene.conclude(fulls: 2)
   }
@@ -131,7 +131,7 @@ struct ReconnectTests {
     let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     try source.awaitToolFollowing(tool)
     tool.send(signal: SIGSTOP)
-    try writer("CLIENT", "KILL", "TYPE", "replica")
+    try writer.endConnections(ofType: "replica")
     try writer("DEL", "bump:vanishing")
     for number in 0..<100 {
       try writer("SET", "bump:new:\(number)", String(repeating: "x", count: 1000))

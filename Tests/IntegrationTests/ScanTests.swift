@@ -214,7 +214,7 @@ struct ScanTests {
     ])
     for count in [500, 2_000, 4_000] {
       try awaitCondition("some keys to be there") { try reader("DBSIZE").number ?? 0 > count }
-      try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+      try client.endConnections(ofType: "normal")
     }
     let result = try Tool.finish(tool)
     #expect(result.exitCode == 0, "\(result)")

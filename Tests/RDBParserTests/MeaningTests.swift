@@ -47,8 +47,9 @@ struct MeaningTests {
       }
     }
     for (key, values) in meanings {
-      for value in values { #expect(value.isSame(as: values[0]), "\(key)") }
-      #expect(values[0].isSame(as: values[0]) && !values[0].type.isEmpty)
+      for value in values {
+        #expect(value.isSame(as: values[0]) && value.digest == values[0].digest, "\(key)")
+      }
     }
     #expect(meanings["x"]?[0].streamCounters == nil && meanings["x"]?[2].streamCounters != nil)
     #expect(meanings["h"]?[0].count == 4 && meanings["s"]?[0].count == 5)
@@ -80,8 +81,8 @@ struct MeaningTests {
           "XACK x g 1-1", "XCLAIM x g bob 0 1-1 TIME 1000 RETRYCOUNT 3",
           "XCLAIM x g alice 0 1-1 TIME 1001 RETRYCOUNT 3",
           "XCLAIM x g alice 0 1-1 TIME 1000 RETRYCOUNT 4", "XGROUP DESTROY x idle",
-          "XSETID x 7-0",
-        ] + (kind == .redis62 ? [] : ["XGROUP CREATECONSUMER x g carol"])
+          "XSETID x 7-0", "XGROUP CREATECONSUMER x g carol",
+        ]
       ),
     ]
     for (key, lines) in changes {
@@ -90,7 +91,11 @@ struct MeaningTests {
         for value in Self.values { try Self.run(server, value) }
         let before = try Self.meaning(server, key)
         try Self.run(server, line)
-        #expect(!(try Self.meaning(server, key)).isSame(as: before), "\(kind): \(line)")
+        let after = try Self.meaning(server, key)
+        #expect(after.digest != before.digest, "\(kind): \(line)")
+        // Of a server that is as old nobody knows whether it could make a consumer that owns nothing.
+        let isTold = kind != .redis62 || !line.contains("CREATECONSUMER")
+        #expect(after.isSame(as: before) != isTold, "\(kind): \(line)")
       }
     }
   }

@@ -40,7 +40,7 @@ enum MemoryModel {
       // The first expiry stands in front.
       return object + 24 + allocated(blobLength(value, at: 8)?.length ?? total)
     default:
-      return object + (type.logicalName == "stream" ? stream(value, total) : allocated(total))
+      return object + (type.kind == .stream ? stream(value, total) : allocated(total))
     }
   }
 

@@ -99,18 +99,8 @@ struct ServerSample: Sendable {
   /// A value that is known by its type's name alone: taken to be stored as large ones are, and to take as
   /// much of a file as of the memory.
   private static func large(_ name: [UInt8], _ memory: UInt64) -> Value? {
-    let type: RDBType? =
-      switch RDBValueKind(rawValue: String(decoding: name, as: UTF8.self)) {
-      case .string: .string
-      case .list: .quicklist2
-      case .set: .set
-      case .sortedSet: .sortedSet2
-      case .hash: .hash
-      case .stream: .stream3
-      case .array: .array
-      case .module, .unknown: .module
-      case nil: nil
-      }
-    return type.map { ($0, memory) }
+    RDBValueKind(rawValue: String(decoding: name, as: UTF8.self)).map {
+      ($0.typeWhenLarge, memory)
+    }
   }
 }

@@ -14,7 +14,7 @@ final class ServerSnapshot: RunPeer {
     settings.usesTwoChannels = server.usesTwoChannels
     let bell = bell
     link = ReplicaLink(
-      source: { () throws(LinkError) in try server.locator.locate(interrupt: bell) },
+      source: { () throws(LinkError) in try server.sourceLocator.locate(interrupt: bell) },
       options: settings, resumingFrom: nil, readerCount: 1)
   }
 

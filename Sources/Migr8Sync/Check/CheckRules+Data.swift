@@ -158,7 +158,7 @@ extension CheckRules {
     if missing.isEmpty { return .pass("modules", "those of the source are at the destination") }
     let text = "the destination does not have \(missing.sorted().joined(separator: ", "))"
     // What a module calls its type is not what it is called itself: which one a value needs is not known.
-    guard facts.sample?.types.keys.contains(where: { $0.logicalName == "module" }) ?? false else {
+    guard facts.sample?.types.keys.contains(where: { $0.kind == .module }) ?? false else {
       return .warn("modules", text, "load it there, if keys that move need it")
     }
     if facts.destination.modules?.isEmpty ?? false {
@@ -188,7 +188,7 @@ extension CheckRules {
         "use a destination as new as the source")
     }
     // The row on modules is about theirs.
-    let untold = others.filter { !$0.goesAsCommands && $0.logicalName != "module" }
+    let untold = others.filter { !$0.goesAsCommands && $0.kind != .module }
     if !untold.isEmpty {
       let names = Set(untold.map(\.logicalName)).sorted().joined(separator: ", ")
       return .fail(

@@ -135,6 +135,6 @@ extension CheckRules {
 extension RDBType {
   /// Whether a value can be said in commands at all.
   var goesAsCommands: Bool {
-    !["module", "array", "unknown"].contains(logicalName)
+    ![.module, .array, .unknown].contains(kind)
   }
 }

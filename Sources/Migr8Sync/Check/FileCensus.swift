@@ -65,7 +65,7 @@ struct FileCensus: Sendable {
     databases.insert(entry.database)
     if entry.type.holdsFieldExpiries { expiringHashes += 1 }
     let size: EntrySize
-    if ["stream", "module"].contains(entry.type.logicalName) {
+    if [.stream, .module].contains(entry.type.kind) {
       size = try look(entry, key, &snapshot)
     } else {
       size = try EntrySize.read(entry, key: key, from: &snapshot)

@@ -11,9 +11,9 @@ struct AnalyzeOptions: Sendable {
   }
 
   /// A server to read.
-  struct Server: Sendable {
-    let url: RedisURL
-    let prefersReplica: Bool
+  struct Server: TwoEnded, Sendable {
+    /// The server as the source, and no routes.
+    let ends: BothEnds
     /// All of it as a replica that leaves after the snapshot, or a sample with SCAN.
     let way: SourceWay
     /// How many keys a sample has.
@@ -21,11 +21,6 @@ struct AnalyzeOptions: Sendable {
     let psyncCommand: String
     let usesTwoChannels: Bool
     let spool: SpoolLimits
-    let timeouts: Timeouts
-
-    var locator: ServerLocator {
-      ServerLocator(url, timeouts: timeouts, prefersReplica: prefersReplica)
-    }
   }
 
   let input: Input
@@ -48,7 +43,7 @@ struct AnalyzeOptions: Sendable {
     let reader = OptionReader(arguments: arguments, environment: environment)
     input = try reader.analyzed()
     var source: RedisURL?
-    if case .server(let server) = input { source = server.url }
+    if case .server(let server) = input { source = server.source }
     rules = try reader.entryRules(included: try reader.includedRules(), source: source)
     try reader.checkExcluded(rules.filter)
     if arguments.has(.separator) {
@@ -81,9 +76,7 @@ extension OptionReader {
       }
       return .file(text)
     }
-    var url = try source()
-    var none: [RedisURL] = []
-    try TLSArguments(arguments: arguments).complete(source: &url, destinations: &none, by: .source)
+    let ends = try BothEnds(sourceAlone: self)
     let way: SourceWay = try choice(.via)
     if way == .psync, arguments.has(.sample) {
       throw UsageError("--sample is about --via scan", at: arguments.origin(of: .sample))
@@ -91,10 +84,10 @@ extension OptionReader {
     let size = try number(.sample, in: 1...VerifyOptions.sampleMax) ?? 0
     return .server(
       AnalyzeOptions.Server(
-        url: url, prefersReplica: arguments.has(.preferReplica), way: way, sampleSize: size,
-        psyncCommand: try psyncCommand(), usesTwoChannels: !arguments.has(.oneChannel),
+        ends: ends, way: way, sampleSize: size, psyncCommand: try psyncCommand(),
+        usesTwoChannels: !arguments.has(.oneChannel),
         spool: SpoolLimits(
           memoryBytes: try queueMemory(), diskBytes: try bytes(.spoolMaximum),
-          directory: try spoolDirectory()), timeouts: try timeouts()))
+          directory: try spoolDirectory())))
   }
 }

@@ -1,5 +1,6 @@
 // The options that say which keys and databases move, and what they are called afterwards.
 
+import RDBParser
 import ReplicaLink
 
 extension OptionReader {
@@ -108,15 +109,16 @@ extension OptionReader {
   }
 
   /// The types of values to copy; `nil` for all.
-  func types() throws(UsageError) -> Set<ValueType>? {
+  func types() throws(UsageError) -> Set<RDBValueKind>? {
     guard arguments.has(.type) else { return nil }
-    var types: Set<ValueType> = []
+    let known = RDBValueKind.allCases.filter { $0 != .unknown }
+    var types: Set<RDBValueKind> = []
     for value in arguments.all(.type) {
       for item in Self.items(value) {
-        guard let type = ValueType(rawValue: item) else {
+        guard let type = known.first(where: { $0.rawValue == item }) else {
           throw UsageError(
             arguments.command.option(.type),
-            takes: "one of " + ValueType.allCases.map(\.rawValue).joined(separator: ", "),
+            takes: "one of " + known.map(\.rawValue).joined(separator: ", "),
             at: value.origin)
         }
         types.insert(type)

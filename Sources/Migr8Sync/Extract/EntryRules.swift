@@ -48,7 +48,7 @@ struct EntryRules: Sendable {
   @inline(__always)
   func matches(_ entry: RDBEntry, key: Span<UInt8>) -> Bool {
     guard filter.matches(database: entry.database), filter.matches(key: key) else { return false }
-    if !filter.matches(typeNamed: entry.type.logicalName) { return false }
+    if !filter.matches(type: entry.type.kind) { return false }
     if let expiring, (expiring == .any) != (entry.expiryMilliseconds != nil) { return false }
     if expired == .keep { return true }
     let hasExpired = (entry.expiryMilliseconds ?? .max) <= now

@@ -14,14 +14,15 @@ struct KeyDifference: Sendable, Equatable {
   var database: Int
   var key: [UInt8]
   /// Its type, in the newer file where it is there.
-  var type: String
+  var type: RDBValueKind
   /// What is different: `type`, `value`, `ttl`.
   var what: [String] = []
 
   /// For a person: `~ 0 hash user:1 value ttl`.
   var text: String {
     let sign = kind == .added ? "+" : kind == .removed ? "-" : "~"
-    return ([sign, String(database), type, Printable.wholeKey(key)] + what).joined(separator: " ")
+    return ([sign, String(database), type.rawValue, Printable.wholeKey(key)] + what).joined(
+      separator: " ")
   }
 
   /// For a program.
@@ -30,7 +31,7 @@ struct KeyDifference: Sendable, Equatable {
     object.add("change", kind.rawValue)
     object.add("db", Int64(database))
     object.add("key", bytes: key)
-    object.add("type", type)
+    object.add("type", type.rawValue)
     object.add("what", what)
     return object.text
   }
@@ -106,18 +107,7 @@ enum FileDifference {
     var database = 0
     for (index, byte) in name.prefix(4).enumerated() { database |= Int(byte) << (8 * index) }
     return KeyDifference(
-      kind: kind, database: database, key: Array(name.dropFirst(4)), type: typeName(record.type),
+      kind: kind, database: database, key: Array(name.dropFirst(4)), type: record.type,
       what: what)
-  }
-
-  private static let types = ValueType.allCases.map(\.rawValue)
-
-  /// The number that stands for a type in a record.
-  static func typeNumber(_ type: RDBType) -> UInt8 {
-    UInt8(types.firstIndex(of: type.logicalName) ?? types.count)
-  }
-
-  private static func typeName(_ number: UInt8) -> String {
-    types.indices.contains(Int(number)) ? types[Int(number)] : "unknown"
   }
 }

@@ -5,13 +5,15 @@
 //   record: length 4 · db 4 · type 1 · expires 1 · expiry 8 · meaning 16 · key
 
 import Glibc
+import RDBParser
 import ReplicaLink
 
 /// What a file holds under a key.
 struct KeyRecord: Sendable {
-  var type: UInt8
+  var type: RDBValueKind
   var expiryMilliseconds: Int64?
-  var meaning: Meaning
+  /// `RDBMeaning.digest` of its value.
+  var meaning: RDBDigest
 }
 
 /// The records of one file. Written by one thread, read by one after it.
@@ -19,6 +21,8 @@ struct KeyRecord: Sendable {
 /// `@unchecked Sendable`: handed from the thread that fills it to the one that reads it by its end.
 final class KeyRuns: @unchecked Sendable {
   private static let headBytes = 34
+  /// A type is written as its place among these.
+  private static let types = RDBValueKind.allCases
   /// A run's block, in bytes.
   private static let blockBytes = 16 << 10
   /// How large a run should be, in bytes of records, and how many there may be at most.
@@ -63,12 +67,10 @@ final class KeyRuns: @unchecked Sendable {
 
   /// Notes a key.
   func add(_ key: Span<UInt8>, database: Int, _ record: KeyRecord) throws(ReplayError) {
-    var hash = MeaningHash(seed: UInt64(truncatingIfNeeded: database))
-    hash.update(key)
-    let run = runs[Int(hash.finished().high % UInt64(runs.count))]
+    let run = runs[Int(RDBDigest(of: key).high % UInt64(runs.count))]
     append(UInt64(Self.headBytes + key.count), 4, &run.buffer)
     append(UInt64(truncatingIfNeeded: database), 4, &run.buffer)
-    run.buffer.append(byte: record.type)
+    run.buffer.append(byte: UInt8(Self.types.firstIndex(of: record.type) ?? 0))
     run.buffer.append(byte: record.expiryMilliseconds == nil ? 0 : 1)
     append(UInt64(bitPattern: record.expiryMilliseconds ?? 0), 8, &run.buffer)
     append(record.meaning.low, 8, &run.buffer)
@@ -135,8 +137,8 @@ final class KeyRuns: @unchecked Sendable {
       // The database, then the key: what the record is about.
       let name = Array(bytes[start + 4..<start + 8]) + bytes[start + headBytes..<start + length]
       records[name] = KeyRecord(
-        type: bytes[start + 8], expiryMilliseconds: expiry,
-        meaning: Meaning(low: number(start + 18), high: number(start + 26)))
+        type: types[Int(bytes[start + 8])], expiryMilliseconds: expiry,
+        meaning: RDBDigest(low: number(start + 18), high: number(start + 26)))
       start += length
     }
     return records

@@ -3,6 +3,8 @@
 // One value, made from the command line, used by everything that looks at a key: the snapshot,
 // the router of the stream, the check of the destination.
 
+import RDBParser
+
 /// A key is in when any rule lets it in, or when there is none, and no rule leaves it out.
 struct KeyFilter: Sendable {
   /// Keys that begin like this belong to this program, at any server: no rule moves them.
@@ -19,7 +21,7 @@ struct KeyFilter: Sendable {
   let databases: Set<Int>?
   /// The types of values that are in when a snapshot is read; `nil` for all. The stream is not asked:
   /// its commands do not tell.
-  let types: Set<ValueType>?
+  let types: Set<RDBValueKind>?
   /// Whether no key is left out: there is no rule, or one that is true of every key.
   let matchesEveryKey: Bool
 
@@ -35,7 +37,7 @@ struct KeyFilter: Sendable {
   /// - Parameter reserved: beginnings of keys that never move, besides `reservedPrefix`.
   init(
     included: KeyRules = KeyRules(), excluded: KeyRules = KeyRules(),
-    otherPrefixes: [[UInt8]] = [], databases: Set<Int>? = nil, types: Set<ValueType>? = nil,
+    otherPrefixes: [[UInt8]] = [], databases: Set<Int>? = nil, types: Set<RDBValueKind>? = nil,
     reserved: [[UInt8]] = []
   ) {
     self.included = included
@@ -127,10 +129,10 @@ struct KeyFilter: Sendable {
 
   /// Whether a snapshot's key is in, as far as its value's type goes.
   ///
-  /// - Parameter name: as `RDBType.logicalName` has it; not asked for where every type is in.
-  func matches(typeNamed name: @autoclosure () -> String) -> Bool {
+  /// - Parameter type: not asked for where every type is in.
+  func matches(type: @autoclosure () -> RDBValueKind) -> Bool {
     guard let types else { return true }
-    return ValueType(rawValue: name()).map { types.contains($0) } ?? false
+    return types.contains(type())
   }
 
   /// Whether nothing is left out: all keys of all databases, of every type.

@@ -132,6 +132,17 @@ struct SnapshotReader: ValueCommands, ~Copyable {
     }
   }
 
+  /// Reads the last entry's value to its end: what it means.
+  mutating func readMeaning() throws(ReplayError) -> RDBMeaning {
+    while true {
+      let meaning = try wrap { (reader: inout RDBReader) throws(RDBError) in
+        try reader.readMeaning()
+      }
+      if let meaning { return meaning }
+      try fill()
+    }
+  }
+
   /// Goes back to the start of a value of which the first chunk was read.
   mutating func rereadValue() {
     reader.rereadValue()

@@ -83,7 +83,7 @@ struct SnapshotReplay: ~Copyable {
         guard filter.matches(database: entry.database),
           snapshot.withKey({ filter.matches(key: $0) })
         else { continue }
-        guard filter.matches(typeNamed: entry.type.logicalName) else {
+        guard filter.matches(type: entry.type.kind) else {
           try leaveOut(entry, noteOtherTypes)
           continue
         }

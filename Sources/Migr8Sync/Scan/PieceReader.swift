@@ -11,23 +11,6 @@ import ReplicaLink
 /// Reads large values, one after the other. On a connection of its own for each, because of what it watches,
 /// and because a source may end those that are idle between them.
 struct PieceReader: ValueCommands, ~Copyable {
-  /// A type that has pieces, as TYPE calls it.
-  enum Kind: String {
-    case string, list, set, zset, hash, stream
-
-    /// What stands for it where the type of an entry is asked for.
-    var type: RDBType {
-      switch self {
-      case .string: .string
-      case .list: .list
-      case .set: .set
-      case .zset: .sortedSet2
-      case .hash: .hash
-      case .stream: .stream
-      }
-    }
-  }
-
   /// What is read next.
   enum Stage {
     case beginning
@@ -58,7 +41,7 @@ struct PieceReader: ValueCommands, ~Copyable {
   private var connection: VerifyEnd?
   private var pause = Backoff.forStream()
   private(set) var name = KeyName(database: 0, key: [])
-  private var kind = Kind.string
+  private var kind = RDBValueKind.string
   private var bytes: UInt64 = 0
   private var attempts = 0
   var stage = Stage.end
@@ -86,10 +69,13 @@ struct PieceReader: ValueCommands, ~Copyable {
 
   var place: String { "reading the source" }
 
+  /// Whether values of a kind can be read in pieces.
+  static func reads(_ kind: RDBValueKind) -> Bool { lengthCommand(of: kind) != nil }
+
   /// Begins a value.
   ///
   /// - Parameter bytes: the memory that it takes.
-  mutating func begin(_ name: KeyName, _ kind: Kind, bytes: UInt64) {
+  mutating func begin(_ name: KeyName, _ kind: RDBValueKind, bytes: UInt64) {
     self.name = name
     self.kind = kind
     self.bytes = bytes
@@ -221,8 +207,9 @@ struct PieceReader: ValueCommands, ~Copyable {
       switch kind {
       case .string: try readString(place)
       case .list: try readList(place)
-      case .set, .zset, .hash: try readMembers(place)
+      case .set, .sortedSet, .hash: try readMembers(place)
       case .stream: try readEntries(place)
+      case .module, .array, .unknown: giveUp()
       }
     case .streamInfo: try readStreamInfo()
     case .streamGroups(let groups): try readGroup(groups)
@@ -230,22 +217,27 @@ struct PieceReader: ValueCommands, ~Copyable {
     }
   }
 
+  /// What tells how many elements a value has; nil for a kind whose values have no pieces.
+  private static func lengthCommand(of kind: RDBValueKind) -> String? {
+    switch kind {
+    case .string: "STRLEN"
+    case .list: "LLEN"
+    case .set: "SCARD"
+    case .sortedSet: "ZCARD"
+    case .hash: "HLEN"
+    case .stream: "XLEN"
+    case .module, .array, .unknown: nil
+    }
+  }
+
   private mutating func begin() throws(ReplayError) {
+    guard let length = Self.lengthCommand(of: kind) else { return giveUp() }
     var end = try take()
     try end.select(name.database)
     connection = consume end
     _ = try ask("WATCH", more: [name.key])
     guard try ask("TYPE", more: [name.key]).text == kind.rawValue else { return giveUp() }
     expiry = try askExpiry()
-    let length: String =
-      switch kind {
-      case .string: "STRLEN"
-      case .list: "LLEN"
-      case .set: "SCARD"
-      case .zset: "ZCARD"
-      case .hash: "HLEN"
-      case .stream: "XLEN"
-      }
     let count = try ask(length, more: [name.key]).integer ?? 0
     commandStringLength = kind == .string ? UInt64(clamping: count) : 0
     hasEntries = false
@@ -285,7 +277,8 @@ struct PieceReader: ValueCommands, ~Copyable {
   }
 
   private mutating func readMembers(_ place: [UInt8]) throws(ReplayError) {
-    let kind: MemberKind = self.kind == .set ? .set : self.kind == .zset ? .sortedSet : .hash
+    let kind: MemberKind =
+      self.kind == .set ? .set : self.kind == .sortedSet ? .sortedSet : .hash
     let scan = String(decoding: kind.scan, as: UTF8.self)
     let reply = try ask(
       scan, more: [name.key, place, Array("COUNT".utf8), Array("\(step)".utf8)])

@@ -170,7 +170,7 @@ struct ScanReplay: ~Copyable {
       throw damaged(key, error)
     }
     counters.bytesRead.add(UInt64(payload.count), ordering: .relaxed)
-    guard isWanted(contents.type) else { return }
+    guard isWanted(contents.type.kind) else { return }
     note(key, database)
     let entry = RDBEntry(database: database, type: contents.type, expiryMilliseconds: expiry)
     var value = try SnapshotReader(
@@ -192,11 +192,11 @@ struct ScanReplay: ~Copyable {
         return
       }
       // A value of a module has no pieces.
-      guard let kind = PieceReader.Kind(rawValue: type) else { break }
-      guard isWanted(kind.type) else { return }
+      guard let kind = RDBValueKind(rawValue: type), PieceReader.reads(kind) else { break }
+      guard isWanted(kind) else { return }
       pieces.begin(KeyName(database: database, key: key), kind, bytes: bytes)
       // When it expires is asked with the pieces.
-      let entry = RDBEntry(database: database, type: kind.type, expiryMilliseconds: nil)
+      let entry = RDBEntry(database: database, type: kind.typeWhenLarge, expiryMilliseconds: nil)
       try sink.take(entry, key: key, bytes: bytes, inPieces: &pieces)
       if pieces.isGone { continue }
       note(key, database)
@@ -208,8 +208,8 @@ struct ScanReplay: ~Copyable {
   }
 
   /// Whether values of a type are moved. They are told apart only once they are here.
-  private func isWanted(_ type: RDBType) -> Bool {
-    if plan.filter.matches(typeNamed: type.logicalName) { return true }
+  private func isWanted(_ type: RDBValueKind) -> Bool {
+    if plan.filter.matches(type: type) { return true }
     counters.keysOfOtherTypes.add(1, ordering: .relaxed)
     return false
   }

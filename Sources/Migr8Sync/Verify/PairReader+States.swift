@@ -62,7 +62,7 @@ extension PairReader {
       let mine = try source.state(now: now)
       let other = try destination.state(now: now)
       if let type = mine.meaning?.type ?? other.meaning?.type,
-        !mapping.filter.matches(typeNamed: type)
+        !mapping.filter.matches(type: type)
       {
         return .same
       }

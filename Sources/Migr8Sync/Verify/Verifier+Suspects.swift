@@ -126,7 +126,9 @@ extension Verifier {
   private mutating func isAskedFor(_ name: KeyName) throws(ReplayError) -> Bool {
     if plan.mapping.filter.types == nil { return true }
     let (mine, other) = try pair.askBoth(name, [Array("TYPE".utf8)])
-    return [mine, other].contains { plan.mapping.filter.matches(typeNamed: $0.text ?? "") }
+    return [mine, other].contains { answer in
+      plan.mapping.filter.matches(type: RDBValueKind(rawValue: answer.text ?? "") ?? .unknown)
+    }
   }
 
   private mutating func putBack(_ suspect: Suspect) {

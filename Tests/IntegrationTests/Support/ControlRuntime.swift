@@ -64,6 +64,14 @@ final class ControlRuntime {
     return result
   }
 
+  /// A cutover of a run that is to kill itself on the way.
+  func cutover(_ options: [String] = [], killing tool: Subprocess) throws {
+    _ = try run(
+      ["cutover", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms"] + options)
+    let end = try Tool.finish(tool)
+    if end.exitCode != 128 + SIGKILL { throw TestFailure("it has not killed itself: \(end)") }
+  }
+
   /// The socket of the one run.
   func socketPath() throws -> String {
     let line = try status()

@@ -100,6 +100,24 @@ final class TestClient {
     return fields
   }
 
+  /// Ends every other connection of a type: `normal` or `replica`.
+  func endConnections(ofType type: String) throws {
+    try self("CLIENT", "KILL", "TYPE", type)
+  }
+
+  /// Ends every connection of the tool but the one that renews the lease; says how many.
+  func endToolConnections() throws -> Int {
+    var count = 0
+    for line in try self("CLIENT", "LIST").text.split(separator: "\n") {
+      guard line.contains(" name=migr8sync:"), !line.contains(":lease "),
+        let id = line.split(separator: " ").first(where: { $0.hasPrefix("id=") })
+      else { continue }
+      _ = try reply(to: "CLIENT", "KILL", "ID", String(id.dropFirst(3)))
+      count += 1
+    }
+    return count
+  }
+
   private func send(_ commands: [[any Word]]) throws {
     var bytes: [UInt8] = []
     for words in commands {

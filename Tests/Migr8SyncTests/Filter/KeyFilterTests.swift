@@ -1,5 +1,6 @@
 // KeyFilter: what is in, and the SCAN pattern that says the same.
 
+import RDBParser
 import Testing
 
 @testable import Migr8Sync
@@ -123,10 +124,10 @@ import Testing
 
   @Test func typesAreThoseOfTheTypeCommand() {
     let filter = KeyFilter(types: [.hash, .sortedSet])
-    #expect(filter.matches(typeNamed: "hash") && filter.matches(typeNamed: "zset"))
-    #expect(!filter.matches(typeNamed: "string") && !filter.matches(typeNamed: "unknown"))
+    #expect(filter.matches(type: .hash) && filter.matches(type: .sortedSet))
+    #expect(!filter.matches(type: .string) && !filter.matches(type: .unknown))
     #expect(!filter.matchesEverything && filter.matchesEveryKey)
-    #expect(KeyFilter().matches(typeNamed: "unknown"))
+    #expect(KeyFilter().matches(type: .unknown))
   }
 
   @Test func theWordsNameEveryRule() throws {

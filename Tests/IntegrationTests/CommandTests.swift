@@ -58,6 +58,29 @@ struct CommandTests {
     }
   }
 
+  /// Exchanges of databases that leave as one transaction carry the job's record along, more than once.
+  @Test func theRecordIsFoundBehindSeveralExchanges() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "first", 1)
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "--no-progress"])
+    try source.awaitToolFollowing(tool)
+    let (writer, reader) = (try source.client(), try destination.client())
+    for exchanges in [[(0, 1), (1, 2)], [(0, 1), (0, 2)], [(0, 1), (1, 0)]] {
+      let commands: [[any Word]] =
+        [["MULTI"]] + exchanges.map { ["SWAPDB", $0.0, $0.1] } + [["SET", "last", 1], ["EXEC"]]
+      for reply in try writer.pipeline(commands) { _ = try reply.orThrow() }
+      try source.awaitToolInSync(tool)
+      for database in 0..<3 {
+        try reader("SELECT", database)
+        let names = try reader("KEYS", "migr8sync:job:*").elements.map(\.text)
+        let records = names.filter { !$0.hasSuffix(":runner") }
+        #expect(records.count == (database == 0 ? 1 : 0), "\(exchanges): db \(database) \(names)")
+      }
+    }
+    tool.send(signal: SIGTERM)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
   @Test func flushallEmptiesAMirror() throws {
     let (source, destination) = (try TestServer(), try TestServer())
     try SampleData.fill(source)

@@ -126,15 +126,20 @@ struct JobRunner: Sendable, Equatable {
   /// The time is prolonged without writing the id again: that could undo what another has written since
   /// the question.
   func renew(_ connection: inout RedisConnection) throws(ReplayError) -> Renewal {
-    if let holder = try ask(&connection, ["GET", key]).text {
-      guard holder == id else {
-        return try isAtWork(holder, &connection) ? .takenOver : .renewed
+    var hadVanished = false
+    while true {
+      if let holder = try ask(&connection, ["GET", key]).text {
+        guard holder == id else {
+          return try isAtWork(holder, &connection) ? .takenOver : .renewed
+        }
+        _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
+        return hadVanished ? .retaken : .renewed
       }
-      _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
-      return .renewed
+      hadVanished = true
+      let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
+      if reply != .null { return .retaken }
+      // Somebody was quicker: perhaps another thread of this process, by `confirm`.
     }
-    let reply = try ask(&connection, ["SET", key, id, "NX", "PX", "\(Self.leaseMilliseconds)"])
-    return reply == .null ? .takenOver : .retaken
   }
 
   /// Gives the job back: the next runner need not wait.

@@ -34,7 +34,6 @@ final class RepairFetcher: @unchecked Sendable {
 
   private let source: @Sendable () throws(LinkError) -> RedisURL
   private let timeouts: Timeouts
-  private let onAnswer: @Sendable () -> Void
   private let monitor = Monitor()
   private var questions: [KeyName] = []
   private var answers: [RepairAnswer] = []
@@ -46,16 +45,10 @@ final class RepairFetcher: @unchecked Sendable {
   private var lastTrouble: LinkError?
   private var finalError: LinkError?
 
-  /// - Parameters:
-  ///   - source: where to connect, asked before every attempt; the server whose stream is followed.
-  ///   - onAnswer: called on the fetcher's thread whenever an answer or the failure has come.
-  init(
-    source: @escaping @Sendable () throws(LinkError) -> RedisURL, timeouts: Timeouts,
-    onAnswer: @escaping @Sendable () -> Void = {}
-  ) {
+  /// - Parameter source: where to connect, asked before every attempt; the server whose stream is followed.
+  init(source: @escaping @Sendable () throws(LinkError) -> RedisURL, timeouts: Timeouts) {
     self.source = source
     self.timeouts = timeouts
-    self.onAnswer = onAnswer
   }
 
   // MARK: - For the lane
@@ -169,7 +162,6 @@ final class RepairFetcher: @unchecked Sendable {
       finalError = error
       monitor.broadcast()
     }
-    onAnswer()
   }
 
   /// False when a stop was asked for.
@@ -196,7 +188,6 @@ final class RepairFetcher: @unchecked Sendable {
       lastTrouble = nil
       monitor.broadcast()
     }
-    onAnswer()
   }
 
   // MARK: - Talking to the source

@@ -45,9 +45,10 @@ struct Lane: ~Copyable {
   /// What the next checkpoint has to say of keys under repair.
   private var repairs = RepairBook.Changes()
   private var trail: CheckpointTrail
-  /// Whether the job's record is to be written whole, and a db where it must not stay.
+  /// Whether the job's record is to be written whole.
   private var isRecordLost = false
-  private var recordsOldDatabase: Int?
+  /// The destination's db where it lies behind what was handed over: the next checkpoint brings it back.
+  private var recordDatabase: Int
   /// The last checkpoint that was sent, and when.
   private var checkpointed: UInt64
   private var checkpointedMilliseconds = Clock.monotonicMilliseconds()
@@ -61,6 +62,7 @@ struct Lane: ~Copyable {
     self.progress = progress
     self.targets = targets
     self.checkpoint = checkpoint
+    recordDatabase = checkpoint.database
     self.replicationID = replicationID
     boundary = record.place.offset
     boundaryDatabase = record.database
@@ -170,9 +172,11 @@ struct Lane: ~Copyable {
 
   /// The last command exchanged two dbs of the destination.
   mutating func recordHasMoved(between one: Int, _ other: Int) {
-    guard one != other, one == checkpoint.database || other == checkpoint.database else { return }
-    isRecordLost = true
-    recordsOldDatabase = one == checkpoint.database ? other : one
+    if recordDatabase == one {
+      recordDatabase = other
+    } else if recordDatabase == other {
+      recordDatabase = one
+    }
   }
 
   /// Sends what makes a full batch, between two commands that stand for one of the source.
@@ -312,13 +316,14 @@ struct Lane: ~Copyable {
 
   private mutating func appendCheckpoint(to batch: Batch) {
     open(batch, boundary)
-    if let old = recordsOldDatabase {
-      select(old, batch, boundary)
+    let hasMoved = recordDatabase != checkpoint.database
+    if hasMoved {
+      select(recordDatabase, batch, boundary)
       checkpoint.appendRemoval(to: &batch.bytes)
       note(batch, boundary)
     }
     select(checkpoint.database, batch, boundary)
-    if isRecordLost {
+    if isRecordLost || hasMoved {
       checkpoint.appendAll(
         point, confirmed: trail.confirmed, replicationID: replicationID(), to: &batch.bytes)
     } else {
@@ -329,7 +334,7 @@ struct Lane: ~Copyable {
     repairs.removed = trail.send(point, repairing: repairs.removed)
     for _ in 0..<checkpoint.append(repairs, to: &batch.bytes) { note(batch, boundary) }
     isRecordLost = false
-    recordsOldDatabase = nil
+    recordDatabase = checkpoint.database
     repairs = RepairBook.Changes()
   }
 

@@ -159,7 +159,7 @@ extension CommandRouter {
       return .forward(database: target)
     }
     return .rewritten(
-      renamed(keys, bytes, arguments, argumentCount: arguments.count), database: target, .renamed)
+      renamed(keys, bytes, arguments), database: target, .renamed)
   }
 
   private func renamesAny(
@@ -171,7 +171,7 @@ extension CommandRouter {
   }
 
   private func renamed(
-    _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, argumentCount: Int
+    _ keys: KeyPositions, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
   ) -> [UInt8] {
     var writer = CommandWriter(argumentCount: arguments.count, reservingBytes: bytes.count + 64)
     for index in 0..<arguments.count {

@@ -13,9 +13,10 @@
 ///
 /// One thread produces; each reader belongs to one thread; the rest is for any thread.
 ///
-/// `@unchecked Sendable`: every stored property is reached under `monitor`, except `staging` and
-/// `staged`, which are the producer's alone; the memory inside chunks, where the producer writes
-/// only behind what is committed and readers copy under the lock; and files, which have no memory.
+/// `@unchecked Sendable`: every stored property is reached under `monitor`, except the two stagings, which
+/// are the producer's alone, `snapshotLength`, which it alone writes and therefore reads without; the
+/// memory inside chunks, where the producer writes only behind what is committed and readers copy under
+/// the lock; and files, which have no memory.
 final class Spool: @unchecked Sendable {
   /// Which of the two queues.
   enum Kind: Sendable {
@@ -65,7 +66,7 @@ final class Spool: @unchecked Sendable {
     var staged = 0..<0
   }
 
-  /// One for each queue: when one of them is stuck, the other must not be.
+  /// One for each queue: while both come, one of them that is stuck must not hold up the other.
   private var snapshotStaging: Staging
   private var streamStaging: Staging
 
@@ -90,7 +91,9 @@ final class Spool: @unchecked Sendable {
     _ kind: Kind, atMost limit: UInt64 = .max,
     _ body: (UnsafeMutableRawBufferPointer) throws(LinkError) -> Int
   ) throws(LinkError) -> Bool {
-    if !self[kind].staged.isEmpty && !flushStaging(kind) { return false }
+    // Of a snapshot that has ended nobody but the stream's bytes would bring out the rest.
+    if snapshotLength != nil && !flushStaging(.snapshot) { return false }
+    if !flushStaging(kind) { return false }
     switch monitor.withLock({ findRoom(kind) }) {
     case .chunk(let chunk, let first):
       let size = min(limit, UInt64(limits.chunkBytes - first))
@@ -99,7 +102,7 @@ final class Spool: @unchecked Sendable {
     case .staging:
       let size = min(limit, UInt64(limits.chunkBytes))
       self[kind].staged = 0..<(try body(self[kind].chunk.bytes(0..<Int(size))))
-      if !self[kind].staged.isEmpty { _ = flushStaging(kind) }
+      _ = flushStaging(kind)
     case nil: return false
     }
     return true
@@ -331,7 +334,7 @@ final class Spool: @unchecked Sendable {
   /// Moves the staged bytes to memory where they may go there again, else to disk. False: neither
   /// would take them.
   private func flushStaging(_ kind: Kind) -> Bool {
-    if moveStagingToChunks(kind) { return true }
+    if self[kind].staged.isEmpty || moveStagingToChunks(kind) { return true }
     do {
       let staging = self[kind]
       let (segment, offset) = try writableSegment(kind)

@@ -45,6 +45,8 @@ final class Spool: @unchecked Sendable {
   /// What the source had written of it when it was last asked to go on: a reader may wait there for what
   /// is still to come, since its destination has had it before.
   var promised: UInt64 = 0
+  /// Up to here the history of this generation is the one in which its beginning was asked for.
+  var shared = UInt64.max
   var readers: [SpoolReader]
   var waitingReaders = 0
   var endError: LinkError?
@@ -125,12 +127,16 @@ final class Spool: @unchecked Sendable {
 
   /// The stream goes on from a place that the readers know, without a snapshot.
   ///
-  /// - Parameter written: up to where the source has written what is to come.
-  func beginStream(_ place: ReplicationPlace, written: UInt64) {
+  /// - Parameters:
+  ///   - written: up to where the source has written what is to come.
+  ///   - shared: up to where that is what another source had written, from which the place is. What a
+  ///     destination has beyond it is not in this history.
+  func beginStream(_ place: ReplicationPlace, written: UInt64, shared: UInt64 = .max) {
     begin(place) {
       start = nil
       reason = nil
       promised = written
+      self.shared = shared
     }
   }
 
@@ -146,6 +152,7 @@ final class Spool: @unchecked Sendable {
       snapshotLength = nil
       stream = SpoolQueue(at: place.offset)
       promised = place.offset
+      shared = .max
       times = ReceiptTimes(from: place.offset)
       late = []
       fullReason = nil
@@ -177,9 +184,12 @@ final class Spool: @unchecked Sendable {
       let former = place.replicationID
       place.replicationID = replicationID
       promised = written
-      // The same history has all that it says it has: a reader may have been ahead of what is held here.
-      let known = replicationID == former ? max(boundary, written) : boundary
-      for index in readers.indices { readers[index].cut(to: boundary, known, generation, former) }
+      // So far it is the same history: a reader may have been ahead of what is held here.
+      let known = max(boundary, written)
+      let claimsMax = replicationID == former ? .max : known
+      for index in readers.indices {
+        readers[index].cut(to: boundary, known, claimsMax, generation, former)
+      }
       defer { wakeReaders() }
       let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }

@@ -99,6 +99,49 @@ struct CommandTests {
     #expect(try destination.client()("FCALL", "f", 0).number == 1)
   }
 
+  /// In a later run the destination holds keys: those that the first one brought.
+  @Test func functionsOfTheStreamMoveInLaterRunsToo() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("SET", "key", 1)
+    let command = ["sync", "-s", source.url, "-d", destination.url]
+    for round in 1...2 {
+      let tool = try Tool.start(command)
+      try source.awaitToolFollowing(tool)
+      try writer(
+        "FUNCTION", "LOAD", "REPLACE",
+        "#!lua name=lib\nredis.register_function('f', function() return \(round) end)")
+      try source.awaitToolInSync(tool)
+      #expect(try reader("FCALL", "f", 0).number == round)
+      tool.send(signal: SIGINT)
+      #expect(try Tool.finish(tool).exitCode == 5)
+    }
+    #expect(try source.resynchronisations()[0] == "1")
+  }
+
+  /// One that is refused cannot be read again as a key can: no later run may go on behind it.
+  @Test func aRefusedFunctionIsNotPassedOver() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let (writer, reader) = (try source.client(), try destination.client())
+    try writer("SET", "key", 1)
+    let command = ["sync", "-q", "-s", source.url, "-d", destination.url]
+    let tool = try Tool.start(command)
+    try source.awaitToolFollowing(tool)
+    // The name of the function is another library's there.
+    try reader(
+      "FUNCTION", "LOAD", "#!lua name=other\nredis.register_function('f', function() end)")
+    try writer(
+      "FUNCTION", "LOAD",
+      "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+    expectLine(try Tool.finish(tool), code: 1, saying: ["FUNCTION", "already exists"])
+    try reader("FUNCTION", "DELETE", "other")
+    let again = try Tool.start(command)
+    try source.awaitToolFollowing(again)
+    #expect(try reader("FCALL", "f", 0).number == 1)
+    again.send(signal: SIGINT)
+    #expect(try Tool.finish(again).exitCode == 5)
+  }
+
   /// A transaction and a command larger than any buffer of ours.
   @Test func aVeryLargeTransactionAndCommand() throws {
     let (source, destination) = (try TestServer(), try TestServer())

@@ -118,6 +118,56 @@ struct CrashPointTests {
     try conclude(source, destination, native, application, fulls: 2)
   }
 
+  /// The bytes up to the checkpoint are at the destination, of a history that the promoted replica left
+  /// before: what stands there in its own must not be passed over.
+  @Test func aReplicaIsPromotedThatHasLessThanTheCheckpoint() throws {
+    let options = ["--repl-backlog-size", "64mb", "--repl-ping-replica-period", "3600"]
+    let source = try TestServer(.redis70, options)
+    let replica = try TestServer(.redis70, options)
+    let destination = try TestServer()
+    let (writer, heir) = (try source.client(), try replica.client())
+    try heir("REPLICAOF", "127.0.0.1", source.port)
+    try awaitCondition("the replica") {
+      try heir.info("replication")["master_link_status"] == "up"
+    }
+    var tool = try start(source, destination, dyingAt: "after-reply")
+    try source.awaitToolFollowing(tool, besides: [replica.port])
+    try heir("REPLICAOF", "NO", "ONE")
+    try writer("MSET", "bump:key", "old", "bump:filler", String(repeating: "x", count: 300))
+    try awaitDeath(tool)
+    let reader = try destination.client()
+    #expect(try reader("GET", "bump:key").text == "old")
+    source.crash()
+    // A command ends at the checkpoint here, too, and nothing tells that it is another.
+    let record = try #require(
+      try reader("KEYS", "migr8sync:job:*").elements.map(\.text).first { !$0.hasSuffix(":runner") })
+    let places = try reader("HMGET", record, "confirmed", "offset").elements.map {
+      Int($0.text) ?? -1
+    }
+    func offset() throws -> Int {
+      Int(try heir.info("replication")["master_repl_offset"] ?? "") ?? -1
+    }
+    try #require((places[0]..<places[1]).contains(try offset()))
+    try heir("SET", "bump:key", "new")
+    let frame = "*3\r\n$3\r\nSET\r\n$11\r\nbump:filler\r\n$123\r\n\r\n".utf8.count
+    let rest = try places[1] - offset() - frame
+    try #require((100...999).contains(rest))
+    try heir("SET", "bump:filler", String(repeating: "y", count: rest))
+    try #require(try offset() == places[1])
+    try heir("SET", "bump:other", "new")
+    try heir("CONFIG", "SET", "port", source.port)
+    tool = try start(source, destination)
+    try awaitCondition("the new history's writes", seconds: Tool.deadlineSeconds) {
+      try #require(tool.isRunning, "\(tool.standardError)")
+      return try reader("MGET", "bump:key", "bump:other").elements.map(\.text) == ["new", "new"]
+    }
+    #expect(try heir.info("stats")["sync_partial_ok"] == "1")
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5)
+    #expect(result.standardError.contains("it was promoted"), "\(result)")
+  }
+
   /// The record that a run leaves behind asks for nothing twice.
   @Test func aRunThatEndsWellLeavesNothingUnread() throws {
     let source = try TestServer(.redis70, ["--repl-backlog-size", "64mb"])

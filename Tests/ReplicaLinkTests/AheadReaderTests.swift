@@ -44,6 +44,29 @@ import Testing
     #expect(probe.spool.rewind(0, to: 100, applied: 100) == .done)
   }
 
+  /// What a process that was killed had brought over, and a promoted replica had not received.
+  @Test func whatIsAppliedBeyondTheSharedHistoryIsLost() throws {
+    let probe = SpoolProbe(memoryBytes: 1 << 20, diskBytes: 0, directory: "/tmp")
+    let place = ReplicationPlace(replicationID: "b", offset: 100)
+    for (applied, outcome) in [(200, LinkRewind.lost), (151, .lost), (150, .done)] {
+      probe.spool.beginStream(place, written: 150, shared: 150)
+      #expect(try probe.read(0, 10).0 == .stream(place))
+      #expect(probe.spool.rewind(0, to: 100, applied: UInt64(applied)) == outcome)
+    }
+    // The same history, which a source that is a replica itself has not received whole.
+    probe.spool.beginStream(place, written: 150)
+    #expect(try probe.read(0, 10).0 == .stream(place))
+    #expect(probe.spool.rewind(0, to: 100, applied: 200) == .done)
+    probe.spool.continueStream(from: 120, replicationID: "b", written: 150)
+    #expect(try probe.read(0, 10).0 == .timedOut)
+    // Then it is promoted with more than that, or with less: nobody has read what is void, but it is at the destination.
+    probe.spool.continueStream(from: 150, replicationID: "c", written: 200)
+    #expect(try probe.read(0, 10).0 == .timedOut)
+    probe.spool.continueStream(from: 150, replicationID: "d", written: 150)
+    #expect(try probe.read(0, 10).0 == .rewound(to: 150))
+    #expect(probe.spool.rewind(0, to: 100, applied: 200) == .lost)
+  }
+
   @Test func whatSeveralAskForServesAll() {
     let control = LinkControl()
     func place(_ offset: UInt64) -> ReplicationPlace {

@@ -150,6 +150,39 @@ struct SpoolTests {
     #expect(probe.spool.status.fullReason == nil)
   }
 
+  /// Behind the end of a snapshot only the stream is asked for, and it must not overtake its last bytes.
+  @Test func theEndOfASnapshotDoesNotStayInTheProducersHand() throws {
+    let probe = SpoolProbe(memoryBytes: 2 << 18, diskBytes: 1 << 30, directory: "/nonexistent")
+    let start = SnapshotStart(replicationID: "a", offset: 7, framing: .length(3 * Self.chunk))
+    probe.spool.beginSnapshot(start, reason: nil)
+    func fill(_ kind: Spool.Kind, _ count: Int) throws -> Bool {
+      try probe.spool.produce(kind, atMost: UInt64(count)) { room in
+        room.initializeMemory(as: UInt8.self, repeating: 1)
+        return room.count
+      }
+    }
+    for _ in 0..<3 { #expect(try fill(.snapshot, SpoolProbe.chunkBytes)) }
+    probe.spool.finishSnapshot(markBytes: 0)
+    #expect(try !fill(.stream, 10))
+    #expect(try #require(probe.spool.status.fullReason).contains("/nonexistent"))
+    #expect(try probe.read(0, 1).0 == .snapshot(start, reason: nil))
+    var read: UInt64 = 0
+    var hasStream = false
+    while read < 3 * Self.chunk {
+      guard case .bytes(let count) = try probe.read(0, 100_000).0 else {
+        Issue.record("nothing behind \(read) bytes")
+        return
+      }
+      read += UInt64(count)
+      if !hasStream { hasStream = try fill(.stream, 10) }
+    }
+    #expect(hasStream)
+    #expect(probe.spool.status.fullReason == nil)
+    #expect(try probe.read(0, 1).0 == .snapshotEnd)
+    #expect(try probe.read(0, 1).0 == .stream(ReplicationPlace(replicationID: "a", offset: 7)))
+    #expect(try probe.read(0, 100).0 == .bytes(10))
+  }
+
   @Test func aFolderThatVanishesKeepsWhatIsSpooled() throws {
     let folder = try TemporaryFolder()
     var probe = SpoolProbe(memoryBytes: 1, diskBytes: 1 << 30, directory: folder.path)

@@ -36,7 +36,7 @@ struct ServerSample: Sendable {
       try end.select(database)
       // Each db has its share, so that one weight is right for all.
       let share = Double(counts[database] ?? 0) / Double(max(1, sample.keysHeld)) * Double(size)
-      let limit = sample.keysSeen + max(1, UInt64(share.rounded(.up)))
+      let limit = sample.keysSeen.saturatingAdd(max(1, HumanNumber.whole(share.rounded(.up))))
       var cursor = Array("0".utf8)
       repeat {
         let page = try end.scan(cursor, nil)

@@ -78,10 +78,8 @@ struct ServerSurvey: Sendable {
       let microseconds = taken.seconds * 1_000_000 + taken.attoseconds / 1_000_000_000_000
       guard microseconds < latencyMicroseconds ?? .max else { continue }
       latencyMicroseconds = microseconds
-      guard let parts = reply.array, parts.count == 2, let seconds = parts[0].integer,
-        let rest = parts[1].integer, (0...100_000_000_000).contains(seconds)
-      else { continue }
-      clockAheadMilliseconds = seconds * 1_000 + rest / 1_000 - before - microseconds / 2_000
+      guard let time = reply.milliseconds else { continue }
+      clockAheadMilliseconds = time - before - microseconds / 2_000
     }
   }
 

@@ -68,7 +68,8 @@ extension KeyRemover {
 
   /// Removes the oldest entries of a stream; true when it is gone.
   private mutating func trimStream(_ key: [UInt8]) throws(ReplayError) -> Bool {
-    let left = (try source.ask([Array("XLEN".utf8), key]).integer ?? 0) - Int64(Self.pieceElements)
+    let length = max(0, try source.ask([Array("XLEN".utf8), key]).integer ?? 0)
+    let left = length - Int64(Self.pieceElements)
     guard left > 0 else {
       _ = try source.ask([Array("DEL".utf8), key])
       return true

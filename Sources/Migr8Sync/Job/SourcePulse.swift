@@ -121,13 +121,13 @@ final class SourcePulse: @unchecked Sendable {
 }
 
 extension RESPValue {
-  /// What TIME answers, in milliseconds since 1970; `nil` for anything else.
+  /// What TIME answers, in milliseconds since 1970; `nil` for anything else. Below 2^53, some 285,000
+  /// years, so that sums and differences of such times do not overflow.
   var milliseconds: Int64? {
     guard let parts = array, parts.count == 2, let seconds = parts[0].integer,
-      let microseconds = parts[1].integer
+      let microseconds = parts[1].integer, (0..<1 << 43).contains(seconds),
+      (0..<1_000_000).contains(microseconds)
     else { return nil }
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    let (sum, carry) = product.addingReportingOverflow(microseconds / 1000)
-    return overflow || carry ? nil : sum
+    return seconds * 1000 + microseconds / 1000
   }
 }

@@ -79,6 +79,14 @@ struct DestinationPlan: Sendable {
     return source.version < ServerVersion(7) && facts.version >= ServerVersion(6, 2)
   }
 
+  /// Whether functions go along, in the snapshot and in the stream: where everything does, and nothing of
+  /// the destination's own is to stay as it is. What the destination held when a run began does not count:
+  /// a later run finds there what the first has brought.
+  var movesFunctions: Bool {
+    filter.matchesEverything && onConflict != .skip
+      && facts?.version ?? Preflight.destinationVersionMin >= ServerVersion(7)
+  }
+
   /// Whether all that the destination holds came from this job.
   /// Only a job that moves everything has a destination of its own: beside one with a rule others may
   /// have begun since.

@@ -87,8 +87,7 @@ extension DestinationReplay {
         mapping: plan.mapping, conflicts: conflicts,
         setTakesExpiry: version >= ServerVersion(6, 2)),
       types: RestorableTypes(plan.facts),
-      movesFunctions: plan.filter.matchesEverything && version >= ServerVersion(7),
-      counters: snapshotCounters)
+      movesFunctions: plan.movesFunctions, counters: snapshotCounters)
   }
 
   func reconcile(_ known: KeyHashSet) throws(ReplayError) {

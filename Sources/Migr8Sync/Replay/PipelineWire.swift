@@ -193,12 +193,12 @@ struct PipelineWire: ~Copyable {
     replies.removeFirst(position)
   }
 
-  /// The batch a reply belongs to: it must have been sent, to its end for the last reply.
+  /// The batch a reply belongs to: it must have been sent, to its end for the reply to the command that it
+  /// ends with. One that ends inside a command ends with none of those that are counted.
   private func awaitedBatch(_ reply: ScannedReply) throws(ReplayError) -> Batch {
-    if let batch = batches.first,
-      sendIndex > 0 || (sendPosition > 0 && answered + 1 < batch.commandCount)
-    {
-      return batch
+    if let batch = batches.first {
+      let partial = batch.isOpenEnded ? batch.commandCount : batch.commandCount - 1
+      if sendIndex > 0 || (sendPosition > 0 && answered < partial) { return batch }
     }
     // Servers speak unasked when they refuse a connection: too many clients, protected mode.
     if case .error(let line) = reply {

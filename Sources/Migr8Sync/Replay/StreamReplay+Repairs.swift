@@ -66,7 +66,12 @@ extension StreamReplay {
       }
       CrashPoint.refusalRead.pass()
       counts.countRefused()
-      guard !names.isEmpty else { throw ReplayError(error) }
+      guard !names.isEmpty else {
+        // Nothing can be read again: a run that goes on behind it would never have it.
+        var failure = ReplayError(error)
+        failure.leavesGap = true
+        throw failure
+      }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
         // A repair that is refused as well would go round for ever.
         if !router.mayFailAtSource(refused.arguments) { healed[name, default: 0] += 1 }

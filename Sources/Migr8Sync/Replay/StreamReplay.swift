@@ -51,6 +51,7 @@ struct StreamReplay: ~Copyable {
       destinationIsOurs: replay.plan.isDestinationOurs, database: record.confirmed.database,
       repairs: repairs)
     router.skippedKeys = replay.progress.untouchedKeys
+    router.movesFunctions = replay.plan.movesFunctions
     mapping = replay.plan.mapping
     rewritesTimeToLive = replay.plan.rewritesTimeToLive
     explains = replay.plan.explains

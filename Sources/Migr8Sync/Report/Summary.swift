@@ -163,6 +163,7 @@ enum Summary {
   private static func leftOut(_ final: ProgressSnapshot) -> String? {
     let kinds: [(UInt64, String)] = [
       (final.routing[.messages], "published messages"),
+      (final.routing[.code], "commands on functions and scripts"),
       (final.routing[.unplaced], "commands that could not be placed"),
       (final.keysOfOtherTypes, "keys of other types"),
       (final.keysVanished, "keys that were gone before they were read"),

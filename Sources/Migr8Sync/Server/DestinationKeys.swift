@@ -80,7 +80,7 @@ struct DestinationKeys: ~Copyable {
       for key in keys where try isUnwanted(key.name) { unwanted.append(key.there) }
       if unwanted.isEmpty { return }
       let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + unwanted).integer
-      removed += UInt64(clamping: count ?? 0)
+      removed = removed.saturatingAdd(UInt64(clamping: count ?? 0))
     }
     return removed
   }

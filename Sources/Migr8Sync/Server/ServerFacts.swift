@@ -87,7 +87,9 @@ struct ServerFacts: Sendable {
   var keyCounts: [Int: UInt64] {
     var counts: [Int: UInt64] = [:]
     for (name, value) in fields.values {
-      guard name.hasPrefix("db"), let database = Int(name.dropFirst(2)) else { continue }
+      guard name.hasPrefix("db"), let database = Int(name.dropFirst(2)), database >= 0 else {
+        continue
+      }
       let keys = value.split(separator: ",").first { $0.hasPrefix("keys=") }
       counts[database] = keys.flatMap { UInt64($0.dropFirst(5)) }
     }

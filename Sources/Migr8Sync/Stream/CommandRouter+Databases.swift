@@ -60,7 +60,7 @@ extension CommandRouter {
   }
 
   /// A cached script harms nobody, and EVALSHA of old sources needs it. Functions are part of the
-  /// dataset, so they go where all of it goes.
+  /// dataset, so they go where all of it goes, as those of the snapshot do.
   private func routeCode(
     _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
   ) -> RoutingDecision {
@@ -69,7 +69,7 @@ extension CommandRouter {
     if bytes.extracting(arguments[0]).isWord("script") {
       return isMirror || verb.isWord("load") ? .forward(database: nil) : .drop(.code)
     }
-    if !isMirror { return .drop(.code) }
+    if !movesFunctions { return .drop(.code) }
     guard verb.isWord("load"), arguments.count == 3 else { return .forward(database: nil) }
     // The snapshot may have brought the library already.
     var writer = CommandWriter(argumentCount: 4, reservingBytes: bytes.count + 16)

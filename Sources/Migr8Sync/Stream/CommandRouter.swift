@@ -19,6 +19,8 @@ struct CommandRouter: Sendable {
   /// Whether the destination holds nothing but what this run puts there, so that a FLUSHALL of
   /// the source may be one there.
   let destinationIsOurs: Bool
+  /// Whether the source's functions go to the destination, too.
+  var movesFunctions: Bool
   /// The database the source's commands act on now.
   private(set) var database: Int
   /// Whether a MULTI is open.
@@ -56,6 +58,7 @@ struct CommandRouter: Sendable {
     self.policy = policy
     self.table = table
     self.destinationIsOurs = destinationIsOurs
+    movesFunctions = mapping.filter.matchesEverything
     self.database = database
     self.repairs = repairs
     databaseMatches = mapping.filter.matches(database: database)

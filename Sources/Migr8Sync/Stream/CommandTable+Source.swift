@@ -4,10 +4,13 @@
 import ReplicaLink
 
 extension CommandTable {
+  /// So many commands are learned; no server with its modules has a tenth of them.
+  static let learnedMax = 10_000
+
   /// The built-in table with the commands that only the source knows.
   ///
-  /// - Parameter reply: the answer to COMMAND. What makes no sense in it is passed over: such a command
-  ///   stays unknown.
+  /// - Parameter reply: the answer to COMMAND. What makes no sense in it is passed over, and what comes behind
+  ///   `learnedMax` new names: such a command stays unknown.
   static func learned(
     from reply: RESPValue, builtIn: [(name: String, shape: CommandShape)] = entries
   ) -> CommandTable {
@@ -15,6 +18,7 @@ extension CommandTable {
     var known = Set(entries.map(\.name))
     var specifications: [[KeySpecification]] = []
     for row in reply.array ?? [] {
+      if entries.count - builtIn.count == learnedMax { break }
       guard let description = CommandDescription(row), !known.contains(description.name) else {
         continue
       }

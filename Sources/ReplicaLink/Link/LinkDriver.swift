@@ -64,8 +64,8 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
         spool.beginSnapshot(start, reason: reason)
         control.forgetApplied()
       case .finishSnapshot(let markBytes): spool.finishSnapshot(markBytes: markBytes)
-      case .beginStream(let place, let written):
-        spool.beginStream(place, written: written)
+      case .beginStream(let place, let written, let shared):
+        spool.beginStream(place, written: written, shared: shared)
         control.forgetApplied()
       case .continueStream(let boundary, let identity, let written):
         spool.continueStream(from: boundary, replicationID: identity, written: written)

@@ -37,8 +37,9 @@ struct LinkMachine: Sendable {
     case send(LinkChannel, [UInt8])
     case beginSnapshot(SnapshotStart, reason: String?)
     case finishSnapshot(markBytes: Int)
-    /// The source says that it has `written` so far what follows there.
-    case beginStream(ReplicationPlace, written: UInt64)
+    /// The source says that it has `written` so far what follows there, and up to `shared` it is the
+    /// history that was asked for.
+    case beginStream(ReplicationPlace, written: UInt64, shared: UInt64)
     case continueStream(from: UInt64, replicationID: String, written: UInt64)
     /// These bytes of the stream were written before the source was asked for them.
     case late(Range<UInt64>)
@@ -363,7 +364,8 @@ struct LinkMachine: Sendable {
       hasBegun
         ? .continueStream(
           from: boundary, replicationID: place.replicationID, written: written)
-        : .beginStream(place, written: written))
+        : .beginStream(
+          place, written: written, shared: place.replicationID == known ? .max : written))
     if let written = handshake.history?.offset, written > boundary {
       effects.append(.late(boundary..<written))
     }

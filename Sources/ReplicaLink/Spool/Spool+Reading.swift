@@ -22,8 +22,11 @@ struct SpoolReader {
   var released: UInt64 = 0
   /// The reader is to be told that what it read beyond this is void.
   var rewound: UInt64?
-  /// Of what it has read, everything beyond this was void since it last went back.
+  /// Of what its destination has, everything beyond this is void, by what became known since it last went
+  /// to a place.
   var lostBeyond = UInt64.max
+  /// What its destination had then: of a run before, it may be more than was read here.
+  var claimed: UInt64 = 0
   /// The history of what it has read, until it is told of that.
   var formerID = ""
   /// It reads no more, and nothing is kept for it.
@@ -45,11 +48,14 @@ struct SpoolReader {
   }
 
   mutating func cut(
-    to boundary: UInt64, _ known: UInt64, _ generation: Int, _ formerID: String
+    to boundary: UInt64, _ known: UInt64, _ claimsMax: UInt64, _ generation: Int,
+    _ formerID: String
   ) {
-    guard self.generation == generation, stage == .stream, cursor > boundary else { return }
+    guard self.generation == generation, stage == .stream,
+      cursor > boundary || claimed > claimsMax
+    else { return }
     if rewound == nil { self.formerID = formerID }
-    cursor = boundary
+    cursor = min(cursor, boundary)
     released = min(released, boundary)
     rewound = min(rewound ?? boundary, boundary)
     lostBeyond = min(lostBeyond, known)
@@ -114,6 +120,7 @@ extension Spool {
       guard let start else {
         next.stage = .stream
         next.cursor = place.offset
+        next.lostBeyond = shared
         return .stream(place)
       }
       next.stage = .snapshot
@@ -225,6 +232,7 @@ extension Spool {
       readers[index].released = min(readers[index].released, offset)
       readers[index].rewound = nil
       readers[index].lostBeyond = .max
+      readers[index].claimed = applied
       return .done
     }
   }

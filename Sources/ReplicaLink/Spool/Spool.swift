@@ -13,9 +13,10 @@
 ///
 /// One thread produces; each reader belongs to one thread; the rest is for any thread.
 ///
-/// `@unchecked Sendable`: every stored property is reached under `monitor`, except `staging` and
-/// `staged`, which are the producer's alone; the memory inside chunks, where the producer writes
-/// only behind what is committed and readers copy under the lock; and files, which have no memory.
+/// `@unchecked Sendable`: every stored property is reached under `monitor`, except the two stagings, which
+/// are the producer's alone, `snapshotLength`, which it alone writes and therefore reads without; the
+/// memory inside chunks, where the producer writes only behind what is committed and readers copy under
+/// the lock; and files, which have no memory.
 final class Spool: @unchecked Sendable {
   /// Which of the two queues.
   enum Kind: Sendable {
@@ -44,6 +45,8 @@ final class Spool: @unchecked Sendable {
   /// What the source had written of it when it was last asked to go on: a reader may wait there for what
   /// is still to come, since its destination has had it before.
   var promised: UInt64 = 0
+  /// Up to here the history of this generation is the one in which its beginning was asked for.
+  var shared = UInt64.max
   var readers: [SpoolReader]
   var waitingReaders = 0
   var endError: LinkError?
@@ -65,7 +68,7 @@ final class Spool: @unchecked Sendable {
     var staged = 0..<0
   }
 
-  /// One for each queue: when one of them is stuck, the other must not be.
+  /// One for each queue: while both come, one of them that is stuck must not hold up the other.
   private var snapshotStaging: Staging
   private var streamStaging: Staging
 
@@ -90,7 +93,9 @@ final class Spool: @unchecked Sendable {
     _ kind: Kind, atMost limit: UInt64 = .max,
     _ body: (UnsafeMutableRawBufferPointer) throws(LinkError) -> Int
   ) throws(LinkError) -> Bool {
-    if !self[kind].staged.isEmpty && !flushStaging(kind) { return false }
+    // Of a snapshot that has ended nobody but the stream's bytes would bring out the rest.
+    if snapshotLength != nil && !flushStaging(.snapshot) { return false }
+    if !flushStaging(kind) { return false }
     switch monitor.withLock({ findRoom(kind) }) {
     case .chunk(let chunk, let first):
       let size = min(limit, UInt64(limits.chunkBytes - first))
@@ -99,7 +104,7 @@ final class Spool: @unchecked Sendable {
     case .staging:
       let size = min(limit, UInt64(limits.chunkBytes))
       self[kind].staged = 0..<(try body(self[kind].chunk.bytes(0..<Int(size))))
-      if !self[kind].staged.isEmpty { _ = flushStaging(kind) }
+      _ = flushStaging(kind)
     case nil: return false
     }
     return true
@@ -122,12 +127,16 @@ final class Spool: @unchecked Sendable {
 
   /// The stream goes on from a place that the readers know, without a snapshot.
   ///
-  /// - Parameter written: up to where the source has written what is to come.
-  func beginStream(_ place: ReplicationPlace, written: UInt64) {
+  /// - Parameters:
+  ///   - written: up to where the source has written what is to come.
+  ///   - shared: up to where that is what another source had written, from which the place is. What a
+  ///     destination has beyond it is not in this history.
+  func beginStream(_ place: ReplicationPlace, written: UInt64, shared: UInt64 = .max) {
     begin(place) {
       start = nil
       reason = nil
       promised = written
+      self.shared = shared
     }
   }
 
@@ -143,6 +152,7 @@ final class Spool: @unchecked Sendable {
       snapshotLength = nil
       stream = SpoolQueue(at: place.offset)
       promised = place.offset
+      shared = .max
       times = ReceiptTimes(from: place.offset)
       late = []
       fullReason = nil
@@ -174,9 +184,12 @@ final class Spool: @unchecked Sendable {
       let former = place.replicationID
       place.replicationID = replicationID
       promised = written
-      // The same history has all that it says it has: a reader may have been ahead of what is held here.
-      let known = replicationID == former ? max(boundary, written) : boundary
-      for index in readers.indices { readers[index].cut(to: boundary, known, generation, former) }
+      // So far it is the same history: a reader may have been ahead of what is held here.
+      let known = max(boundary, written)
+      let claimsMax = replicationID == former ? .max : known
+      for index in readers.indices {
+        readers[index].cut(to: boundary, known, claimsMax, generation, former)
+      }
       defer { wakeReaders() }
       let end = stream.end + UInt64(staged.count)
       guard boundary < end else { return }
@@ -331,7 +344,7 @@ final class Spool: @unchecked Sendable {
   /// Moves the staged bytes to memory where they may go there again, else to disk. False: neither
   /// would take them.
   private func flushStaging(_ kind: Kind) -> Bool {
-    if moveStagingToChunks(kind) { return true }
+    if self[kind].staged.isEmpty || moveStagingToChunks(kind) { return true }
     do {
       let staging = self[kind]
       let (segment, offset) = try writableSegment(kind)

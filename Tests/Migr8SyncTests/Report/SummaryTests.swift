@@ -12,6 +12,7 @@ import Testing
     final.lagBytes = 0
     final.appliedOffset = 9_001_536
     for _ in 0..<1_200 { final.routing.count(.drop(.message)) }
+    for _ in 0..<4 { final.routing.count(.drop(.code)) }
     final.functionsLeftOut = 2
     final.keysSkipped = 3
     #expect(
@@ -24,8 +25,8 @@ import Testing
           time      2 min 10 s: connecting 100 ms, waiting for snapshot 4.2 s, snapshot 8.1 s, \
         catching up 900 ms, following 1 min 56 s
           snapshot  200 MB read, 24.6 MB/s, 333k keys/s
-          commands  46,878 read, 4,567 forwarded, 11 split, 41,100 about other keys
-          left out  published messages: 1,200, functions: 2
+          commands  46,882 read, 4,567 forwarded, 11 split, 41,100 about other keys
+          left out  published messages: 1,200, commands on functions and scripts: 4, functions: 2
 
         """)
   }

@@ -166,11 +166,23 @@ extension CommandRouter {
   @Test(
     arguments: [
       ("SET a 1", .forward), ("FLUSHDB", .clear(.database(0))), ("FLUSHALL", .clear(.all)),
-      ("SWAPDB 0 1", .resynchronise(.wholeDatabase)), ("FUNCTION FLUSH", .drop(.code)),
+      ("SWAPDB 0 1", .resynchronise(.wholeDatabase)), ("SCRIPT FLUSH", .drop(.code)),
     ] as [Case]) func sparesTheDataOfOthersAtTheDestination(_ case: Case)
   {
     var router = Self.router(ours: false)
     #expect(router.outcome(`case`.command) == `case`.outcome)
+  }
+
+  /// What the destination holds says nothing: in a later run it is what the first one brought.
+  @Test func functionsGoWhereEverythingGoes() {
+    for command in ["FUNCTION LOAD x", "FUNCTION DELETE x"] {
+      var router = Self.router(ours: false)
+      #expect(router.outcome(command) != .drop(.code))
+      router.movesFunctions = false
+      #expect(router.outcome(command) == .drop(.code))
+      router = Self.router(databases: [0])
+      #expect(router.outcome(command) == .drop(.code))
+    }
   }
 
   @Test func aDatabaseFilterDropsWhatActsElsewhere() {

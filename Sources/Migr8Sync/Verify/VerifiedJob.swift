@@ -34,7 +34,8 @@ struct VerifiedJob: Sendable {
   /// - Parameters:
   ///   - plan: the two ends, the rules, and what `--job` says.
   ///   - source: what the source says of itself.
-  ///   - isThorough: whether jobs at rest are looked for, too, which takes a SCAN of the destination.
+  ///   - isThorough: whether jobs at rest are looked for, too, which takes a SCAN of the destination, and
+  ///     whether one of which nobody can say that it is another source's is reason enough for `.unclear`.
   static func find(
     _ plan: VerifyPlan, source: ServerFacts, isThorough: Bool
   ) throws(ReplayError) -> Finding {
@@ -54,6 +55,9 @@ struct VerifiedJob: Sendable {
       for name in Set(names).sorted() { entries += try catalogue.entries(of: name) }
     } else {
       entries = try catalogue.all()
+      if isThorough, let reason = Self.stranger(among: entries, plan, source) {
+        return .unclear(reason)
+      }
     }
     var candidates = entries.filter { entry in
       entry.fields["replid"].map { source.knowsHistory($0) } ?? false

@@ -170,6 +170,40 @@ struct DeleteTests {
     }
   }
 
+  /// What a run has begun to take apart has a name that a glob does not match.
+  @Test(arguments: [["--match", "a:*:cart"], ["-p", "a:"], ["--regex", "cart$"]])
+  func whatWasBegunInPiecesIsFound(rules: [String]) throws {
+    let source = try TestServer(.redis62, ["--rename-command", "UNLINK", ""])
+    let destination = try TestServer()
+    let filler: [[any Word]] = [
+      ["RPUSH", "a:1:cart:migr8sync-removed"] + (0..<5_000).map { "\($0)" },
+      ["SET", "b:1:cat:migr8sync-removed", 1], ["SET", "a:2:cart", 1],
+    ]
+    try VerifyTests.run(source, filler)
+    try VerifyTests.run(destination, [["SET", "a:2:cart", 1]])
+    let result = try Tool.run(
+      ["delete", "-s", source.url, "-d", destination.url, "--yes"] + rules)
+    #expect(result.exitCode == 0 && result.standardError.contains("removed 2 keys"), "\(result)")
+    #expect(try source.client()("DBSIZE").number == 1)
+    #expect(try source.client()("EXISTS", "b:1:cat:migr8sync-removed").number == 1)
+  }
+
+  /// Where no run makes such a name, it is a key like any other; and so it is where its beginning is not in.
+  @Test(arguments: [true, false])
+  func aNameThatLooksLikeItIsCompared(canUnlink: Bool) throws {
+    let source = try TestServer(
+      .redis62, canUnlink ? [] : ["--rename-command", "UNLINK", ""])
+    let destination = try TestServer()
+    try source.client()("SET", "bump:cart:migr8sync-removed", 1)
+    let rules = canUnlink ? [] : ["--exclude-regex", "cart$"]
+    let result = try Tool.run(
+      ["delete", "-s", source.url, "-d", destination.url, "-p", "bump:", "--yes"] + rules)
+    #expect(
+      result.exitCode == 3 && result.standardOutput.contains("missing at the destination"),
+      "\(result)")
+    #expect(try source.client()("DBSIZE").number == 1)
+  }
+
   @Test func keysHaveToBeNamed() throws {
     expectLine(
       try Tool.run(["delete", "-s", "redis://127.0.0.1:1", "-d", "redis://127.0.0.1:2"]), code: 2,

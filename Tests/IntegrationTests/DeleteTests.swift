@@ -204,6 +204,30 @@ struct DeleteTests {
     #expect(try source.client()("DBSIZE").number == 1)
   }
 
+  /// Before 4.0 there is no MEMORY USAGE either: a value's length has to do.
+  @Test func withoutMemoryUsage() throws {
+    let source = try TestServer(
+      .redis62, ["--rename-command", "UNLINK", "", "--rename-command", "MEMORY", ""])
+    let destination = try TestServer(.redis70)
+    try SampleData.fill(source)
+    let body = String(repeating: "x", count: 20)
+    try VerifyTests.run(
+      source,
+      [
+        ["HSET", "bump:many"] + (0..<9_000).flatMap { ["f\($0)", "\($0) \(body)"] },
+        ["SETRANGE", "bump:wide", 5 << 20, "end"],
+      ])
+    let copied = try ScanTests.copy(source, destination, "-p", "bump:")
+    #expect(copied.exitCode == 0, "\(copied)")
+    let same = try VerifyTests.verify(source, destination, "-p", "bump:")
+    #expect(same.exitCode == 0, "\(same)")
+    let result = try Self.delete(source, destination, "--yes")
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try Keyspace(of: source).filter(prefix: "bump:").keys.isEmpty)
+    let stats = try source.client().info("commandstats")
+    #expect(stats["cmdstat_hdel"] != nil && stats["cmdstat_ltrim"] == nil)
+  }
+
   @Test func keysHaveToBeNamed() throws {
     expectLine(
       try Tool.run(["delete", "-s", "redis://127.0.0.1:1", "-d", "redis://127.0.0.1:2"]), code: 2,

@@ -98,9 +98,10 @@ struct DeleteCommand {
         return "the destination is a replica of the source: the keys would be lost there, too"
           + " (REPLICAOF NO ONE first)"
       }
-      let finding = try VerifiedJob.find(
-        name: nil, source: source.facts, rules: route.words.joined(separator: ", "), locator,
-        timeouts: options.timeouts, isThorough: true)
+      let plan = VerifyPlan(
+        source: options.sourceLocator, destination: locator, mapping: route.mapping,
+        words: route.words.joined(separator: ", "), timeouts: options.timeouts)
+      let finding = try VerifiedJob.find(plan, source: source.facts, isThorough: true)
       switch finding {
       case .none: break
       case .job(let job):
@@ -111,15 +112,18 @@ struct DeleteCommand {
         return "what is removed here a job would remove at the destination, too: \(reason)"
       }
     }
-    let followers = source.facts.fields.values.filter { name, value in
-      name.hasPrefix("slave") && value.contains("port=0,")
-    }
-    if options.routes.isEmpty, !followers.isEmpty {
-      return
-        "a job follows this source: what is removed here may be removed at its destination, too"
-        + " (name it with --dest, or end it first)"
-    }
-    return nil
+    return objectionToFollowers(of: source.facts)
+  }
+
+  /// What follows a source and listens on no port is a tool like this one, and no replica.
+  private func objectionToFollowers(of source: ServerFacts) -> String? {
+    guard let follower = source.followersWithoutPort.first else { return nil }
+    let advice =
+      options.routes.isEmpty
+      ? "name it with --dest, or end it first"
+      : "no job of the destination explains it: end it first"
+    return "a job at \(follower) follows this source: what is removed here may be removed at its"
+      + " destination, too (\(advice))"
   }
 
   private func confirm() throws(ReplayError) -> Bool {

@@ -170,6 +170,64 @@ struct DeleteTests {
     }
   }
 
+  /// What a run has begun to take apart has a name that a glob does not match.
+  @Test(arguments: [["--match", "a:*:cart"], ["-p", "a:"], ["--regex", "cart$"]])
+  func whatWasBegunInPiecesIsFound(rules: [String]) throws {
+    let source = try TestServer(.redis62, ["--rename-command", "UNLINK", ""])
+    let destination = try TestServer()
+    let filler: [[any Word]] = [
+      ["RPUSH", "a:1:cart:migr8sync-removed"] + (0..<5_000).map { "\($0)" },
+      ["SET", "b:1:cat:migr8sync-removed", 1], ["SET", "a:2:cart", 1],
+    ]
+    try VerifyTests.run(source, filler)
+    try VerifyTests.run(destination, [["SET", "a:2:cart", 1]])
+    let result = try Tool.run(
+      ["delete", "-s", source.url, "-d", destination.url, "--yes"] + rules)
+    #expect(result.exitCode == 0 && result.standardError.contains("removed 2 keys"), "\(result)")
+    #expect(try source.client()("DBSIZE").number == 1)
+    #expect(try source.client()("EXISTS", "b:1:cat:migr8sync-removed").number == 1)
+  }
+
+  /// Where no run makes such a name, it is a key like any other; and so it is where its beginning is not in.
+  @Test(arguments: [true, false])
+  func aNameThatLooksLikeItIsCompared(canUnlink: Bool) throws {
+    let source = try TestServer(
+      .redis62, canUnlink ? [] : ["--rename-command", "UNLINK", ""])
+    let destination = try TestServer()
+    try source.client()("SET", "bump:cart:migr8sync-removed", 1)
+    let rules = canUnlink ? [] : ["--exclude-regex", "cart$"]
+    let result = try Tool.run(
+      ["delete", "-s", source.url, "-d", destination.url, "-p", "bump:", "--yes"] + rules)
+    #expect(
+      result.exitCode == 3 && result.standardOutput.contains("missing at the destination"),
+      "\(result)")
+    #expect(try source.client()("DBSIZE").number == 1)
+  }
+
+  /// Before 4.0 there is no MEMORY USAGE either: a value's length has to do.
+  @Test func withoutMemoryUsage() throws {
+    let source = try TestServer(
+      .redis62, ["--rename-command", "UNLINK", "", "--rename-command", "MEMORY", ""])
+    let destination = try TestServer(.redis70)
+    try SampleData.fill(source)
+    let body = String(repeating: "x", count: 20)
+    try VerifyTests.run(
+      source,
+      [
+        ["HSET", "bump:many"] + (0..<9_000).flatMap { ["f\($0)", "\($0) \(body)"] },
+        ["SETRANGE", "bump:wide", 5 << 20, "end"],
+      ])
+    let copied = try ScanTests.copy(source, destination, "-p", "bump:")
+    #expect(copied.exitCode == 0, "\(copied)")
+    let same = try VerifyTests.verify(source, destination, "-p", "bump:")
+    #expect(same.exitCode == 0, "\(same)")
+    let result = try Self.delete(source, destination, "--yes")
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try Keyspace(of: source).filter(prefix: "bump:").keys.isEmpty)
+    let stats = try source.client().info("commandstats")
+    #expect(stats["cmdstat_hdel"] != nil && stats["cmdstat_ltrim"] == nil)
+  }
+
   @Test func keysHaveToBeNamed() throws {
     expectLine(
       try Tool.run(["delete", "-s", "redis://127.0.0.1:1", "-d", "redis://127.0.0.1:2"]), code: 2,

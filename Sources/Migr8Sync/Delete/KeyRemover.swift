@@ -90,14 +90,18 @@ struct KeyRemover: ~Copyable {
     _ body: (inout Self, [[UInt8]], Int) throws(ReplayError) -> Void
   ) throws(ReplayError) {
     let filter = plan.mapping.filter
+    // A glob's pattern would pass over names that end otherwise.
+    let findsPartial = canUnlink || filter.globs.isEmpty
     for database in source.databases where filter.matches(database: database) {
       var cursor = Array("0".utf8)
       repeat {
         if progress.isCancelled { throw .interrupted }
         try source.select(database)
-        let page = try source.scan(cursor, filter.scanPattern, count: Self.scanCount)
+        let page = try source.scan(
+          cursor, findsPartial ? filter.scanPattern : nil, count: Self.scanCount)
         cursor = page.cursor
-        try body(&self, page.keys.filter { filter.matches(key: $0.span) }, database)
+        let keys = page.keys.filter { filter.matches(key: $0.span) || isPartial($0) }
+        try body(&self, keys, database)
       } while cursor != Array("0".utf8)
     }
   }
@@ -227,7 +231,7 @@ struct KeyRemover: ~Copyable {
     guard let comparer else { return group.map { _ in .same } }
     if group.count == 1, try hasPieces(group[0]) {
       // What an interrupted run has begun to remove in pieces has been compared.
-      if Self.isPartial(group[0].key) { return [.same] }
+      if isPartial(group[0].key) { return [.same] }
       switch try comparer.pair.compareLarge(KeyName(database: database, key: group[0].key)) {
       case .same: return [.same]
       case .different(let cause, _): return [.different(cause)]
@@ -236,7 +240,7 @@ struct KeyRemover: ~Copyable {
     }
     let names = group.map { KeyName(database: database, key: $0.key) }
     return try comparer.pair.readStates(names).enumerated().map { index, state in
-      Self.isPartial(names[index].key)
+      isPartial(names[index].key)
         ? .same : comparer.pair.judge(state.source, state.destination)
     }
   }
@@ -252,8 +256,12 @@ struct KeyRemover: ~Copyable {
     return ["string", "list", "set", "zset", "hash"].contains(type)
   }
 
-  private static func isPartial(_ key: [UInt8]) -> Bool {
-    key.suffix(partialSuffix.count).elementsEqual(partialSuffix)
+  /// Whether a key is what an interrupted run has left: a name that is made where there is no UNLINK alone,
+  /// of that of a key that was in.
+  private func isPartial(_ key: [UInt8]) -> Bool {
+    let suffix = Self.partialSuffix
+    guard !canUnlink, key.suffix(suffix.count).elementsEqual(suffix) else { return false }
+    return plan.mapping.filter.matches(key: Array(key.dropLast(suffix.count)).span)
   }
 
   /// Removes keys; false when one of them was touched since it was watched.
@@ -271,7 +279,7 @@ struct KeyRemover: ~Copyable {
       commands.append([Array((canUnlink ? "UNLINK" : "DEL").utf8)] + small)
     }
     // Gone under its name at once, whatever the time that its elements take.
-    for key in large where !Self.isPartial(key) {
+    for key in large where !isPartial(key) {
       commands.append([Array("RENAME".utf8), key, key + Self.partialSuffix])
     }
     if !commands.isEmpty {
@@ -280,7 +288,7 @@ struct KeyRemover: ~Copyable {
       _ = try source.ask("UNWATCH")
     }
     for key in large {
-      try removeInPieces(Self.isPartial(key) ? key : key + Self.partialSuffix)
+      try removeInPieces(isPartial(key) ? key : key + Self.partialSuffix)
     }
     return true
   }

@@ -49,8 +49,12 @@ struct JobCatalogue: ~Copyable {
   private let database: Int?
 
   /// Connects.
-  init(_ locator: ServerLocator, timeouts: Timeouts) throws(ReplayError) {
-    database = locator.url.database
+  ///
+  /// - Parameter everywhere: whether jobs are looked for in every db, also where the URL names one.
+  init(
+    _ locator: ServerLocator, timeouts: Timeouts, everywhere: Bool = false
+  ) throws(ReplayError) {
+    database = everywhere ? nil : locator.url.database
     connection = try ReplayError.wrap { () throws(LinkError) in
       try RedisConnection.open(try locator.locate(), timeouts: timeouts)
     }

@@ -80,6 +80,15 @@ struct ServerFacts: Sendable {
   var isMasterLinkUp: Bool { fields["master_link_status"] == "up" }
   var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }
   var isReadOnlyReplica: Bool { isReplica && fields["slave_read_only"] != "0" }
+  /// The hosts of those that follow it and listen on no port: tools, and no replicas.
+  var followersWithoutPort: [String] {
+    fields.values.filter { name, value in
+      name.hasPrefix("slave") && value.split(separator: ",").contains("port=0")
+    }.map { _, value in
+      value.split(separator: ",").first { $0.hasPrefix("ip=") }.map { String($0.dropFirst(3)) }
+        ?? "?"
+    }.sorted()
+  }
   var isLoading: Bool { fields["loading"] == "1" }
   var isCluster: Bool { fields["cluster_enabled"] == "1" }
 

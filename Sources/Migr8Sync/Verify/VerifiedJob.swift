@@ -28,21 +28,24 @@ struct VerifiedJob: Sendable {
     case unclear(String)
   }
 
-  /// Looks for the job that carries these keys from this source to this destination.
+  /// Looks for the job that carries these keys from this source to this destination, in all dbs of it:
+  /// a job of another db may carry them, too.
   ///
   /// - Parameters:
-  ///   - name: what `--job` says.
-  ///   - isThorough: whether jobs at rest are looked for, too, which takes a SCAN of the destination.
+  ///   - plan: the two ends, the rules, and what `--job` says.
+  ///   - source: what the source says of itself.
+  ///   - isThorough: whether jobs at rest are looked for, too, which takes a SCAN of the destination, and
+  ///     whether one of which nobody can say that it is another source's is reason enough for `.unclear`.
   static func find(
-    name: String?, source: ServerFacts, rules: String, _ locator: ServerLocator,
-    timeouts: Timeouts, isThorough: Bool
+    _ plan: VerifyPlan, source: ServerFacts, isThorough: Bool
   ) throws(ReplayError) -> Finding {
     var connection = try ReplayError.wrap { () throws(LinkError) in
-      try RedisConnection.open(try locator.locate(), timeouts: timeouts)
+      try RedisConnection.open(try plan.destination.locate(), timeouts: plan.timeouts)
     }
-    var catalogue = try JobCatalogue(locator, timeouts: timeouts)
+    var catalogue = try JobCatalogue(
+      plan.destination, timeouts: plan.timeouts, everywhere: true)
     var entries: [JobCatalogue.Entry] = []
-    if let name {
+    if let name = plan.jobName {
       entries = try catalogue.entries(of: name)
       if entries.isEmpty {
         throw ReplayError(
@@ -52,16 +55,19 @@ struct VerifiedJob: Sendable {
       for name in Set(names).sorted() { entries += try catalogue.entries(of: name) }
     } else {
       entries = try catalogue.all()
+      if isThorough, let reason = Self.stranger(among: entries, plan, source) {
+        return .unclear(reason)
+      }
     }
     var candidates = entries.filter { entry in
       entry.fields["replid"].map { source.knowsHistory($0) } ?? false
     }
     if candidates.count > 1 {
-      candidates = candidates.filter { $0.fields["rules"]?.hasPrefix(rules) ?? false }
+      candidates = candidates.filter { $0.fields["rules"]?.hasPrefix(plan.words) ?? false }
       if candidates.count != 1 { return .unclear("several jobs write there: name one with --job") }
     }
     guard let entry = candidates.first else {
-      guard let name else { return .none }
+      guard let name = plan.jobName else { return .none }
       return .unclear("job \(name) follows another history than this source's")
     }
     if let reason = objection(to: entry) { return .unclear(reason) }

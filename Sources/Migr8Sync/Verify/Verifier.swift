@@ -58,9 +58,7 @@ struct Verifier: ~Copyable {
       plan.source, timeouts: plan.timeouts, interrupt: plan.interrupt)
     let destination = try VerifyEnd(
       plan.destination, timeouts: plan.timeouts, interrupt: plan.interrupt)
-    let finding = try VerifiedJob.find(
-      name: plan.jobName, source: source.facts, rules: plan.words, plan.destination,
-      timeouts: plan.timeouts, isThorough: plan.fixes)
+    let finding = try VerifiedJob.find(plan, source: source.facts, isThorough: plan.fixes)
     try onFinding(finding)
     var job: VerifiedJob?
     if case .job(let present) = finding { job = present }

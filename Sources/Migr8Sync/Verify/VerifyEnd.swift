@@ -43,6 +43,8 @@ struct VerifyEnd: ~Copyable {
   let knowsExpireTime: Bool
   /// Whether fields of hashes can expire there.
   let knowsFieldExpiry: Bool
+  /// Whether it knows MEMORY USAGE (4.0), under this name.
+  let knowsMemory: Bool
   private var database: Int?
   /// What is being done, for errors.
   private let doing: String
@@ -72,6 +74,10 @@ struct VerifyEnd: ~Copyable {
     _ = try ReplayError.wrap { () throws(LinkError) in
       try connection.command("CLIENT", "NO-TOUCH", "ON")
     }
+    let memory = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("MEMORY", "USAGE")
+    }
+    knowsMemory = !Self.isUnknownCommand(memory.errorLine)
     self.connection = connection
     self.facts = facts
     knowsExpireTime = facts.version >= ServerVersion(7)
@@ -146,18 +152,6 @@ struct VerifyEnd: ~Copyable {
       return nil
     }
     return (next, keys)
-  }
-
-  /// Enqueues the question how much memory a key takes.
-  mutating func enqueueSize(_ key: [UInt8]) {
-    connection.enqueue(
-      [Array("MEMORY".utf8), Array("USAGE".utf8), key, Array("SAMPLES".utf8), Array("5".utf8)])
-  }
-
-  /// The answer: in bytes; nil when there is no such key.
-  mutating func receiveSize(_ key: [UInt8]) throws(ReplayError) -> UInt64? {
-    let reply = try receive([Array("MEMORY USAGE".utf8), key])
-    return reply.integer.map { UInt64(clamping: $0) }
   }
 
   /// The commands that ask what a key is.

@@ -12,8 +12,6 @@ extension PairReader {
   static let pieceBytes: Int64 = 1 << 18
   /// So often an element is read again before its key counts as undecided.
   static let confirmationsMax = 12
-  /// So many readings that say the same of an element decide, where the rest of its key never rests.
-  static let sameReadingsMin = 6
 
   /// What comparing a large value came to.
   enum LargeResult: Sendable, Equatable {
@@ -166,8 +164,7 @@ extension PairReader {
     _ name: KeyName, _ command: [[UInt8]], _ arguments: [[UInt8]] = [],
     isSame: (RESPValue, RESPValue) -> Bool = { $0 == $1 }
   ) throws(ReplayError) -> Confirmation {
-    var last: (mine: RESPValue, other: RESPValue)?
-    var sameReadings = 0
+    var rest = SameReadings()
     for attempt in 0..<Self.confirmationsMax {
       let (mine, other) = try askBoth(name, command, arguments)
       if isSame(mine, other) { return .same }
@@ -177,11 +174,7 @@ extension PairReader {
       if case .answers(let mine, let other) = reading {
         return isSame(mine[0], other[0]) ? .same : .different(mine[0], other[0])
       }
-      // The key never rests, but this element of it may.
-      let isAsBefore = last.map { $0.mine == mine && $0.other == other } ?? false
-      sameReadings = isAsBefore ? sameReadings + 1 : 1
-      if sameReadings >= Self.sameReadingsMin { return .different(mine, other) }
-      last = (mine, other)
+      if rest.decides(reading, mine, other) { return .different(mine, other) }
       try progress.pause(milliseconds: Int64.random(in: 20...(50 << Int64(min(attempt, 4)))))
     }
     return .undecided

@@ -15,6 +15,18 @@ struct PieceReader: ValueCommands, ~Copyable {
   enum Kind: String {
     case string, list, set, zset, hash, stream
 
+    /// The command that tells how many elements, or bytes, there are.
+    var length: String {
+      switch self {
+      case .string: "STRLEN"
+      case .list: "LLEN"
+      case .set: "SCARD"
+      case .zset: "ZCARD"
+      case .hash: "HLEN"
+      case .stream: "XLEN"
+      }
+    }
+
     /// What stands for it where the type of an entry is asked for.
     var type: RDBType {
       switch self {
@@ -50,6 +62,16 @@ struct PieceReader: ValueCommands, ~Copyable {
   static let pieceBytes: Int64 = 1 << 18
   /// So often a value that changes meanwhile is read.
   static let attemptsMax = 4
+
+  /// How many elements make a piece.
+  ///
+  /// - Parameters:
+  ///   - bytes: the memory that the value takes.
+  ///   - elements: how many it has.
+  static func step(bytes: UInt64, elements: Int64) -> Int64 {
+    let bytesEach = max(1, Int64(clamping: bytes) / max(1, elements))
+    return max(1, min(elementsMax, pieceBytes / bytesEach))
+  }
 
   let plan: DestinationPlan
   private let connector: ScanConnector
@@ -237,20 +259,10 @@ struct PieceReader: ValueCommands, ~Copyable {
     _ = try ask("WATCH", more: [name.key])
     guard try ask("TYPE", more: [name.key]).text == kind.rawValue else { return giveUp() }
     expiry = try askExpiry()
-    let length: String =
-      switch kind {
-      case .string: "STRLEN"
-      case .list: "LLEN"
-      case .set: "SCARD"
-      case .zset: "ZCARD"
-      case .hash: "HLEN"
-      case .stream: "XLEN"
-      }
-    let count = try ask(length, more: [name.key]).integer ?? 0
+    let count = try ask(kind.length, more: [name.key]).integer ?? 0
     commandStringLength = kind == .string ? UInt64(clamping: count) : 0
     hasEntries = false
-    let bytesEach = max(1, Int64(clamping: bytes) / max(1, count))
-    step = max(1, min(Self.elementsMax, Self.pieceBytes / bytesEach))
+    step = Self.step(bytes: bytes, elements: count)
     stage = .elements(Array((kind == .stream ? "-" : "0").utf8))
   }
 

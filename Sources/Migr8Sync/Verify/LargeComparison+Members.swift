@@ -51,13 +51,13 @@ enum MemberKind: Sendable {
 
 extension PairReader {
   mutating func compareMembers(
-    _ name: KeyName, _ kind: MemberKind
+    _ name: KeyName, _ kind: MemberKind, step: Int64
   ) throws(ReplayError) -> LargeResult {
-    let forth = try walkMembers(name, kind, fromSource: true)
+    let forth = try walkMembers(name, kind, step, fromSource: true)
     guard forth == .same else { return forth }
     let (mine, other) = try askBoth(name, [kind.count])
     if mine != other {
-      let back = try walkMembers(name, kind, fromSource: false)
+      let back = try walkMembers(name, kind, step, fromSource: false)
       guard back == .same else { return back }
     }
     return .same
@@ -65,7 +65,7 @@ extension PairReader {
 
   /// Looks every member of one end up at the other.
   private mutating func walkMembers(
-    _ name: KeyName, _ kind: MemberKind, fromSource: Bool
+    _ name: KeyName, _ kind: MemberKind, _ step: Int64, fromSource: Bool
   ) throws(ReplayError) -> LargeResult {
     let otherKey = mapping.destinationKey(of: name.key)
     var cursor = Array("0".utf8)
@@ -74,7 +74,7 @@ extension PairReader {
       try selectBoth(name)
       let command = [
         kind.scan, fromSource ? name.key : otherKey, cursor, Array("COUNT".utf8),
-        Array("\(Self.pieceElements)".utf8),
+        Array("\(step)".utf8),
       ]
       let reply = fromSource ? try source.ask(command) : try destination.ask(command)
       guard let parts = reply.array, parts.count == 2, case .bulk(let next) = parts[0],

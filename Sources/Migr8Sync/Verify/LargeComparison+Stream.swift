@@ -5,9 +5,9 @@
 import ReplicaLink
 
 extension PairReader {
-  mutating func compareStream(_ name: KeyName) throws(ReplayError) -> LargeResult {
+  mutating func compareStream(_ name: KeyName, step: Int64) throws(ReplayError) -> LargeResult {
     let range = [Array("XRANGE".utf8)]
-    let count = [Array("COUNT".utf8), Array("\(Self.pieceElements)".utf8)]
+    let count = [Array("COUNT".utf8), Array("\(step)".utf8)]
     let entries = try compareRanges(name, range, [], Array("-".utf8), count, "entry")
     guard entries == .same else { return entries }
     for (words, fields) in [
@@ -29,7 +29,7 @@ extension PairReader {
       guard case .bulk(let group) = group else { continue }
       let pending = try compareRanges(
         name, [Array("XPENDING".utf8)], [group], Array("-".utf8),
-        [Array("\(Self.pieceElements)".utf8)],
+        [Array("\(PieceReader.elementsMax)".utf8)],
         "group \(Printable.key(group)), pending")
       guard pending == .same else { return pending }
     }

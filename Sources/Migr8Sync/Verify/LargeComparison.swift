@@ -6,10 +6,6 @@ import ReplicaLink
 
 /// Compares large values.
 extension PairReader {
-  /// Elements of a piece.
-  static let pieceElements = 500
-  /// Bytes of a piece of a string.
-  static let pieceBytes: Int64 = 1 << 18
   /// So often an element is read again before its key counts as undecided.
   static let confirmationsMax = 12
 
@@ -28,7 +24,11 @@ extension PairReader {
   }
 
   /// Compares one large key.
-  mutating func compareLarge(_ name: KeyName) throws(ReplayError) -> LargeResult {
+  ///
+  /// - Parameter bytes: the memory that it takes.
+  mutating func compareLarge(
+    _ name: KeyName, bytes: UInt64
+  ) throws(ReplayError) -> LargeResult {
     let type = Array("TYPE".utf8)
     switch try confirm(name, [type]) {
     case .undecided: return .undecided
@@ -39,25 +39,25 @@ extension PairReader {
     }
     try selectBoth(name)
     let word = try source.ask([type, name.key]).text ?? "none"
-    let elements = try compareElements(name, ofType: word)
+    let elements = try compareElements(name, ofType: word, bytes)
     guard elements == .same else { return elements }
     return try compareExpiry(name)
   }
 
   private mutating func compareElements(
-    _ name: KeyName, ofType word: String
+    _ name: KeyName, ofType word: String, _ bytes: UInt64
   ) throws(ReplayError) -> LargeResult {
-    switch word {
-    case "string":
-      return try comparePieces(name, length: "STRLEN", range: "GETRANGE", step: Self.pieceBytes)
-    case "list":
-      return try comparePieces(
-        name, length: "LLEN", range: "LRANGE", step: Int64(Self.pieceElements))
-    case "set": return try compareMembers(name, .set)
-    case "zset": return try compareMembers(name, .sortedSet)
-    case "hash": return try compareMembers(name, .hash)
-    case "stream": return try compareStream(name)
-    default: return try compareWhole(name)
+    guard let kind = PieceReader.Kind(rawValue: word) else { return try compareWhole(name) }
+    let count = try source.ask([Array(kind.length.utf8), name.key]).integer ?? 0
+    let step = PieceReader.step(bytes: bytes, elements: count)
+    switch kind {
+    case .string:
+      return try comparePieces(name, kind, "GETRANGE", count, step: PieceReader.pieceBytes)
+    case .list: return try comparePieces(name, kind, "LRANGE", count, step: step)
+    case .set: return try compareMembers(name, .set, step: step)
+    case .zset: return try compareMembers(name, .sortedSet, step: step)
+    case .hash: return try compareMembers(name, .hash, step: step)
+    case .stream: return try compareStream(name, step: step)
     }
   }
 
@@ -97,10 +97,8 @@ extension PairReader {
   // MARK: - Strings and lists
 
   private mutating func comparePieces(
-    _ name: KeyName, length: String, range: String, step: Int64
+    _ name: KeyName, _ kind: PieceReader.Kind, _ range: String, _ count: Int64, step: Int64
   ) throws(ReplayError) -> LargeResult {
-    try selectBoth(name)
-    let count = try source.ask([Array(length.utf8), name.key]).integer ?? 0
     var start: Int64 = 0
     while start < count {
       if progress.isCancelled { throw .interrupted }
@@ -117,11 +115,11 @@ extension PairReader {
       }
       start += step
     }
-    switch try confirm(name, [Array(length.utf8)]) {
+    switch try confirm(name, [Array(kind.length.utf8)]) {
     case .same: return .same
     case .undecided: return .undecided
     case .different(let mine, let other):
-      let unit = range == "LRANGE" ? "items" : "bytes"
+      let unit = kind == .list ? "items" : "bytes"
       return .different(
         .value,
         "\(mine.text ?? "?") \(unit) at the source, \(other.text ?? "?") at the destination")

@@ -81,7 +81,7 @@ extension Verifier {
   }
 
   private mutating func decideLarge(_ suspect: Suspect) throws(ReplayError) {
-    switch try pair.compareLarge(suspect.name) {
+    switch try pair.compareLarge(suspect.name, bytes: suspect.bytes) {
     case .same: break
     case .undecided: giveUp(suspect)
     case .different(let cause, let detail): report(suspect.name, cause, detail)

@@ -26,4 +26,41 @@ struct VerifyLargeTests {
       #expect((calls.flatMap { Int($0.1) } ?? 0) >= 40, "\(command): \(stats)")
     }
   }
+
+  /// A destination that knows nothing of fields that expire cannot have the same, nor can such a source.
+  @Test(arguments: [true, false])
+  func fieldsThatExpireAtOneEndThatKnows(atSource: Bool) throws {
+    let (newer, older) = (try TestServer(.redis82), try TestServer(.redis70))
+    let fields = (0..<60).flatMap { ["f\($0)", "\($0) " + String(repeating: "x", count: 100_000)] }
+    for server in [newer, older] { try VerifyTests.run(server, [["HSET", "bump:hash"] + fields]) }
+    let (source, destination) = atSource ? (newer, older) : (older, newer)
+    #expect(try VerifyTests.verify(source, destination).exitCode == 0)
+    try newer.client()("HPEXPIREAT", "bump:hash", SampleData.farFuture, "FIELDS", 1, "f17")
+    let result = try VerifyTests.verify(source, destination)
+    #expect(
+      result.exitCode == 3 && result.standardOutput == "field-ttl bump:hash: field f17\n",
+      "\(result)")
+    let deleted = try Tool.run([
+      "delete", "-s", source.url, "-d", destination.url, "-p", "bump:", "--yes",
+    ])
+    #expect(
+      deleted.exitCode == 3 && deleted.standardOutput.contains("different field-ttl"),
+      "\(deleted)")
+    #expect(try source.client()("DBSIZE").number == 1)
+  }
+
+  /// Fields that expired are there until the server comes round to removing them: nobody sees them.
+  @Test func aHashWhoseFieldsHaveExpiredIsNotThere() throws {
+    let (source, destination) = (try TestServer(.redis82), try TestServer(.redis82))
+    let client = try source.client()
+    try client("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    try client("HSET", "bump:hash", "a", 1, "b", 2)
+    try client("HPEXPIRE", "bump:hash", 1, "FIELDS", 2, "a", "b")
+    try awaitCondition("the fields to expire") {
+      try client("HGET", "bump:hash", "a").bytes == nil
+    }
+    #expect(try client("EXISTS", "bump:hash").number == 1)
+    let result = try VerifyTests.verify(source, destination)
+    #expect(result.exitCode == 0, "\(result)")
+  }
 }

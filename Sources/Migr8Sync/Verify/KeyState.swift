@@ -41,6 +41,10 @@ enum KeyComparison: Sendable, Equatable {
 
 /// By which rules two keys are the same.
 struct ComparisonRules: Sendable {
+  /// How far the clocks of two servers may be apart, in milliseconds: what expires so soon may be gone at
+  /// the other end.
+  static let clockMilliseconds: Int64 = 1_000
+
   /// How far the times at which a key expires may lie apart, in milliseconds.
   var toleranceMilliseconds: Int64 = 1_000
 
@@ -75,6 +79,6 @@ struct ComparisonRules: Sendable {
   /// The clocks of two servers may differ a little.
   private func isExpiring(_ state: KeyState, _ now: Int64) -> Bool {
     guard let expiry = state.expiryMilliseconds else { return false }
-    return expiry <= now &+ max(1_000, toleranceMilliseconds)
+    return expiry <= now &+ max(Self.clockMilliseconds, toleranceMilliseconds)
   }
 }

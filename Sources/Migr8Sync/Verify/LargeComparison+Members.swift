@@ -107,6 +107,7 @@ extension PairReader {
       case .same: break
       case .undecided: return .undecided
       case .different(let mine, let other):
+        if kind == .hash, try isLeaving(name, element.member, mine, other) { continue }
         return .different(.value, Self.describe(kind, element.member, mine, other))
       }
     }
@@ -136,26 +137,5 @@ extension PairReader {
       return value.text ?? ""
     }
     return "\(element): \(texts[0]) at the source, \(texts[1]) at the destination"
-  }
-
-  private mutating func compareFieldExpiries(
-    _ name: KeyName, _ fields: [[UInt8]]
-  ) throws(ReplayError) -> LargeResult {
-    guard source.knowsFieldExpiry, destination.knowsFieldExpiry, !fields.isEmpty else {
-      return .same
-    }
-    let command = [Array("HPEXPIRETIME".utf8)]
-    let arguments = [Array("FIELDS".utf8), Array("\(fields.count)".utf8)] + fields
-    let (mine, other) = try askBoth(name, command, arguments)
-    guard mine != other, let times = mine.array, let others = other.array else { return .same }
-    for (index, field) in fields.enumerated()
-    where index < times.count && index < others.count && times[index] != others[index] {
-      switch try confirm(name, command, [Array("FIELDS".utf8), Array("1".utf8), field]) {
-      case .same: break
-      case .undecided: return .undecided
-      case .different: return .different(.fieldTTL, "field \(Printable.key(field))")
-      }
-    }
-    return .same
   }
 }

@@ -18,7 +18,10 @@ struct RawState: Sendable {
   /// - Throws: when the payload cannot be read.
   func state(now: Int64) throws(RDBError) -> KeyState {
     guard let payload else { return .missing }
-    let meaning = try RDBMeaning(payload: payload.span, withoutFieldsExpiredAt: now &+ 1_000)
+    let meaning = try RDBMeaning(
+      payload: payload.span, withoutFieldsExpiredAt: now &+ ComparisonRules.clockMilliseconds)
+    // A hash goes with its last field.
+    if meaning.type == RDBType.hash.logicalName, meaning.count == 0 { return .missing }
     return KeyState(meaning: meaning, expiryMilliseconds: expiryMilliseconds)
   }
 

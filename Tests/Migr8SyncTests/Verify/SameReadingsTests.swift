@@ -34,4 +34,12 @@ import Testing
     #expect(decisions(changed.dropLast() + behind.prefix(1) + changed.dropLast()) == [])
     #expect(decisions(behind + changed) == [4 * Self.often - 1])
   }
+
+  @Test func fieldsInTheirLastMomentsCountAsGone() {
+    let now: Int64 = 1_700_000_000_000
+    let reply = RESPValue.array(
+      [-2, -1, now - 5, now + 1_000, now + 1_001].map { .integer($0) } + [.null])
+    #expect(PairReader.times(reply, now) == [-2, -1, -2, -2, now + 1_001, -2])
+    #expect(PairReader.times(.null, now) == [])
+  }
 }

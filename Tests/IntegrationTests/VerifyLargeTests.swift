@@ -9,6 +9,81 @@ struct VerifyLargeTests {
   /// More than is compared whole.
   private static let body = String(repeating: "x", count: 5 << 20)
 
+  /// What other clients do between two questions of the comparison.
+  enum Meddling: String, CaseIterable {
+    case streamIsDeleted, listIsReplaced, groupIsDestroyed
+  }
+
+  @Test(arguments: Meddling.allCases)
+  func aValueThatIsReplacedUnderTheComparison(meddling: Meddling) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let ports = [source.port, destination.port]
+    func atBothEnds(_ commands: [[any Word & Sendable]]) -> @Sendable () throws -> Void {
+      {
+        for port in ports {
+          for reply in try TestClient(port: port).pipeline(commands) { _ = try reply.orThrow() }
+        }
+      }
+    }
+    let stream: [[any Word & Sendable]] = [
+      ["XADD", "bump:large", "1-1", "f", Self.body], ["XGROUP", "CREATE", "bump:large", "g", 0],
+      ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "bump:large", ">"],
+    ]
+    let replace: [[any Word & Sendable]] = [
+      ["DEL", "bump:large"], ["SET", "bump:large", "small"],
+    ]
+    let interjections: [String: @Sendable () throws -> Void]
+    switch meddling {
+    case .streamIsDeleted:
+      try atBothEnds(stream)()
+      interjections = ["XINFO": atBothEnds([["DEL", "bump:large"]])]
+    case .listIsReplaced:
+      try atBothEnds([["RPUSH", "bump:large", Self.body, "x"]])()
+      interjections = ["LRANGE": atBothEnds(replace)]
+    case .groupIsDestroyed:
+      try atBothEnds(stream)()
+      interjections = ["XPENDING": atBothEnds([["XGROUP", "DESTROY", "bump:large", "g"]])]
+    }
+    let proxy = try InterjectingProxy(to: source, interjections)
+    defer { proxy.stop() }
+    let result = try Tool.run([
+      "verify", "-s", proxy.url, "-d", destination.url, "-p", "bump:", "--settle", "50ms",
+    ])
+    #expect(result.exitCode == 0 && result.standardOutput.isEmpty, "\(result)")
+  }
+
+  /// One that is another type whenever it is asked after: it is undecided, and stays; the others are compared.
+  @Test func aValueThatNeverStaysWhatItIs() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let port = source.port
+    let list: [[any Word & Sendable]] = [
+      ["DEL", "bump:large"], ["RPUSH", "bump:large", Self.body],
+    ]
+    func atSource(_ commands: [[any Word & Sendable]]) -> @Sendable () throws -> Void {
+      {
+        for reply in try TestClient(port: port).pipeline(commands) { _ = try reply.orThrow() }
+      }
+    }
+    try atSource(list)()
+    try source.client()("SET", "bump:small", 1)
+    try VerifyTests.copy(source, destination)
+    try destination.client()("SET", "bump:small", 2)
+    let string: [[any Word & Sendable]] = [["SET", "bump:large", Self.body]]
+    let proxy = try InterjectingProxy(
+      to: source, ["TYPE": atSource(list), "LLEN": atSource(string)])
+    defer { proxy.stop() }
+    let ends = ["-s", proxy.url, "-d", destination.url, "-p", "bump:"]
+    let result = try Tool.run(["verify", "--settle", "50ms"] + ends)
+    #expect(
+      result.exitCode == 3 && result.standardOutput.contains("undecided bump:large")
+        && result.standardOutput.contains("value     bump:small"), "\(result)")
+    let deleted = try Tool.run(["delete", "--yes"] + ends)
+    #expect(
+      deleted.exitCode == 3
+        && deleted.standardOutput.contains("kept bump:large: changed meanwhile"), "\(deleted)")
+    #expect(try source.client()("DBSIZE").number == 2)
+  }
+
   /// Elements of 200 KB go one by one: a piece is bounded by its bytes.
   @Test func aPieceIsBoundedByItsBytes() throws {
     let (source, destination) = (try TestServer(.redis82), try TestServer(.redis82))
@@ -65,6 +140,17 @@ struct VerifyLargeTests {
     #expect(try client("EXISTS", "bump:hash").number == 1)
     let result = try VerifyTests.verify(source, destination)
     #expect(result.exitCode == 0, "\(result)")
+  }
+
+  /// Gone at one end, and about to expire at the other within what the clocks may differ: no difference yet.
+  @Test func aLargeValueThatIsAboutToExpire() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try VerifyTests.run(
+      source, [["SET", "bump:large", Self.body], ["PEXPIRE", "bump:large", 600_000]])
+    let result = try VerifyTests.verify(source, destination, "--ttl-tolerance", "60m")
+    #expect(result.exitCode == 1 && result.standardOutput.contains("undecided"), "\(result)")
+    let strict = try VerifyTests.verify(source, destination)
+    #expect(strict.exitCode == 3 && strict.standardOutput.hasPrefix("missing"), "\(strict)")
   }
 
   /// Consumers that own nothing cannot be made before 6.2, nor counts kept before 7.0: they count where both

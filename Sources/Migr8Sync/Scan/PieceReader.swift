@@ -95,8 +95,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   /// There is no value of this type under the key any more; nothing was written.
   private(set) var isGone = false
   private var expiry: Int64?
-  /// The source has refused a command as it does where the key was removed, or its type has changed.
-  private var isRefused = false
   var hasEntries = false
 
   /// - Parameter runID: of the source's process.
@@ -136,7 +134,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   mutating func nextCommands() throws(ReplayError) -> RDBCommandStep {
     output.removeAll()
     count = 0
-    isRefused = false
     do {
       while count == 0 {
         if case .end = stage {
@@ -151,7 +148,7 @@ struct PieceReader: ValueCommands, ~Copyable {
       output.removeAll()
       count = 0
       beginAgain()
-      if isRefused {
+      if error.isOfChangedKey {
         attempts += 1
         if attempts >= Self.attemptsMax { giveUp() }
       } else {
@@ -199,8 +196,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   ) throws(ReplayError) -> RESPValue {
     let reply = try end.receive()
     guard let line = reply.errorLine else { return reply }
-    isRefused =
-      line.hasPrefix("WRONGTYPE") || line.hasPrefix("NOGROUP") || line.hasPrefix("ERR no such key")
     throw end.refusal(line, command)
   }
 

@@ -122,7 +122,10 @@ extension PairReader {
     for command in commands { end.connection.enqueue(command) }
     try end.send()
     var answers: [RESPValue] = []
-    for command in commands { answers.append(try end.receive(command)) }
+    for _ in commands { answers.append(try end.receive()) }
+    for (answer, command) in zip(answers, commands) {
+      if let line = answer.errorLine { throw end.refusal(line, command) }
+    }
     return answers
   }
 

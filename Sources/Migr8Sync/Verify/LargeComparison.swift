@@ -6,6 +6,8 @@ import ReplicaLink
 
 /// Compares large values.
 extension PairReader {
+  /// So often a key is compared anew that was replaced meanwhile, or is about to expire.
+  static let comparisonsMax = 5
   /// So often an element is read again before its key counts as undecided.
   static let confirmationsMax = 12
 
@@ -29,19 +31,59 @@ extension PairReader {
   mutating func compareLarge(
     _ name: KeyName, bytes: UInt64
   ) throws(ReplayError) -> LargeResult {
+    for attempt in 0..<Self.comparisonsMax {
+      do throws(ReplayError) {
+        if let result = try compareOnce(name, bytes) { return result }
+      } catch {
+        guard error.isOfChangedKey else { throw error }
+        _ = try source.ask("UNWATCH")
+        _ = try destination.ask("UNWATCH")
+      }
+      try progress.pause(milliseconds: Int64.random(in: 100...(200 << Int64(attempt))))
+    }
+    return .undecided
+  }
+
+  /// Nil when the key is to be compared anew a moment later.
+  private mutating func compareOnce(
+    _ name: KeyName, _ bytes: UInt64
+  ) throws(ReplayError) -> LargeResult? {
     let type = Array("TYPE".utf8)
     switch try confirm(name, [type]) {
     case .undecided: return .undecided
     case .different(let mine, let other):
-      if mine.text == "none" { return .different(.extra, "") }
-      return .different(other.text == "none" ? .missing : .type, "")
+      guard mine.text == "none" || other.text == "none" else { return .different(.type, "") }
+      let isAtSource = other.text == "none"
+      if try isExpiring(name, atSource: isAtSource) { return nil }
+      return .different(isAtSource ? .missing : .extra, "")
     case .same: break
     }
     try selectBoth(name)
     let word = try source.ask([type, name.key]).text ?? "none"
-    let elements = try compareElements(name, ofType: word, bytes)
-    guard elements == .same else { return elements }
-    return try compareExpiry(name)
+    var result = try compareElements(name, ofType: word, bytes)
+    if result == .same { result = try compareExpiry(name) }
+    if case .different = result {
+      let (mine, other) = try askBoth(name, [Array("EXISTS".utf8)])
+      // It went away under the comparison.
+      if mine.integer == 0 || other.integer == 0 { return nil }
+    }
+    return result
+  }
+
+  /// Whether a key that only one end has is gone there, too, or will be in a moment.
+  private mutating func isExpiring(
+    _ name: KeyName, atSource: Bool
+  ) throws(ReplayError) -> Bool {
+    func isExpiring(
+      _ key: [UInt8], _ end: inout VerifyEnd, _ rules: ComparisonRules
+    ) throws(ReplayError) -> Bool {
+      let expiry = try end.expiry(of: key)
+      if expiry != nil { return rules.isExpiring(expiry, Clock.wallMilliseconds()) }
+      return try end.ask([Array("EXISTS".utf8), key]).integer == 0
+    }
+    try selectBoth(name)
+    if atSource { return try isExpiring(name.key, &source, rules) }
+    return try isExpiring(mapping.destinationKey(of: name.key), &destination, rules)
   }
 
   private mutating func compareElements(
@@ -154,7 +196,11 @@ extension PairReader {
     destination.connection.enqueue(other)
     try source.send()
     try destination.send()
-    return (try source.receive(mine), try destination.receive(other))
+    // Both are read, whatever they are: what is left unread would be taken for the next answer.
+    let (answer, others) = (try source.receive(), try destination.receive())
+    if let line = answer.errorLine { throw source.refusal(line, mine) }
+    if let line = others.errorLine { throw destination.refusal(line, other) }
+    return (answer, others)
   }
 
   /// Asks until the answers are the same, or known to belong together and to be different.

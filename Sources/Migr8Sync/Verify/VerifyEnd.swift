@@ -131,8 +131,11 @@ struct VerifyEnd: ~Copyable {
   func refusal(_ line: String, _ command: [[UInt8]]) -> ReplayError {
     let name = String(decoding: command.first ?? [], as: UTF8.self)
     let key = command.count > 1 ? " \(Printable.key(command[1]))" : ""
-    return ReplayError(
+    var error = ReplayError(
       ServerRefusal.error(line, action: "\(doing): \(name)\(key) at \(connection.peer)"))
+    error.isOfChangedKey = ["WRONGTYPE", "NOGROUP", "ERR no such key"].contains(
+      where: line.hasPrefix)
+    return error
   }
 
   // MARK: - Keys

@@ -6,13 +6,20 @@ import ReplicaLink
 @main
 enum Migr8SyncMain {
   static func main() {
-    exit(run().rawValue)
-  }
-
-  private static func run() -> ExitCode {
     let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
     let invocation = Invocation.parse(
       arguments: Array(CommandLine.arguments.dropFirst()), environment: environment)
+    var code = run(invocation, environment)
+    if !StandardOutput.isComplete {
+      // Of a cutover the exit code says where the application is, whatever became of the lines.
+      if case .cutover = invocation {} else { code = .failed }
+    }
+    exit(code.rawValue)
+  }
+
+  private static func run(
+    _ invocation: Invocation, _ environment: @escaping (String) -> String?
+  ) -> ExitCode {
     switch invocation {
     case .help(let text), .version(let text):
       StandardOutput.write(text)

@@ -69,6 +69,7 @@ struct NoKeysTests {
     for options in [["--quick"], ["--sample", "5"]] {
       try run(["verify"] + ends + ["-p", "bump:"] + options)
     }
+    try run(["verify", "drill"])
     try run(["status"])
     try run(["tell", "--pause"])
     try run(["tell", "--resume"])
@@ -78,6 +79,23 @@ struct NoKeysTests {
     #expect(try Tool.finish(tool).exitCode == 0)
     try run(["delete"] + ends + ["-p", "bump:", "--yes"])
     try run(["jobs", "-d", destination.url])
+
+    try writer("SET", "bump:again", 1)
+    let second = try runtime.follow(source, destination, ["--clear-dest", "--yes"])
+    let turned = try runtime.cutover(["--reverse"])
+    #expect(turned.exitCode == 0, "\(turned)")
+    try awaitCondition("the reverse to follow", seconds: Tool.deadlineSeconds) {
+      let status = try runtime.status()
+      return status.contains("\"direction\":\"reverse\"")
+        && status.contains("\"phase\":\"following\"")
+    }
+    try run(["cutover", "--complete"])
+    #expect(try Tool.finish(second).exitCode == 0)
+    for way in ["psync", "scan"] { try run(["analyze", source.url, "--json", "--via", way]) }
+    let file = try source.save()
+    try run(
+      ["extract", file, "-p", "other:", "--dest", destination.url, "--on-conflict", "replace"])
+    try run(["delete", "-s", source.url, "-p", "other:", "--no-verify", "--yes"])
 
     let names = (try logs.0.names(), try logs.1.names())
     #expect(names.0["keys"] == nil && names.1["keys"] == nil)

@@ -250,6 +250,19 @@ struct ReverseTests {
     try handBack(runtime, tool, old, new)
   }
 
+  /// A stop that comes when the application is handed over already ends the reverse, which goes on later.
+  @Test func aStopAtTheTurnEndsTheReverse() throws {
+    let (old, new) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(old, new)
+    let stop = "kill -TERM \(tool.processIdentifier)"
+    #expect(try runtime.cutover(["--reverse", "--on-done", stop]).exitCode == 0)
+    #expect(try Tool.finish(tool).exitCode == 5)
+    let next = try Tool.start(sync(old, new), environment: runtime.environment)
+    try awaitReverse(runtime, next)
+    try handBack(runtime, next, old, new)
+  }
+
   /// Killed between the mark and the reverse's own word: only the operator knows where the application is.
   @Test(arguments: ["marked", "reversing"], [true, false])
   func killedWhileHandingOver(point: String, isHandedOver: Bool) throws {

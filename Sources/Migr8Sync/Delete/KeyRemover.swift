@@ -232,7 +232,9 @@ struct KeyRemover: ~Copyable {
     if group.count == 1, try hasPieces(group[0]) {
       // What an interrupted run has begun to remove in pieces has been compared.
       if isPartial(group[0].key) { return [.same] }
-      switch try comparer.pair.compareLarge(KeyName(database: database, key: group[0].key)) {
+      switch try comparer.pair.compareLarge(
+        KeyName(database: database, key: group[0].key), bytes: group[0].bytes)
+      {
       case .same: return [.same]
       case .different(let cause, _): return [.different(cause)]
       case .undecided: return [.expiring]

@@ -26,6 +26,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   var isLostConnection = false
   /// A command of the stream was refused, and the checkpoint is behind it all the same.
   var leavesGap = false
+  /// A command was refused as it is where its key was removed meanwhile, or has another type.
+  var isOfChangedKey = false
   /// The source, or the link to it, is at fault: no destination is.
   var isOfSource = false
 

@@ -34,6 +34,16 @@ struct PieceReader: ValueCommands, ~Copyable {
   /// So often a value that changes meanwhile is read.
   static let attemptsMax = 4
 
+  /// How many elements make a piece.
+  ///
+  /// - Parameters:
+  ///   - bytes: the memory that the value takes.
+  ///   - elements: how many it has.
+  static func step(bytes: UInt64, elements: Int64) -> Int64 {
+    let bytesEach = max(1, Int64(clamping: bytes) / max(1, elements))
+    return max(1, min(elementsMax, pieceBytes / bytesEach))
+  }
+
   let plan: DestinationPlan
   private let connector: ScanConnector
   /// Of the source's process.
@@ -56,8 +66,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   /// There is no value of this type under the key any more; nothing was written.
   private(set) var isGone = false
   private var expiry: Int64?
-  /// The source has refused a command as it does where the key was removed, or its type has changed.
-  private var isRefused = false
   var hasEntries = false
 
   /// - Parameter runID: of the source's process.
@@ -100,7 +108,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   mutating func nextCommands() throws(ReplayError) -> RDBCommandStep {
     output.removeAll()
     count = 0
-    isRefused = false
     do {
       while count == 0 {
         if case .end = stage {
@@ -115,7 +122,7 @@ struct PieceReader: ValueCommands, ~Copyable {
       output.removeAll()
       count = 0
       beginAgain()
-      if isRefused {
+      if error.isOfChangedKey {
         attempts += 1
         if attempts >= Self.attemptsMax { giveUp() }
       } else {
@@ -163,8 +170,6 @@ struct PieceReader: ValueCommands, ~Copyable {
   ) throws(ReplayError) -> RESPValue {
     let reply = try end.receive()
     guard let line = reply.errorLine else { return reply }
-    isRefused =
-      line.hasPrefix("WRONGTYPE") || line.hasPrefix("NOGROUP") || line.hasPrefix("ERR no such key")
     throw end.refusal(line, command)
   }
 
@@ -218,7 +223,7 @@ struct PieceReader: ValueCommands, ~Copyable {
   }
 
   /// What tells how many elements a value has; nil for a kind whose values have no pieces.
-  private static func lengthCommand(of kind: RDBValueKind) -> String? {
+  static func lengthCommand(of kind: RDBValueKind) -> String? {
     switch kind {
     case .string: "STRLEN"
     case .list: "LLEN"
@@ -241,8 +246,7 @@ struct PieceReader: ValueCommands, ~Copyable {
     let count = try ask(length, more: [name.key]).integer ?? 0
     commandStringLength = kind == .string ? UInt64(clamping: count) : 0
     hasEntries = false
-    let bytesEach = max(1, Int64(clamping: bytes) / max(1, count))
-    step = max(1, min(Self.elementsMax, Self.pieceBytes / bytesEach))
+    step = Self.step(bytes: bytes, elements: count)
     stage = .elements(Array((kind == .stream ? "-" : "0").utf8))
   }
 

@@ -41,6 +41,10 @@ enum KeyComparison: Sendable, Equatable {
 
 /// By which rules two keys are the same.
 struct ComparisonRules: Sendable {
+  /// How far the clocks of two servers may be apart, in milliseconds: what expires so soon may be gone at
+  /// the other end.
+  static let clockMilliseconds: Int64 = 1_000
+
   /// How far the times at which a key expires may lie apart, in milliseconds.
   var toleranceMilliseconds: Int64 = 1_000
 
@@ -52,10 +56,10 @@ struct ComparisonRules: Sendable {
   ) -> KeyComparison {
     guard let mine = source.meaning else {
       if destination.meaning == nil { return .same }
-      return isExpiring(destination, now) ? .expiring : .different(.extra)
+      return isExpiring(destination.expiryMilliseconds, now) ? .expiring : .different(.extra)
     }
     guard let other = destination.meaning else {
-      return isExpiring(source, now) ? .expiring : .different(.missing)
+      return isExpiring(source.expiryMilliseconds, now) ? .expiring : .different(.missing)
     }
     if mine.type != other.type { return .different(.type) }
     if !mine.isSame(as: other, fieldExpiries: false) { return .different(.value) }
@@ -72,9 +76,9 @@ struct ComparisonRules: Sendable {
     return !overflows && distance.magnitude <= UInt64(max(0, toleranceMilliseconds))
   }
 
-  /// The clocks of two servers may differ a little.
-  private func isExpiring(_ state: KeyState, _ now: Int64) -> Bool {
-    guard let expiry = state.expiryMilliseconds else { return false }
-    return expiry <= now &+ max(1_000, toleranceMilliseconds)
+  /// Whether what expires then may be gone elsewhere.
+  func isExpiring(_ expiryMilliseconds: Int64?, _ now: Int64) -> Bool {
+    guard let expiry = expiryMilliseconds else { return false }
+    return expiry <= now &+ max(Self.clockMilliseconds, toleranceMilliseconds)
   }
 }

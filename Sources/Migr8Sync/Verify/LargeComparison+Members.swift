@@ -51,13 +51,13 @@ enum MemberKind: Sendable {
 
 extension PairReader {
   mutating func compareMembers(
-    _ name: KeyName, _ kind: MemberKind
+    _ name: KeyName, _ kind: MemberKind, step: Int64
   ) throws(ReplayError) -> LargeResult {
-    let forth = try walkMembers(name, kind, fromSource: true)
+    let forth = try walkMembers(name, kind, step, fromSource: true)
     guard forth == .same else { return forth }
     let (mine, other) = try askBoth(name, [kind.count])
     if mine != other {
-      let back = try walkMembers(name, kind, fromSource: false)
+      let back = try walkMembers(name, kind, step, fromSource: false)
       guard back == .same else { return back }
     }
     return .same
@@ -65,7 +65,7 @@ extension PairReader {
 
   /// Looks every member of one end up at the other.
   private mutating func walkMembers(
-    _ name: KeyName, _ kind: MemberKind, fromSource: Bool
+    _ name: KeyName, _ kind: MemberKind, _ step: Int64, fromSource: Bool
   ) throws(ReplayError) -> LargeResult {
     let otherKey = mapping.destinationKey(of: name.key)
     var cursor = Array("0".utf8)
@@ -74,7 +74,7 @@ extension PairReader {
       try selectBoth(name)
       let command = [
         kind.scan, fromSource ? name.key : otherKey, cursor, Array("COUNT".utf8),
-        Array("\(Self.pieceElements)".utf8),
+        Array("\(step)".utf8),
       ]
       let reply = fromSource ? try source.ask(command) : try destination.ask(command)
       guard let parts = reply.array, parts.count == 2, case .bulk(let next) = parts[0],
@@ -107,6 +107,7 @@ extension PairReader {
       case .same: break
       case .undecided: return .undecided
       case .different(let mine, let other):
+        if kind == .hash, try isLeaving(name, element.member, mine, other) { continue }
         return .different(.value, Self.describe(kind, element.member, mine, other))
       }
     }
@@ -121,7 +122,10 @@ extension PairReader {
     for command in commands { end.connection.enqueue(command) }
     try end.send()
     var answers: [RESPValue] = []
-    for command in commands { answers.append(try end.receive(command)) }
+    for _ in commands { answers.append(try end.receive()) }
+    for (answer, command) in zip(answers, commands) {
+      if let line = answer.errorLine { throw end.refusal(line, command) }
+    }
     return answers
   }
 
@@ -136,26 +140,5 @@ extension PairReader {
       return value.text ?? ""
     }
     return "\(element): \(texts[0]) at the source, \(texts[1]) at the destination"
-  }
-
-  private mutating func compareFieldExpiries(
-    _ name: KeyName, _ fields: [[UInt8]]
-  ) throws(ReplayError) -> LargeResult {
-    guard source.knowsFieldExpiry, destination.knowsFieldExpiry, !fields.isEmpty else {
-      return .same
-    }
-    let command = [Array("HPEXPIRETIME".utf8)]
-    let arguments = [Array("FIELDS".utf8), Array("\(fields.count)".utf8)] + fields
-    let (mine, other) = try askBoth(name, command, arguments)
-    guard mine != other, let times = mine.array, let others = other.array else { return .same }
-    for (index, field) in fields.enumerated()
-    where index < times.count && index < others.count && times[index] != others[index] {
-      switch try confirm(name, command, [Array("FIELDS".utf8), Array("1".utf8), field]) {
-      case .same: break
-      case .undecided: return .undecided
-      case .different: return .different(.fieldTTL, "field \(Printable.key(field))")
-      }
-    }
-    return .same
   }
 }

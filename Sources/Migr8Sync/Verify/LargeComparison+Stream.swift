@@ -5,14 +5,25 @@
 import ReplicaLink
 
 extension PairReader {
-  mutating func compareStream(_ name: KeyName) throws(ReplayError) -> LargeResult {
+  mutating func compareStream(_ name: KeyName, step: Int64) throws(ReplayError) -> LargeResult {
     let range = [Array("XRANGE".utf8)]
-    let count = [Array("COUNT".utf8), Array("\(Self.pieceElements)".utf8)]
+    let count = [Array("COUNT".utf8), Array("\(step)".utf8)]
     let entries = try compareRanges(name, range, [], Array("-".utf8), count, "entry")
     guard entries == .same else { return entries }
+    // As with small values: older servers do not count, and cannot make a consumer that owns nothing.
+    let bothCount =
+      source.facts.commandFeatures.streamCounters
+      && destination.facts.commandFeatures.streamCounters
     for (words, fields) in [
-      (["XINFO", "STREAM"], ["last-generated-id", "length"]),
-      (["XINFO", "GROUPS"], ["name", "pending", "consumers", "last-delivered-id"]),
+      (
+        ["XINFO", "STREAM"],
+        ["last-generated-id", "length"]
+          + (bothCount ? ["entries-added", "max-deleted-entry-id"] : [])
+      ),
+      (
+        ["XINFO", "GROUPS"],
+        ["name", "pending", "last-delivered-id"] + (bothCount ? ["consumers"] : [])
+      ),
     ] {
       let command = words.map { Array($0.utf8) }
       switch try confirm(
@@ -21,7 +32,8 @@ extension PairReader {
       case .same: break
       case .undecided: return .undecided
       case .different:
-        return .different(.value, fields.contains("pending") ? "its groups" : "its ids or length")
+        return .different(
+          .value, fields.contains("pending") ? "its groups" : "its ids, length or counts")
       }
     }
     let groups = try source.ask([Array("XINFO".utf8), Array("GROUPS".utf8), name.key]).array ?? []
@@ -29,7 +41,7 @@ extension PairReader {
       guard case .bulk(let group) = group else { continue }
       let pending = try compareRanges(
         name, [Array("XPENDING".utf8)], [group], Array("-".utf8),
-        [Array("\(Self.pieceElements)".utf8)],
+        [Array("\(PieceReader.elementsMax)".utf8)],
         "group \(Printable.key(group)), pending")
       guard pending == .same else { return pending }
     }

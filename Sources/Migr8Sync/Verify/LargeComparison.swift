@@ -2,18 +2,15 @@
 // hundreds at a time and looked up at the destination. What seems to differ is confirmed, by the same
 // method as a whole key, before it counts. Memory: a piece, whatever the value's size.
 
+import RDBParser
 import ReplicaLink
 
 /// Compares large values.
 extension PairReader {
-  /// Elements of a piece.
-  static let pieceElements = 500
-  /// Bytes of a piece of a string.
-  static let pieceBytes: Int64 = 1 << 18
+  /// So often a key is compared anew that was replaced meanwhile, or is about to expire.
+  static let comparisonsMax = 5
   /// So often an element is read again before its key counts as undecided.
   static let confirmationsMax = 12
-  /// So many readings that say the same of an element decide, where the rest of its key never rests.
-  static let sameReadingsMin = 6
 
   /// What comparing a large value came to.
   enum LargeResult: Sendable, Equatable {
@@ -30,36 +27,83 @@ extension PairReader {
   }
 
   /// Compares one large key.
-  mutating func compareLarge(_ name: KeyName) throws(ReplayError) -> LargeResult {
+  ///
+  /// - Parameter bytes: the memory that it takes.
+  mutating func compareLarge(
+    _ name: KeyName, bytes: UInt64
+  ) throws(ReplayError) -> LargeResult {
+    for attempt in 0..<Self.comparisonsMax {
+      do throws(ReplayError) {
+        if let result = try compareOnce(name, bytes) { return result }
+      } catch {
+        guard error.isOfChangedKey else { throw error }
+        _ = try source.ask("UNWATCH")
+        _ = try destination.ask("UNWATCH")
+      }
+      try progress.pause(milliseconds: Int64.random(in: 100...(200 << Int64(attempt))))
+    }
+    return .undecided
+  }
+
+  /// Nil when the key is to be compared anew a moment later.
+  private mutating func compareOnce(
+    _ name: KeyName, _ bytes: UInt64
+  ) throws(ReplayError) -> LargeResult? {
     let type = Array("TYPE".utf8)
     switch try confirm(name, [type]) {
     case .undecided: return .undecided
     case .different(let mine, let other):
-      if mine.text == "none" { return .different(.extra, "") }
-      return .different(other.text == "none" ? .missing : .type, "")
+      guard mine.text == "none" || other.text == "none" else { return .different(.type, "") }
+      let isAtSource = other.text == "none"
+      if try isExpiring(name, atSource: isAtSource) { return nil }
+      return .different(isAtSource ? .missing : .extra, "")
     case .same: break
     }
     try selectBoth(name)
     let word = try source.ask([type, name.key]).text ?? "none"
-    let elements = try compareElements(name, ofType: word)
-    guard elements == .same else { return elements }
-    return try compareExpiry(name)
+    var result = try compareElements(name, ofType: word, bytes)
+    if result == .same { result = try compareExpiry(name) }
+    if case .different = result {
+      let (mine, other) = try askBoth(name, [Array("EXISTS".utf8)])
+      // It went away under the comparison.
+      if mine.integer == 0 || other.integer == 0 { return nil }
+    }
+    return result
+  }
+
+  /// Whether a key that only one end has is gone there, too, or will be in a moment.
+  private mutating func isExpiring(
+    _ name: KeyName, atSource: Bool
+  ) throws(ReplayError) -> Bool {
+    func isExpiring(
+      _ key: [UInt8], _ end: inout VerifyEnd, _ rules: ComparisonRules
+    ) throws(ReplayError) -> Bool {
+      let expiry = try end.expiry(of: key)
+      if expiry != nil { return rules.isExpiring(expiry, Clock.wallMilliseconds()) }
+      return try end.ask([Array("EXISTS".utf8), key]).integer == 0
+    }
+    try selectBoth(name)
+    if atSource { return try isExpiring(name.key, &source, rules) }
+    return try isExpiring(mapping.destinationKey(of: name.key), &destination, rules)
   }
 
   private mutating func compareElements(
-    _ name: KeyName, ofType word: String
+    _ name: KeyName, ofType word: String, _ bytes: UInt64
   ) throws(ReplayError) -> LargeResult {
-    switch word {
-    case "string":
-      return try comparePieces(name, length: "STRLEN", range: "GETRANGE", step: Self.pieceBytes)
-    case "list":
-      return try comparePieces(
-        name, length: "LLEN", range: "LRANGE", step: Int64(Self.pieceElements))
-    case "set": return try compareMembers(name, .set)
-    case "zset": return try compareMembers(name, .sortedSet)
-    case "hash": return try compareMembers(name, .hash)
-    case "stream": return try compareStream(name)
-    default: return try compareWhole(name)
+    guard let kind = RDBValueKind(rawValue: word),
+      let length = PieceReader.lengthCommand(of: kind)
+    else { return try compareWhole(name) }
+    let count = try source.ask([Array(length.utf8), name.key]).integer ?? 0
+    let step = PieceReader.step(bytes: bytes, elements: count)
+    switch kind {
+    case .string:
+      return try comparePieces(name, length, "GETRANGE", count, step: PieceReader.pieceBytes)
+    case .list: return try comparePieces(name, length, "LRANGE", count, step: step)
+    case .set: return try compareMembers(name, .set, step: step)
+    case .sortedSet: return try compareMembers(name, .sortedSet, step: step)
+    case .hash: return try compareMembers(name, .hash, step: step)
+    case .stream: return try compareStream(name, step: step)
+    case .module, .array, .unknown: return try compareWhole(name)
     }
   }
 
@@ -99,10 +143,8 @@ extension PairReader {
   // MARK: - Strings and lists
 
   private mutating func comparePieces(
-    _ name: KeyName, length: String, range: String, step: Int64
+    _ name: KeyName, _ length: String, _ range: String, _ count: Int64, step: Int64
   ) throws(ReplayError) -> LargeResult {
-    try selectBoth(name)
-    let count = try source.ask([Array(length.utf8), name.key]).integer ?? 0
     var start: Int64 = 0
     while start < count {
       if progress.isCancelled { throw .interrupted }
@@ -158,7 +200,11 @@ extension PairReader {
     destination.connection.enqueue(other)
     try source.send()
     try destination.send()
-    return (try source.receive(mine), try destination.receive(other))
+    // Both are read, whatever they are: what is left unread would be taken for the next answer.
+    let (answer, others) = (try source.receive(), try destination.receive())
+    if let line = answer.errorLine { throw source.refusal(line, mine) }
+    if let line = others.errorLine { throw destination.refusal(line, other) }
+    return (answer, others)
   }
 
   /// Asks until the answers are the same, or known to belong together and to be different.
@@ -166,8 +212,7 @@ extension PairReader {
     _ name: KeyName, _ command: [[UInt8]], _ arguments: [[UInt8]] = [],
     isSame: (RESPValue, RESPValue) -> Bool = { $0 == $1 }
   ) throws(ReplayError) -> Confirmation {
-    var last: (mine: RESPValue, other: RESPValue)?
-    var sameReadings = 0
+    var rest = SameReadings()
     for attempt in 0..<Self.confirmationsMax {
       let (mine, other) = try askBoth(name, command, arguments)
       if isSame(mine, other) { return .same }
@@ -177,11 +222,7 @@ extension PairReader {
       if case .answers(let mine, let other) = reading {
         return isSame(mine[0], other[0]) ? .same : .different(mine[0], other[0])
       }
-      // The key never rests, but this element of it may.
-      let isAsBefore = last.map { $0.mine == mine && $0.other == other } ?? false
-      sameReadings = isAsBefore ? sameReadings + 1 : 1
-      if sameReadings >= Self.sameReadingsMin { return .different(mine, other) }
-      last = (mine, other)
+      if rest.decides(reading, mine, other) { return .different(mine, other) }
       try progress.pause(milliseconds: Int64.random(in: 20...(50 << Int64(min(attempt, 4)))))
     }
     return .undecided

@@ -47,7 +47,7 @@ extension Verifier {
       // What neither end has is the same.
       guard let size else { continue }
       if size >= Self.largeBytes {
-        try decideLarge(suspect)
+        try decideLarge(suspect, size)
         continue
       }
       if groupBytes.saturatingAdd(size) > Self.groupBytesMax {
@@ -112,10 +112,10 @@ extension Verifier {
     }
   }
 
-  private mutating func decideLarge(_ suspect: Suspect) throws(ReplayError) {
+  private mutating func decideLarge(_ suspect: Suspect, _ size: UInt64) throws(ReplayError) {
     if progress.isCancelled { throw .interrupted }
     if try !isAskedFor(suspect.name) { return }
-    switch try pair.compareLarge(suspect.name) {
+    switch try pair.compareLarge(suspect.name, bytes: size) {
     case .same: break
     case .undecided: giveUp(suspect)
     case .different(let cause, let detail): report(suspect.name, cause, detail)

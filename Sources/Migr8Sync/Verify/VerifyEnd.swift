@@ -18,7 +18,10 @@ struct RawState: Sendable {
   /// - Throws: when the payload cannot be read.
   func state(now: Int64) throws(RDBError) -> KeyState {
     guard let payload else { return .missing }
-    let meaning = try RDBMeaning(payload: payload.span, withoutFieldsExpiredAt: now &+ 1_000)
+    let meaning = try RDBMeaning(
+      payload: payload.span, withoutFieldsExpiredAt: now &+ ComparisonRules.clockMilliseconds)
+    // A hash goes with its last field.
+    if meaning.type == .hash, meaning.count == 0 { return .missing }
     return KeyState(meaning: meaning, expiryMilliseconds: expiryMilliseconds)
   }
 
@@ -128,8 +131,11 @@ struct VerifyEnd: ~Copyable {
   func refusal(_ line: String, _ command: [[UInt8]]) -> ReplayError {
     let name = String(decoding: command.first ?? [], as: UTF8.self)
     let key = command.count > 1 ? " \(Printable.key(command[1]))" : ""
-    return ReplayError(
+    var error = ReplayError(
       ServerRefusal.error(line, action: "\(doing): \(name)\(key) at \(connection.peer)"))
+    error.isOfChangedKey = ["WRONGTYPE", "NOGROUP", "ERR no such key"].contains(
+      where: line.hasPrefix)
+    return error
   }
 
   // MARK: - Keys

@@ -24,6 +24,7 @@ extension Cutover {
     }
     let method = fence.description(milliseconds: settings.fenceMilliseconds)
     self.fence = consume fence
+    if settings.queued == .refuse { try self.fence!.tryEnding() }
     try examineCarrying()
     ends.ends = []
     for replay in replays {
@@ -162,11 +163,11 @@ extension Cutover {
     guard isThere else {
       let applied = replays.map { $0.progress.appliedOffset.load(ordering: .acquiring) }.min() ?? 0
       let reason = replays.compactMap(\.progress.notices.current).first.map { ": \($0)" } ?? ""
-      throw CutoverError(
       if applied >= end {
         throw CutoverError(
           "keys were still being read again from the source when the time was up\(reason)")
       }
+      throw CutoverError(
         "a destination had come to offset \(applied) only when the time was up\(reason)")
     }
     for replay in replays

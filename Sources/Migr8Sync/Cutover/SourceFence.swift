@@ -170,22 +170,41 @@ struct SourceFence: ~Copyable {
   /// - Returns: how many there were.
   mutating func endWaiting() throws(CutoverError) -> Int {
     guard method == .pauseWrites else { return 0 }
-    var ended: Set<String> = []
+    var seen: Set<String> = []
+    var count = 0
     // Each round finds those that have come since; when there is none, the pause can end.
     for _ in 0..<5 {
       let waiting = Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").filter {
-        !ended.contains($0)
+        !seen.contains($0)
       }
       if waiting.isEmpty { break }
-      for id in waiting { connection.enqueue(["CLIENT", "KILL", "ID", id].map { Array($0.utf8) }) }
+      for id in waiting { connection.enqueue(Self.kill(id).map { Array($0.utf8) }) }
+      var replies: [RESPValue] = []
       do throws(LinkError) {
-        for _ in waiting { _ = try connection.receive() }
+        for _ in waiting { replies.append(try connection.receive()) }
       } catch {
         throw CutoverError(error)
       }
-      ended.formUnion(waiting)
+      for reply in replies { try refuse(reply, Self.kill("")) }
+      // 0: it has gone by itself.
+      count += replies.count { $0.integer != 0 }
+      seen.formUnion(waiting)
     }
-    return ended.count
+    return count
+  }
+
+  /// Whether the connections that will wait can be told, and ended: nobody is, because no client has this
+  /// number.
+  mutating func tryEnding() throws(CutoverError) {
+    guard method == .pauseWrites else { return }
+    do {
+      try ask(["CLIENT", "LIST"])
+      try ask(Self.kill("\(Int64.max)"))
+    } catch {
+      throw CutoverError(
+        "\(error) (connections that wait could not be ended: grant +client|list +client|kill, or say"
+          + " --queued run)")
+    }
   }
 
   /// Whether a client waits with a write.
@@ -197,6 +216,8 @@ struct SourceFence: ~Copyable {
   /// command that blocks by itself.
   static func waiting(_ list: String) -> [String] {
     list.split(separator: "\n").compactMap { line in
+  private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
+
       var fields: [Substring: Substring] = [:]
       for field in line.split(separator: " ") {
         guard let equals = field.firstIndex(of: "=") else { continue }

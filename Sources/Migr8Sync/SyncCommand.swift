@@ -123,6 +123,7 @@ struct SyncCommand {
       var result = watch(job) { [job] () throws(ReplayError) in try job.run() }
       let isToStop = job.isStopRequested
       let ending = control.settle()
+      if let debt = control.debt { reporter.warn("the run ends, and \(debt)") }
       if case .handedOver(let reverse?) = ending {
         for start in starts { start.leave(isDone: false) }
         (job, starts, options) = (reverse.job, [reverse.start], reverse.options)

@@ -43,6 +43,49 @@ struct CutoverRightsTests {
     unlink(said)
   }
 
+  /// The rights cannot be given back when the cutover fails: it is said how, tried again, and until then no
+  /// other cutover takes what is left of them for all of them.
+  @Test func rightsThatCannotBeGivenBackAreOwed() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let admin = try source.client()
+    let users = [
+      ["app", "on", ">secret", "~bump:*", "~other:*", "&*", "+@all", "-@dangerous"],
+      ["mover", "on", ">hidden", "~*", "&*", "+@all"],
+    ]
+    _ = try admin.pipeline(users.map { ["ACL", "SETUSER"] + $0 }).map { try $0.orThrow() }
+    func rights() throws -> String {
+      try admin("ACL", "LIST").elements.map(\.text).first { $0.hasPrefix("user app ") } ?? ""
+    }
+    let before = try rights()
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(
+      source, destination, from: "redis://mover:hidden@127.0.0.1:\(source.port)")
+    let failed = try runtime.cutover([
+      "--fence", "acl:app", "--on-cutover",
+      "redis-cli -p \(source.port) acl setuser mover -acl; exit 1",
+    ])
+    #expect(failed.exitCode == 1, "\(failed)")
+    let remedy =
+      "ACL SETUSER app resetkeys resetchannels clearselectors -@all on '~bump:*' '~other:*' '&*'"
+      + " +@all -@dangerous"
+    #expect(failed.description.contains(remedy), "\(failed)")
+    #expect(!failed.description.contains("#") && !failed.description.contains("secret"))
+    #expect(try rights() != before)
+    let refused = try runtime.cutover(["--fence", "acl:app"])
+    #expect(refused.exitCode != 0 && refused.description.contains(remedy), "\(refused)")
+    #expect(try rights() != before)
+    try runtime.expectFollowing(tool, source, destination)
+    try admin("ACL", "SETUSER", "mover", "+acl")
+    try awaitCondition("the rights to be given back") { try rights() == before }
+    // From here on a cutover is as ever.
+    let again = try runtime.cutover(["--fence", "acl:app", "--on-cutover", "exit 1"])
+    #expect(again.exitCode == 1 && again.description.contains("switch:"), "\(again)")
+    #expect(try rights() == before)
+    tool.send(signal: SIGTERM)
+    let end = try Tool.finish(tool)
+    #expect(end.exitCode == 5 && !end.description.contains("the run ends, and"), "\(end)")
+  }
+
   /// Whoever may not end connections is told beforehand; and one that was not ended does not count.
   @Test func connectionsThatMayNotBeEnded() throws {
     let (source, destination) = (try TestServer(), try TestServer())

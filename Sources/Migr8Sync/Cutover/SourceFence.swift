@@ -78,18 +78,27 @@ struct SourceFence: ~Copyable {
   }
 
   private static func connect(
-    _ locator: ServerLocator, _ timeouts: Timeouts
+    _ locator: ServerLocator, _ timeouts: Timeouts, _ interrupt: WakePipe? = nil
   ) throws(CutoverError) -> RedisConnection {
     do {
-      return try RedisConnection.open(try locator.locate(interrupt: nil), timeouts: timeouts)
+      return try RedisConnection.open(
+        try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
     } catch {
       throw CutoverError(error)
     }
   }
 
   /// Connects anew: a pause ends by itself, but a user's rights do not come back.
-  mutating func reconnect(_ locator: ServerLocator, timeouts: Timeouts) throws(CutoverError) {
-    connection = try Self.connect(locator, timeouts)
+  mutating func reconnect(
+    _ locator: ServerLocator, timeouts: Timeouts, interrupt: WakePipe? = nil
+  ) throws(CutoverError) {
+    connection = try Self.connect(locator, timeouts, interrupt)
+  }
+
+  /// The user whose rights it takes, and how a person gives them back.
+  var remedy: (user: String, command: String)? {
+    guard case .user(let user) = method, let rules else { return nil }
+    return (user, rules.remedy(for: user, on: facts.version))
   }
 
   /// The source, for messages.
@@ -207,6 +216,8 @@ struct SourceFence: ~Copyable {
     }
   }
 
+  private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
+
   /// Whether a client waits with a write.
   mutating func hasWaiting() throws(CutoverError) -> Bool {
     !Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").isEmpty
@@ -216,8 +227,6 @@ struct SourceFence: ~Copyable {
   /// command that blocks by itself.
   static func waiting(_ list: String) -> [String] {
     list.split(separator: "\n").compactMap { line in
-  private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
-
       var fields: [Substring: Substring] = [:]
       for field in line.split(separator: " ") {
         guard let equals = field.firstIndex(of: "=") else { continue }

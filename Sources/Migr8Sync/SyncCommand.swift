@@ -122,6 +122,7 @@ struct SyncCommand {
       signals.onStop { [job] in job.requestStop() }
       var result = watch(job) { [job] () throws(ReplayError) in try job.run() }
       let ending = control.settle()
+      if let debt = control.debt { reporter.warn("the run ends, and \(debt)") }
       if case .handedOver(let reverse?) = ending {
         for start in starts { start.leave(isDone: false) }
         (job, starts, options) = (reverse.job, [reverse.start], reverse.options)

@@ -6,20 +6,6 @@ import Testing
 
 @Suite("Cutover", .ownThread)
 struct CutoverTests {
-  /// The run goes on: what is written now arrives, and the source takes it.
-  private func expectFollowing(
-    _ tool: Subprocess, _ source: TestServer, _ destination: TestServer
-  ) throws {
-    let key = "bump:after:\(UInt32.random(in: 0...UInt32.max))"
-    try source.client()("SET", key, 1)
-    let reader = try destination.client()
-    try awaitCondition("the run to go on", seconds: Tool.deadlineSeconds) {
-      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
-      return try reader("EXISTS", key).number == 1
-    }
-    #expect(try reader("HEXISTS", "migr8sync:job:drill", "handover").number == 0)
-  }
-
   @Test(arguments: ServerKind.allCases)
   func nothingBehindTheEndIsApplied(kind: ServerKind) throws {
     let (source, destination) = (try TestServer(kind), try TestServer(.redis82))
@@ -142,7 +128,7 @@ struct CutoverTests {
     #expect(try runtime.run(["tell", "--resume"]).exitCode == 0)
     let stranger = try runtime.cutover(["--accept-skipped", "--fence", "acl:nobody"])
     #expect(stranger.exitCode == 4 && stranger.standardError.contains("no user nobody"))
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
   }
 
   @Test func aDryRunTouchesNothing() throws {
@@ -155,7 +141,7 @@ struct CutoverTests {
       #expect(result.standardOutput.contains(words), "\(result)")
     }
     #expect(access(runtime.folder + "/ran", F_OK) != 0)
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
   }
 
   @Test(arguments: ["exit 3", "sleep 1000", "kill -9 $$"])
@@ -171,7 +157,7 @@ struct CutoverTests {
       ])
     #expect(result.exitCode == 1, "\(result)")
     #expect(access(said, F_OK) == 0, "\(result)")
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
     unlink(said)
   }
 
@@ -191,7 +177,7 @@ struct CutoverTests {
     // The source takes writes while the destination still stands.
     try source.client()("SET", "bump:y", 1)
     destination.thaw()
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
     #expect(
       try destination.client()("MGET", "bump:x", "bump:y").elements.map(\.text) == ["1", "1"])
   }
@@ -210,7 +196,7 @@ struct CutoverTests {
       "--on-ready", "redis-cli -p \(source.port) set bump:x CUT; sleep 0.2",
     ])
     #expect(result.exitCode == 1 && result.standardError.contains("fence:"), "\(result)")
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
     #expect(try destination.client()("GET", "bump:x").text == "CUT")
   }
 
@@ -228,7 +214,7 @@ struct CutoverTests {
     // Answered as soon as the pause is over.
     try source.client()("SET", "bump:x", 1)
     let next = try runtime.follow(source, destination)
-    try expectFollowing(next, source, destination)
+    try runtime.expectFollowing(next, source, destination)
     #expect(try source.resynchronisations() == ["1", "1"])
   }
 
@@ -254,54 +240,23 @@ struct CutoverTests {
     #expect(try Tool.finish(next).exitCode == 0)
   }
 
-  /// A user's rights are closed for what moves, and given back exactly when the hand-over fails.
-  @Test(arguments: [
-    (ServerKind.redis62, "~bump:* ~other:* +@all", false),
-    (.redis70, "~bump:* ~other:* &* +@all -@dangerous", true),
-    (.redis70, "~* &* +@all (~bump:* +get +set)", false),
-    (.redis82, "~bump:* ~other:* resetchannels +@all", true),
-    (.valkey81, "%R~x:* ~bump:a* ~other:* +@all", true),
-  ])
-  func aUsersRights(kind: ServerKind, rights: String, isNarrow: Bool) throws {
-    let (source, destination) = (try TestServer(kind), try TestServer(.redis82))
-    let admin = try source.client()
-    _ = try admin.pipeline([
-      ["ACL", "SETUSER", "app", "on", ">secret"] + rights.split(separator: " ").map { String($0) }
-    ])[0].orThrow()
-    let before = try admin("ACL", "LIST")
+  /// A lane that begins anew while the application is being handed over doubts what it wrote last. It does
+  /// not repair it any more: the application may have written it since.
+  @Test func aSessionThatBeginsBehindTheDrainWritesNothing() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
     let runtime = try ControlRuntime()
     let tool = try runtime.follow(source, destination)
-    let said = runtime.folder + "/said"
-    let cli = "redis-cli -p \(source.port) --user app --pass secret --no-auth-warning"
-    let commands =
-      "\(cli) set bump:a 1 > \(said) 2>&1; \(cli) set other:a 1 >> \(said) 2>&1;"
-      + " \(cli) get bump:a >> \(said) 2>&1"
-    let failed = try runtime.cutover(["--fence", "acl:app", "--on-cutover", commands + "; exit 1"])
-    #expect(failed.exitCode == 1, "\(failed)")
-    let lines = try readLines(said)
-    #expect(lines.first?.contains("NOPERM") == true, "\(lines)")
-    #expect((lines.dropFirst().first == "OK") == isNarrow, "\(lines)")
-    #expect(try admin("ACL", "LIST") == before)
-    #expect(!failed.standardOutput.contains("secret") && !failed.description.contains("#"))
-    try expectFollowing(tool, source, destination)
-
-    let done = try runtime.cutover(["--fence", "acl:app"])
-    #expect(done.exitCode == 0, "\(done)")
+    let (to, from) = ("redis-cli -p \(destination.port)", "redis-cli -p \(source.port)")
+    let result = try runtime.cutover([
+      // Its reply is read, and no checkpoint says so yet: a session that begins now asks for the key again.
+      "--check-time", "0ms", "--observe-time", "0ms", "--on-ready", "\(from) incr bump:n",
+      "--on-cutover",
+      "\(to) client kill type normal skipme yes; \(to) set bump:n application;"
+        + " until \(to) client list | grep -q ' cmd=exec '; do sleep 0.01; done",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try destination.client()("GET", "bump:n").text == "application")
     #expect(try Tool.finish(tool).exitCode == 0)
-    #expect(try admin("ACL", "LIST") != before)
-    unlink(said)
-  }
-
-  private func readLines(_ path: String) throws -> [String] {
-    guard let file = fopen(path, "r") else { throw TestFailure("no \(path)") }
-    defer { fclose(file) }
-    var lines: [String] = []
-    var buffer = [CChar](repeating: 0, count: 1024)
-    while fgets(&buffer, 1024, file) != nil {
-      let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-      lines.append(String(decoding: bytes.filter { $0 != 10 }, as: UTF8.self))
-    }
-    return lines.filter { !$0.isEmpty }
   }
 
   /// Keys that differ are found inside the fence, and nobody is handed over.
@@ -318,7 +273,7 @@ struct CutoverTests {
     #expect(
       result.exitCode == 1 && result.standardError.contains("1 of 1 keys differ"), "\(result)")
     #expect(result.standardError.contains(key))
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
   }
 
   @Test func aFileHoldsItUpAndASecondOneIsRefused() throws {
@@ -336,7 +291,7 @@ struct CutoverTests {
     try awaitCondition("it to be ready") { first.standardOutput.contains("waiting until") }
     let second = try runtime.cutover()
     #expect(second.exitCode != 0 && second.standardError.contains("under way"), "\(second)")
-    try expectFollowing(tool, source, destination)
+    try runtime.expectFollowing(tool, source, destination)
     unlink(file)
     #expect(try Tool.finish(first).exitCode == 0)
     #expect(try Tool.finish(tool).exitCode == 0)

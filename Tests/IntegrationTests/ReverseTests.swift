@@ -389,8 +389,7 @@ struct ReverseTests {
     let (old, new) = (try TestServer(), try TestServer())
     try new.client()("ACL", "SETUSER", "mover", "on", ">secret", "~*", "&*", "+@all", "-psync")
     let runtime = try ControlRuntime()
-    let tool = try runtime.follow(
-      old, new, to: "redis://mover:secret@127.0.0.1:\(new.port)")
+    let tool = try runtime.follow(old, new, to: "redis://mover:secret@127.0.0.1:\(new.port)")
     let result = try runtime.cutover(["--reverse"])
     #expect(result.exitCode == 4 && result.standardError.contains("psync"), "\(result)")
     #expect(!result.description.contains("secret"))

@@ -37,6 +37,8 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
+  /// What the last cutover still tries to give back.
+  private var owed: String?
   private var ending = ControlledEnding.none
   /// Whether the operator has asked for the end: of what answers then, and of what takes its place.
   private var isToStop = false
@@ -68,6 +70,9 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     }
     return trouble
   }
+
+  /// What a failed cutover could not give back; ask when the run is over.
+  var debt: String? { monitor.withLock { owed } }
 
   /// Ends a cutover and a comparison that are under way. The run is to stop, or is over.
   func settle() -> ControlledEnding {
@@ -131,6 +136,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   private func begin(_ settings: CutoverSettings, _ reply: ControlReply) {
     monitor.withLock {
       if isUnderWay { return reply.refuse("a cutover is under way already") }
+      if let owed { return reply.refuse("the last cutover is not taken back: \(owed)") }
       if present.subject.job.isStopRequested { return reply.refuse("the run is to stop") }
       // It has ended, but for its last instruction.
       cutover?.join()
@@ -153,7 +159,12 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       if isHandedOver { ending = .handedOver(cutover.reverse) }
       // Behind a hand-over there is nothing more to ask for.
       isUnderWay = isHandedOver
+      owed = cutover.owedRights
     }
+    // Who asks for the next one waits for this thread, and holds the monitor, unless something is owed.
+    if cutover.owedRights == nil { return }
+    cutover.giveRightsBack()
+    monitor.withLock { owed = cutover.owedRights }
   }
 
   private func status() -> JSONObject {

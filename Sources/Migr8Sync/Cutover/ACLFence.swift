@@ -30,6 +30,21 @@ struct ACLRules: Sendable, Equatable {
   /// The arguments behind `ACL SETUSER name` that make the user what he was.
   func restoring(on version: ServerVersion) -> [String] { Self.clearing(version) + words }
 
+  /// The command by which a person makes the user what he was: exact, and without the hashes of his
+  /// passwords, which no fence takes from him.
+  func remedy(for user: String, on version: ServerVersion) -> String {
+    let words = Self.clearing(version).dropFirst() + self.words.filter { !$0.hasPrefix("#") }
+    return (["ACL", "SETUSER", user] + words).map(Self.quoted).joined(separator: " ")
+  }
+
+  /// A word as redis-cli and a shell read it.
+  private static func quoted(_ word: String) -> String {
+    let isPlain = word.allSatisfy {
+      $0.isASCII && ($0.isLetter || $0.isNumber || "+-@_|".contains($0))
+    }
+    return isPlain ? word : "'\(word)'"
+  }
+
   /// The arguments that take the right to write the keys under `prefixes` from him.
   ///
   /// - Parameter narrows: whether everything under the prefixes moves, and nothing else.
@@ -40,7 +55,7 @@ struct ACLRules: Sendable, Equatable {
     return Self.clearing(version) + words.map(Self.withoutWrites) + ["-@write"]
   }
 
-  /// What makes a user empty. Not `reset`: that leaves him with a `sanitize-payload` that he had not.
+  /// What makes a user empty, his passwords first. Not `reset`: that leaves him with a `sanitize-payload` that he had not.
   private static func clearing(_ version: ServerVersion) -> [String] {
     ["resetpass", "resetkeys"] + (version >= ServerVersion(6, 2) ? ["resetchannels"] : [])
       + (version >= ServerVersion(7) ? ["clearselectors"] : []) + ["-@all"]

@@ -34,10 +34,7 @@ extension Cutover {
     let isThere = gate.await(
       untilMilliseconds: Clock.monotonicMilliseconds() + Self.carryMilliseconds
     ) {
-      replays.allSatisfy { replay in
-        replay.progress.appliedOffset.load(ordering: .acquiring) >= place.offset
-          && replay.acknowledgeCeiling.load(ordering: .acquiring) == .max
-      }
+      replays.allSatisfy { $0.progress.isSettled(upTo: place.offset) }
     }
     guard isThere else { throw CutoverError("not all of what waited was applied in time") }
     let count = replays.reduce(0) { $0 + $1.carriedWrites.all.count }

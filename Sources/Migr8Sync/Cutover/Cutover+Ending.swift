@@ -24,7 +24,7 @@ extension Cutover {
     return message + (try lowerFence())
   }
 
-  private func lowerFence() throws(CutoverError) -> String {
+  func lowerFence() throws(CutoverError) -> String {
     if settings.fence == .hook {
       _ = try hook(.lift, milliseconds: settings.hookMilliseconds)
       fenceLowered = Clock.monotonicMicroseconds()
@@ -75,8 +75,12 @@ extension Cutover {
       return try lowerFence()
     } catch {
       guard settings.fence != .hook else { throw error }
-      try self.fence!.reconnect(subject.source, timeouts: subject.options.timeouts)
-      return try lowerFence()
+      do {
+        try self.fence!.reconnect(subject.source, timeouts: subject.options.timeouts)
+        return try lowerFence()
+      } catch {
+        throw CutoverError("\(error)\(owedRights.map { "; \($0); it is tried again" } ?? "")")
+      }
     }
   }
 

@@ -24,6 +24,7 @@ extension Cutover {
     }
     let method = fence.description(milliseconds: settings.fenceMilliseconds)
     self.fence = consume fence
+    if settings.queued == .refuse { try self.fence!.tryEnding() }
     try examineCarrying()
     ends.ends = []
     for replay in replays {
@@ -47,7 +48,7 @@ extension Cutover {
     }
     if let warning = snapshot.warning { throw CutoverError(warning) }
     for replay in replays
-    where replay.acknowledgeCeiling.load(ordering: .relaxed) != .max {
+    where replay.progress.acknowledgeCeiling.load(ordering: .acquiring) != .max {
       throw CutoverError("keys are being read again from the source (wait a moment)")
     }
     let skipped = replays.reduce(0) { $0 + $1.progress.skippedKeys.count }
@@ -154,17 +155,18 @@ extension Cutover {
       throw CutoverError("there is no end")
     }
     let replays = replays
-    let isThere = gate.await(
+    let isThere = gate.seal(
       untilMilliseconds: fenceEnd - CutoverSettings.reserveMilliseconds
     ) {
-      replays.allSatisfy { replay in
-        replay.progress.appliedOffset.load(ordering: .acquiring) >= end
-          && replay.acknowledgeCeiling.load(ordering: .acquiring) == .max
-      }
+      replays.allSatisfy { $0.progress.isSettled(upTo: end) }
     }
     guard isThere else {
       let applied = replays.map { $0.progress.appliedOffset.load(ordering: .acquiring) }.min() ?? 0
       let reason = replays.compactMap(\.progress.notices.current).first.map { ": \($0)" } ?? ""
+      if applied >= end {
+        throw CutoverError(
+          "keys were still being read again from the source when the time was up\(reason)")
+      }
       throw CutoverError(
         "a destination had come to offset \(applied) only when the time was up\(reason)")
     }

@@ -78,18 +78,27 @@ struct SourceFence: ~Copyable {
   }
 
   private static func connect(
-    _ locator: ServerLocator, _ timeouts: Timeouts
+    _ locator: ServerLocator, _ timeouts: Timeouts, _ interrupt: WakePipe? = nil
   ) throws(CutoverError) -> RedisConnection {
     do {
-      return try RedisConnection.open(try locator.locate(interrupt: nil), timeouts: timeouts)
+      return try RedisConnection.open(
+        try locator.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
     } catch {
       throw CutoverError(error)
     }
   }
 
   /// Connects anew: a pause ends by itself, but a user's rights do not come back.
-  mutating func reconnect(_ locator: ServerLocator, timeouts: Timeouts) throws(CutoverError) {
-    connection = try Self.connect(locator, timeouts)
+  mutating func reconnect(
+    _ locator: ServerLocator, timeouts: Timeouts, interrupt: WakePipe? = nil
+  ) throws(CutoverError) {
+    connection = try Self.connect(locator, timeouts, interrupt)
+  }
+
+  /// The user whose rights it takes, and how a person gives them back.
+  var remedy: (user: String, command: String)? {
+    guard case .user(let user) = method, let rules else { return nil }
+    return (user, rules.remedy(for: user, on: facts.version))
   }
 
   /// The source, for messages.
@@ -170,23 +179,44 @@ struct SourceFence: ~Copyable {
   /// - Returns: how many there were.
   mutating func endWaiting() throws(CutoverError) -> Int {
     guard method == .pauseWrites else { return 0 }
-    var ended: Set<String> = []
+    var seen: Set<String> = []
+    var count = 0
     // Each round finds those that have come since; when there is none, the pause can end.
     for _ in 0..<5 {
       let waiting = Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").filter {
-        !ended.contains($0)
+        !seen.contains($0)
       }
       if waiting.isEmpty { break }
-      for id in waiting { connection.enqueue(["CLIENT", "KILL", "ID", id].map { Array($0.utf8) }) }
+      for id in waiting { connection.enqueue(Self.kill(id).map { Array($0.utf8) }) }
+      var replies: [RESPValue] = []
       do throws(LinkError) {
-        for _ in waiting { _ = try connection.receive() }
+        for _ in waiting { replies.append(try connection.receive()) }
       } catch {
         throw CutoverError(error)
       }
-      ended.formUnion(waiting)
+      for reply in replies { try refuse(reply, Self.kill("")) }
+      // 0: it has gone by itself.
+      count += replies.count { $0.integer != 0 }
+      seen.formUnion(waiting)
     }
-    return ended.count
+    return count
   }
+
+  /// Whether the connections that will wait can be told, and ended: nobody is, because no client has this
+  /// number.
+  mutating func tryEnding() throws(CutoverError) {
+    guard method == .pauseWrites else { return }
+    do {
+      try ask(["CLIENT", "LIST"])
+      try ask(Self.kill("\(Int64.max)"))
+    } catch {
+      throw CutoverError(
+        "\(error) (connections that wait could not be ended: grant +client|list +client|kill, or say"
+          + " --queued run)")
+    }
+  }
+
+  private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
 
   /// Whether a client waits with a write.
   mutating func hasWaiting() throws(CutoverError) -> Bool {

@@ -62,7 +62,7 @@ extension Job {
     // With keys under repair not everything is there that is behind the checkpoint.
     let applied = min(
       replay.progress.appliedOffset.load(ordering: .acquiring),
-      replay.acknowledgeCeiling.load(ordering: .relaxed))
+      replay.progress.acknowledgeCeiling.load(ordering: .relaxed))
     guard applied > 0 else { return }
     let received = status.receivedOffset
     snapshot.sourceOffset = received

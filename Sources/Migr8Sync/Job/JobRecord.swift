@@ -146,6 +146,9 @@ struct JobRecord: Sendable, Equatable {
     return StreamPoint(offset: offset, database: database)
   }
 
+  /// Whether all that is applied is known to be as at the source, but for keys under repair.
+  var isConfirmed: Bool { confirmed.offset >= place.offset }
+
   /// The place in the source's history from which the job goes on.
   var resumePlace: ReplicationPlace {
     ReplicationPlace(replicationID: place.replicationID, offset: confirmed.offset)

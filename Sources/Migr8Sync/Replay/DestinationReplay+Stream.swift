@@ -7,7 +7,9 @@ extension DestinationReplay {
   func follow(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
     let (record, repairs) = try readCheckpoint()
     if !hasConverged { phases.enter(.catchingUp) }
-    progress.resume(at: record.place.offset)
+    progress.resume(
+      at: record.place.offset,
+      confirmed: record.isConfirmed && repairs.isEmpty ? nil : record.confirmed.offset)
     // What the lane says later belongs to the beginning that it was made in.
     let generation = feed.generation
     applied(record.place.offset, generation: generation)

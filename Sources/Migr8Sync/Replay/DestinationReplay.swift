@@ -62,8 +62,6 @@ final class DestinationReplay: @unchecked Sendable {
   let lateWrites = LateWrites()
   /// What had waited at the fence of a cutover, and was carried over.
   let carriedWrites = LateWrites()
-  /// No more than this may be acknowledged, whatever is applied: keys are under repair.
-  let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Rung when the operator wants the run to end: no question to the destination is waited for then.
   let stopBell: WakePipe
 
@@ -113,7 +111,11 @@ final class DestinationReplay: @unchecked Sendable {
     isRepeated = record != nil
     origin = record?.origin ?? ""
     hasRecord = record != nil
-    if let record { progress.resume(at: record.place.offset) }
+    if let record {
+      progress.resume(
+        at: record.place.offset,
+        confirmed: record.isConfirmed ? nil : record.confirmed.offset)
+    }
   }
 
   /// Works until the run is over.
@@ -224,7 +226,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// Everything up to `offset` is applied here, but for keys under repair. On any thread.
   func applied(_ offset: UInt64, generation: Int) {
     host.applied(
-      min(offset, acknowledgeCeiling.load(ordering: .relaxed)), generation: generation,
+      min(offset, progress.acknowledgeCeiling.load(ordering: .acquiring)), generation: generation,
       at: plan.index)
     host.gate.note()
   }

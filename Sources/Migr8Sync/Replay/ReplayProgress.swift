@@ -28,6 +28,8 @@ final class ReplayProgress: @unchecked Sendable {
   let appliedOffset = Atomic<UInt64>(0)
   /// The checkpoint that the destination has.
   let checkpointOffset = Atomic<UInt64>(0)
+  /// No more than this may be acknowledged, whatever is applied; read it behind `appliedOffset`.
+  let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Bytes handed to pipelines and not answered yet.
   let bytesInFlight = Atomic<Int>(0)
   /// When the destination last answered anything, on the monotonic clock.
@@ -48,7 +50,7 @@ final class ReplayProgress: @unchecked Sendable {
   private var skipped = KeyHashSet()
   private var otherTypes = KeyHashSet()
   private let hasRefusals = Atomic<Bool>(false)
-  private var refusals: [RefusedCommand] = []
+  private var ceiling = AcknowledgeCeiling()
   private var lateSkips: [KeyName] = []
 
   /// - Parameter remembersSkipped: whether anybody will ask which keys were left alone: they are held in
@@ -108,22 +110,45 @@ final class ReplayProgress: @unchecked Sendable {
     spares.append(batch)
   }
 
-  /// The destination has refused a command of the stream.
+  // MARK: What is applied, and not as at the source
+
+  /// The destination has refused a command of the stream. Call it before the command counts as applied.
   func noteRefusal(_ command: RefusedCommand) {
-    monitor.withLock { refusals.append(command) }
-    hasRefusals.store(true, ordering: .releasing)
+    changeCeiling { $0.note(command, behind: appliedOffset.load(ordering: .acquiring)) }
   }
 
-  /// Whether it has refused any. Costs next to nothing.
+  /// Whether it has refused any that nobody has dealt with. Costs next to nothing.
   var mayHaveRefusals: Bool { hasRefusals.load(ordering: .acquiring) }
 
-  /// The commands refused since the last call.
-  func takeRefusals() -> [RefusedCommand] {
-    guard hasRefusals.load(ordering: .acquiring) else { return [] }
-    hasRefusals.store(false, ordering: .relaxed)
-    return monitor.withLock {
-      defer { refusals = [] }
-      return refusals
+  /// Those commands, oldest first.
+  var refusals: [RefusedCommand] {
+    mayHaveRefusals ? monitor.withLock { ceiling.refusals } : []
+  }
+
+  /// The next checkpoint says of the oldest `count` of them what has to be done.
+  func dealtWithRefusals(_ count: Int) {
+    if count > 0 { changeCeiling { $0.dealtWith(count) } }
+  }
+
+  /// Keys came under repair at `boundary`.
+  func lowerCeiling(to boundary: UInt64) { changeCeiling { $0.lower(to: boundary) } }
+
+  /// No key is under repair any more.
+  func raiseCeiling() {
+    if acknowledgeCeiling.load(ordering: .relaxed) < .max { changeCeiling { $0.raise() } }
+  }
+
+  /// Whether all up to `offset` is applied and, as far as any reply tells, as at the source.
+  func isSettled(upTo offset: UInt64) -> Bool {
+    guard appliedOffset.load(ordering: .acquiring) >= offset else { return false }
+    return acknowledgeCeiling.load(ordering: .acquiring) == .max
+  }
+
+  private func changeCeiling(_ change: (inout AcknowledgeCeiling) -> Void) {
+    monitor.withLock {
+      change(&ceiling)
+      acknowledgeCeiling.store(ceiling.offset, ordering: .releasing)
+      hasRefusals.store(!ceiling.refusals.isEmpty, ordering: .releasing)
     }
   }
 
@@ -170,7 +195,11 @@ final class ReplayProgress: @unchecked Sendable {
   }
 
   /// Everything up to `offset` is at the destination, and nothing beyond.
-  func resume(at offset: UInt64) {
+  ///
+  /// - Parameter confirmed: up to where it is as at the source, if not all of it.
+  func resume(at offset: UInt64, confirmed: UInt64? = nil) {
+    // First, so that nobody takes what is applied for more than it is.
+    changeCeiling { $0.begin(at: confirmed ?? .max) }
     appliedOffset.store(offset, ordering: .releasing)
     checkpointOffset.store(offset, ordering: .releasing)
   }

@@ -26,6 +26,8 @@ final class StreamGate: @unchecked Sendable {
     case holding
     /// Everything up to the end, and no more for the time being.
     case upTo(UInt64)
+    /// The same, and all of it is there: nothing is written any more, unless it is taken back.
+    case sealed(UInt64)
     /// Everything up to the end, and never anything behind it.
     case handedOver(UInt64)
     /// The same, and the replays may end.
@@ -59,6 +61,18 @@ final class StreamGate: @unchecked Sendable {
     return monitor.withLock {
       switch cut {
       case .handedOver, .closed: true
+      case .none, .holding, .upTo, .sealed: false
+      }
+    }
+  }
+
+  /// Whether a cutover relies on what the destinations hold, or has handed it over: repairs are not written
+  /// then, either.
+  var isSealed: Bool {
+    if limit.load(ordering: .relaxed) == .max { return false }
+    return monitor.withLock {
+      switch cut {
+      case .sealed, .handedOver, .closed: true
       case .none, .holding, .upTo: false
       }
     }
@@ -96,15 +110,17 @@ final class StreamGate: @unchecked Sendable {
 
   /// Waits until `condition` holds; false when the deadline has passed. The condition must not wait.
   func await(untilMilliseconds deadline: Int64, _ condition: () -> Bool) -> Bool {
-    monitor.withLock {
-      while !condition() {
-        let now = Clock.monotonicMilliseconds()
-        if now >= deadline { return false }
-        // What moves without a note (a repair that ends) is seen a little later.
-        _ = monitor.wait(untilMilliseconds: min(deadline, now + 20))
-      }
-      return true
+    monitor.withLock { awaitLocked(deadline, condition) }
+  }
+
+  private func awaitLocked(_ deadline: Int64, _ condition: () -> Bool) -> Bool {
+    while !condition() {
+      let now = Clock.monotonicMilliseconds()
+      if now >= deadline { return false }
+      // What moves without a note (a repair that ends) is seen a little later.
+      _ = monitor.wait(untilMilliseconds: min(deadline, now + 20))
     }
+    return true
   }
 
   // MARK: - The operator
@@ -121,10 +137,20 @@ final class StreamGate: @unchecked Sendable {
   /// Everything up to `offset` is taken.
   func admit(upTo offset: UInt64) { change { cut = .upTo(offset) } }
 
+  /// Waits until all of that is there, as `condition` tells, and holds it: a session of a replay that begins
+  /// behind that moment writes nothing.
+  func seal(untilMilliseconds deadline: Int64, when condition: () -> Bool) -> Bool {
+    monitor.withLock {
+      guard awaitLocked(deadline, condition) else { return false }
+      if case .upTo(let end) = cut { cut = .sealed(end) }
+      return true
+    }
+  }
+
   /// What lies between the end and `offset` is taken, too, and known to be late.
   func carry(upTo offset: UInt64) {
     change {
-      guard case .upTo(let end) = cut else { return }
+      guard case .sealed(let end) = cut else { return }
       carriedFrom.store(end, ordering: .relaxed)
       cut = .upTo(offset)
     }
@@ -135,7 +161,12 @@ final class StreamGate: @unchecked Sendable {
 
   /// What follows the end is never applied any more, only looked at.
   func handOver() {
-    change { if case .upTo(let offset) = cut { cut = .handedOver(offset) } }
+    change {
+      switch cut {
+      case .upTo(let offset), .sealed(let offset): cut = .handedOver(offset)
+      case .none, .holding, .handedOver, .closed: break
+      }
+    }
   }
 
   /// The replays may end.
@@ -150,7 +181,8 @@ final class StreamGate: @unchecked Sendable {
         switch cut {
         case .none: .max
         case .holding: 0
-        case .upTo(let offset), .handedOver(let offset), .closed(let offset): offset
+        case .upTo(let offset), .sealed(let offset): offset
+        case .handedOver(let offset), .closed(let offset): offset
         }
       limit.store(isPausing ? 0 : end, ordering: .releasing)
       monitor.broadcast()
@@ -163,7 +195,7 @@ final class StreamGate: @unchecked Sendable {
       switch cut {
       case .none: return .apply
       case .holding: return .wait
-      case .upTo(let offset): return start < offset ? .apply : .wait
+      case .upTo(let offset), .sealed(let offset): return start < offset ? .apply : .wait
       case .handedOver(let offset), .closed(let offset): return start < offset ? .apply : .passOver
       }
     }

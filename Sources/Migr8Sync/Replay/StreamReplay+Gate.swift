@@ -89,7 +89,6 @@ extension StreamReplay {
   }
 
   private mutating func seen(_ offset: UInt64) {
-    isBehindEnd = true
     replay.lateWrites.seenOffset.store(offset, ordering: .releasing)
     replay.host.gate.note()
   }

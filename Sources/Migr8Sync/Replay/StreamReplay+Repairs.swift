@@ -4,14 +4,16 @@
 import ReplicaLink
 
 extension StreamReplay {
-  /// Asks, hears and writes what is due; waits where the next command must.
+  /// Asks, hears and writes what is due; waits where the next command must. Nothing of it once a cutover
+  /// relies on what is there: the keys may be the application's by now.
   mutating func serveRepairs(isIdle: Bool = false) throws(ReplayError) {
-    if router.isInTransaction || unconfirmedEnd != nil { return }
+    if router.isInTransaction || unconfirmedEnd != nil || replay.host.gate.isSealed { return }
     try heal()
-    if router.repairs.isEmpty { return }
-    defer {
-      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
-    }
+    if !router.repairs.isEmpty { try repair(isIdle) }
+    if router.repairs.isEmpty { replay.progress.raiseCeiling() }
+  }
+
+  private mutating func repair(_ isIdle: Bool) throws(ReplayError) {
     commandsSinceExchange += 1
     while true {
       if isIdle || router.repairs.isBlocking || commandsSinceExchange > Self.commandsPerExchange {
@@ -58,7 +60,8 @@ extension StreamReplay {
   /// A command that the destination refused means that its keys are not as the source has them: they
   /// are read again.
   mutating func heal() throws(ReplayError) {
-    for refused in replay.progress.takeRefusals() {
+    let refusals = replay.progress.refusals
+    for refused in refusals {
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard let error = refused.error else {
         try repairDoubtful(names)
@@ -83,6 +86,7 @@ extension StreamReplay {
       replay.progress.notices.note("\(error); the key is read again from the source")
     }
     if router.repairs.hasChanges { noteRepairs() }
+    replay.progress.dealtWithRefusals(refusals.count)
   }
 
   /// Keys that may have expired at the destination before commands on them arrived.
@@ -112,8 +116,7 @@ extension StreamReplay {
   mutating func noteRepairs() {
     lane.note(router.repairs.takeChanges())
     if router.repairs.isEmpty { return }
-    let ceiling = replay.acknowledgeCeiling.load(ordering: .relaxed)
-    replay.acknowledgeCeiling.store(min(lane.boundary, ceiling), ordering: .relaxed)
+    replay.progress.lowerCeiling(to: lane.boundary)
   }
 
   // MARK: - Keys that expire

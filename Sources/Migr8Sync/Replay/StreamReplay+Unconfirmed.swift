@@ -70,10 +70,7 @@ extension StreamReplay {
     }
     unconfirmedEnd = nil
     lane.confirmBeginning()
-    guard router.repairs.hasChanges else {
-      if router.repairs.isEmpty { replay.acknowledgeCeiling.store(.max, ordering: .relaxed) }
-      return
-    }
+    guard router.repairs.hasChanges else { return }
     replay.progress.notices.note(
       "the destination's last replies were lost with the connection: \(router.repairs.count) keys"
         + " that they may have been about are read again from the source")

@@ -30,9 +30,6 @@ struct StreamReplay: ~Copyable {
   static let healingsMax = 5
   /// When a stop was first seen, to bound the wait for the end of a transaction.
   private var stopSeenMilliseconds: Int64?
-  /// Whether a cutover has ended the job, and commands behind its end are looked at: nothing is written
-  /// any more.
-  var isBehindEnd = false
 
   /// Begins where `record` says that all is confirmed.
   init(
@@ -43,8 +40,7 @@ struct StreamReplay: ~Copyable {
     self.repairs = RepairDesk(replay)
     clock = WriteClock(replay.host.pulse, replay.progress)
     counts = replay.streamCounters.reading
-    let isConfirmed = record.confirmed.offset >= record.place.offset
-    unconfirmedEnd = isConfirmed ? nil : record.place.offset
+    unconfirmedEnd = record.isConfirmed ? nil : record.place.offset
     decoder = CommandDecoder(offset: record.confirmed.offset)
     router = CommandRouter(
       mapping: replay.plan.mapping, policy: replay.plan.policy, table: replay.plan.table,
@@ -57,8 +53,6 @@ struct StreamReplay: ~Copyable {
     explains = replay.plan.explains
     router.mayExpire = replay.mayExpire
     watchesExpiry = replay.watchesExpiry
-    replay.acknowledgeCeiling.store(
-      repairs.isEmpty && isConfirmed ? .max : record.confirmed.offset, ordering: .relaxed)
   }
 
   /// Follows until a stop is asked for, or, where the run ends then, until the stream is caught up
@@ -68,7 +62,7 @@ struct StreamReplay: ~Copyable {
     defer { replay.mayExpire = router.mayExpire }
     while true {
       try handleWhatIsThere()
-      if !isBehindEnd { try serveRepairs(isIdle: true) }
+      try serveRepairs(isIdle: true)
       try lane.flush()
       replay.streamCounters.publish(counts)
       replay.warnOfClocks()

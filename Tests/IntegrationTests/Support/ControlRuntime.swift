@@ -2,6 +2,7 @@
 // others.
 
 import Glibc
+import Testing
 
 /// Runs that can be talked to.
 final class ControlRuntime {
@@ -70,6 +71,20 @@ final class ControlRuntime {
       ["cutover", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms"] + options)
     let end = try Tool.finish(tool)
     if end.exitCode != 128 + SIGKILL { throw TestFailure("it has not killed itself: \(end)") }
+  }
+
+  /// The run goes on: what is written now arrives, and the source takes it.
+  func expectFollowing(
+    _ tool: Subprocess, _ source: TestServer, _ destination: TestServer
+  ) throws {
+    let key = "bump:after:\(UInt32.random(in: 0...UInt32.max))"
+    try source.client()("SET", key, 1)
+    let reader = try destination.client()
+    try awaitCondition("the run to go on", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return try reader("EXISTS", key).number == 1
+    }
+    #expect(try reader("HEXISTS", "migr8sync:job:drill", "handover").number == 0)
   }
 
   /// The socket of the one run.

@@ -47,6 +47,18 @@ struct FenceTests {
     #expect(!rules.restoring(on: ServerVersion(6)).contains("resetchannels"))
   }
 
+  /// What a person is told to do is what the program would do, and shows no secret.
+  @Test func theRemedyIsExactAndShowsNoHash() throws {
+    let words = "on sanitize-payload #ab12 #cd34 ~x:* &* -@all +@read (~y:* +get)"
+    #expect(
+      try rules(words).remedy(for: "app", on: ServerVersion(7))
+        == "ACL SETUSER app resetkeys resetchannels clearselectors -@all on sanitize-payload '~x:*'"
+        + " '&*' -@all +@read '(~y:* +get)'")
+    #expect(
+      try rules("off nopass ~a").remedy(for: "a b", on: ServerVersion(6))
+        == "ACL SETUSER 'a b' resetkeys -@all off nopass '~a'")
+  }
+
   @Test func whoWaits() {
     let list = """
       id=1 addr=a flags=N cmd=set

@@ -37,6 +37,31 @@ struct StreamGateTests {
     #expect(gate.verdict(on: 100) == .apply && !gate.isClosed)
   }
 
+  /// From "all is there" on nothing is written, so that no repair goes over what the application writes.
+  @Test func whatIsThereIsSealed() {
+    let gate = StreamGate()
+    gate.hold()
+    gate.admit(upTo: 100)
+    #expect(!gate.isSealed)
+    #expect(!gate.seal(untilMilliseconds: 0) { false } && !gate.isSealed)
+    #expect(gate.seal(untilMilliseconds: 0) { true } && gate.isSealed && !gate.isHandedOver)
+    #expect(gate.verdict(on: 99) == .apply && gate.verdict(on: 100) == .wait)
+    gate.open()
+    #expect(!gate.isSealed)
+  }
+
+  @Test func whatWaitedIsCarriedThroughTheSeal() {
+    let gate = StreamGate()
+    gate.hold()
+    gate.admit(upTo: 100)
+    #expect(gate.seal(untilMilliseconds: 0) { true })
+    gate.carry(upTo: 200)
+    #expect(!gate.isSealed && gate.verdict(on: 199) == .apply && gate.verdict(on: 200) == .wait)
+    #expect(gate.carriedFrom.load(ordering: .relaxed) == 100)
+    gate.handOver()
+    #expect(gate.isSealed && gate.isHandedOver && gate.verdict(on: 200) == .passOver)
+  }
+
   @Test func aPauseHoldsEverythingAndGivesTheStateBack() {
     let gate = StreamGate()
     gate.pause(true)

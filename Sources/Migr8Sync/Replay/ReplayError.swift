@@ -26,6 +26,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   var isLostConnection = false
   /// A command of the stream was refused, and the checkpoint is behind it all the same.
   var leavesGap = false
+  /// A key of somebody else was in the way, by its name at the destination.
+  var strangersKey: KeyName?
   /// The source, or the link to it, is at fault: no destination is.
   var isOfSource = false
 

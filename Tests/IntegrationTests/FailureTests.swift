@@ -106,8 +106,50 @@ struct FailureTests {
     let mine = written.indices.filter { written[$0] == .status("OK") }
     try #require(!mine.isEmpty)
     expectLine(try Tool.finish(tool), code: 1, saying: ["bump:", "appeared"])
-    let values = try other.pipeline(mine.map { ["GET", "bump:\($0)"] }).map(\.text)
+    func expectMine() throws {
+      let values = try other.pipeline(mine.map { ["GET", "bump:\($0)"] }).map(\.text)
+      #expect(Set(values) == ["mine"])
+    }
+    try expectMine()
+    // Nor by the same command, whoever starts it again.
+    for _ in 0..<2 {
+      let refused = try Tool.finish(try start(pair))
+      expectLine(refused, code: 4, saying: ["bump:", "somebody else's", "still there"])
+      try expectMine()
+    }
+    _ = try other.pipeline(mine.map { ["DEL", "bump:\($0)"] })
+    let again = try start(pair)
+    try pair.source.awaitToolFollowing(again)
+    try interrupt(again)
+    try expectEqual(pair.destination, to: pair.source, prefixes: ["bump:"], afterStream: true)
+  }
+
+  /// A run that is killed has written down which keys it left alone.
+  @Test func whatAppearsDuringTheSnapshotIsSkippedForGood() throws {
+    let pair = try servers(["--rdb-key-save-delay", "2000"])
+    var tool = try start(pair, "--on-conflict", "skip")
+    let other = try pair.destination.client()
+    try awaitSomeKeys(pair.destination)
+    _ = try other.pipeline((0..<1000).map { ["SET", "bump:\($0)", "mine", "NX"] })
+    func records(_ suffix: String) throws -> [String] {
+      try other("KEYS", "migr8sync:job:*\(suffix)").elements.map(\.text)
+    }
+    try awaitCondition("keys that are noted as skipped", seconds: 60) {
+      try #require(tool.isRunning, "\(tool.standardError)")
+      return try !records(":skipped").isEmpty
+    }
+    tool.kill()
+    // Before the snapshot's end, where they are noted in any case.
+    let theirs = try other.pipeline((1000..<2000).map { ["EXISTS", "bump:\($0)"] })
+    try #require(theirs.contains { $0.number == 0 })
+    let noted = try other("SMEMBERS", try records(":skipped")[0]).elements.map {
+      String($0.text.dropFirst(2))
+    }
+    tool = try start(pair, "--on-conflict", "skip")
+    try pair.source.awaitToolFollowing(tool)
+    let values = try other.pipeline(noted.map { ["GET", $0] }).map(\.text)
     #expect(Set(values) == ["mine"])
+    try interrupt(tool)
   }
 
   /// Somebody spoils a key at the destination: the command that it then refuses is named, and the key is

@@ -42,7 +42,11 @@ struct JobStart: Sendable {
         record = nil
       } else {
         record = try JobRecord.read(runner.identity, &connection)
-        refusal = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }
+        var objection = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }
+        if objection == nil {
+          objection = try StrangersKey.objection(runner.identity, at: plan.address, &connection)
+        }
+        refusal = objection
         if refusal == nil, record?.handOver != nil {
           _ = try DestinationReplay.ask(
             &connection,

@@ -42,6 +42,25 @@ enum DestinationRefusal {
     return ReplayError("\(action): the destination answered: \(inner)")
   }
 
+  /// The failure at a key of somebody else.
+  ///
+  /// - Parameters:
+  ///   - name: as the destination has it.
+  ///   - isOfJob: whether a job remembers it (`StrangersKey`).
+  static func conflict(
+    at name: KeyName, mapping: KeyMapping, isOfJob: Bool, peer: String
+  ) -> ReplayError {
+    var error = ReplayError(
+      "writing to \(peer): \(mapping.shown(there: name.key)): the key has appeared at the destination"
+        + " since the run began; it was not overwritten "
+        + (isOfJob
+          ? "(find who writes it, then remove or rename it: while it is there the same command is"
+            + " refused, and after that it overwrites or removes whatever else matches there)"
+          : "(find who writes it, or choose --on-conflict replace|skip)"))
+    error.strangersKey = name
+    return error
+  }
+
   private static func known(_ line: String, _ action: String) -> ReplayError? {
     switch line.prefix(while: { $0 != " " }) {
     case "OOM":
@@ -60,10 +79,6 @@ enum DestinationRefusal {
       return ReplayError(
         "\(action): the destination cannot save to its disk and refuses writes"
           + " (see its log; free disk space)", .transient)
-    case "BUSYKEY":
-      return ReplayError(
-        "\(action): the key has appeared at the destination since the run began; nothing was"
-          + " overwritten (find who writes it, or choose --on-conflict replace|skip)")
     case "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY", "TRYAGAIN", "EXECABORT",
       "UNKILLABLE":
       return ReplayError(

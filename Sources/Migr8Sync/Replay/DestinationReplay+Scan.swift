@@ -60,6 +60,7 @@ extension DestinationReplay {
           host.gate.wait(milliseconds: Feed.patienceMilliseconds)
         }
         try throwIfOver()
+        try persistLateSkips()
       },
       rest: { [self] (microseconds) throws(ReplayError) in
         if microseconds >= 10_000 { return try wait(milliseconds: microseconds / 1_000) }

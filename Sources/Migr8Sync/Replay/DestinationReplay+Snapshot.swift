@@ -33,8 +33,7 @@ extension DestinationReplay {
     let known = try write(repeats: repeats)
     if let known { try insist { () throws(ReplayError) in try reconcile(known) } }
     if snapshotCounters.mayExpire.load(ordering: .relaxed) { mayExpire = true }
-    let late = progress.takeLateSkips()
-    try insist { () throws(ReplayError) in try persist(late) }
+    try persistLateSkips(isLast: true)
     CrashPoint.snapshotWritten.pass()
     try insist { () throws(ReplayError) in try writeRecord(.stream, place, at: server) }
     CrashPoint.snapshotRecorded.pass()
@@ -54,7 +53,10 @@ extension DestinationReplay {
     let reader = SnapshotReader(
       feed: feed, counters: snapshotCounters,
       features: plan.facts?.commandFeatures ?? RDBCommandFeatures()
-    ) { [self] () throws(ReplayError) in try throwIfOver() }
+    ) { [self] () throws(ReplayError) in
+      try throwIfOver()
+      try persistLateSkips()
+    }
     var snapshot = SnapshotReplay(
       reader, filter: plan.filter, counters: snapshotCounters, skipped: progress.skippedKeys,
       remembersKeys: repeats)
@@ -101,12 +103,20 @@ extension DestinationReplay {
     }
   }
 
-  /// Keys that appeared at the destination while the snapshot was written are to be left alone by
-  /// later runs, too.
-  private func persist(_ late: [KeyName]) throws(ReplayError) {
+  /// Keys that appeared at the destination while the snapshot is written are to be left alone by later
+  /// runs, too, whatever becomes of this one: they are written down once a second, and at the end.
+  func persistLateSkips(isLast: Bool = false) throws(ReplayError) {
+    let now = Clock.monotonicMilliseconds()
+    guard isLast || now - skipsPersistedMilliseconds >= 1_000 else { return }
+    skipsPersistedMilliseconds = now
+    let late = progress.lateSkippedKeys
     if late.isEmpty { return }
-    var connection = try openOnRecord()
-    try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)
+    try insist { () throws(ReplayError) in
+      // Beside the loaders, whose connections no other may end.
+      var connection = try connector.openAsRunner(interrupt: stopBell)
+      try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)
+    }
+    progress.forgetLateSkips(late.count)
   }
 
   /// - Parameter server: where the snapshot was written. One that has restarted since may have lost the
@@ -125,6 +135,7 @@ extension DestinationReplay {
     _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
     if phase == .snapshot {
       _ = try Self.ask(&connection, [Array("UNLINK".utf8), runner.identity.otherTypesKey])
+      try StrangersKey.forget(of: runner.identity, &connection)
     }
     _ = try Self.ask(&connection, record.command(runner.identity))
     hasRecord = true

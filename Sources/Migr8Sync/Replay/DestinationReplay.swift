@@ -81,6 +81,8 @@ final class DestinationReplay: @unchecked Sendable {
   var firstRecord: JobRecord?
   /// The place that the source was last asked to go back to.
   var requestedPlace: ReplicationPlace?
+  /// When keys that the destination keeps were last written down.
+  var skipsPersistedMilliseconds: Int64 = 0
   /// Why the next snapshot is needed.
   var snapshotReason: String?
   /// Whether a first catching up since the last snapshot is behind it.
@@ -142,6 +144,7 @@ final class DestinationReplay: @unchecked Sendable {
         switch error.kind {
         case .failure:
           if error.leavesGap { markIncomplete() }
+          if let name = error.strangersKey { remember(name) }
           throw error
         case .interruption: throw error
         case .restart: continue
@@ -177,6 +180,14 @@ final class DestinationReplay: @unchecked Sendable {
         [
           Array("HSET".utf8), runner.identity.recordKey, Array("phase".utf8), Array(phase.utf8),
         ])
+    } catch {}
+  }
+
+  /// The same command must not go over it unasked.
+  private func remember(_ strangersKey: KeyName) {
+    do throws(ReplayError) {
+      var connection = try openOnRecord()
+      try StrangersKey.remember(strangersKey, of: runner.identity, &connection)
     } catch {}
   }
 

@@ -295,7 +295,10 @@ struct PipelineWire: ~Copyable {
     _ policy: ConflictPolicy, _ key: [UInt8], _ batch: Batch
   ) throws(ReplayError) {
     guard case .skip = policy else {
-      throw refusal("BUSYKEY", [Array("SET".utf8), key], batch)
+      let database = pipeline.mapping.destination(of: batch.database)
+      throw DestinationRefusal.conflict(
+        at: KeyName(database: database, key: key), mapping: pipeline.mapping,
+        isOfJob: pipeline.connector.runner != nil, peer: socket.peer)
     }
     // It was sent under this name, so some key of the source has it there.
     pipeline.progress.rememberSkipped(

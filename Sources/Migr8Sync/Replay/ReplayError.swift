@@ -28,6 +28,8 @@ struct ReplayError: Error, Sendable, CustomStringConvertible {
   var leavesGap = false
   /// A command was refused as it is where its key was removed meanwhile, or has another type.
   var isOfChangedKey = false
+  /// A key of somebody else was in the way, by its name at the destination.
+  var strangersKey: KeyName?
   /// The source, or the link to it, is at fault: no destination is.
   var isOfSource = false
 

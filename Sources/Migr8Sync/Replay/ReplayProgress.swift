@@ -176,13 +176,11 @@ final class ReplayProgress: @unchecked Sendable {
     monitor.withLock { otherTypes = keys }
   }
 
-  /// The keys remembered since the last call.
-  func takeLateSkips() -> [KeyName] {
-    monitor.withLock {
-      defer { lateSkips = [] }
-      return lateSkips
-    }
-  }
+  /// Keys that stay as the destination has them and are not written down yet.
+  var lateSkippedKeys: [KeyName] { monitor.withLock { lateSkips } }
+
+  /// The first of them are.
+  func forgetLateSkips(_ count: Int) { monitor.withLock { lateSkips.removeFirst(count) } }
 
   /// The keys that the destination had, and keeps.
   var skippedKeys: KeyHashSet {

@@ -14,6 +14,15 @@ struct CrashPointTests {
       environment: point.map { ["MIGR8SYNC_CRASH_AT": $0] } ?? [:])
   }
 
+  /// Waits until the snapshot is there.
+  private func awaitRecord(_ destination: TestServer, _ tool: Subprocess) throws {
+    try awaitCondition("a record of the stream", seconds: Tool.deadlineSeconds) {
+      try destination.client()("KEYS", "migr8sync:job:*").elements.map(\.text)
+        .contains { (try? destination.client()("HGET", $0, "phase").text) == "stream" }
+        || !tool.isRunning
+    }
+  }
+
   private func awaitDeath(_ tool: Subprocess) throws {
     let result = try Tool.finish(tool)
     #expect(result.exitCode == 128 + SIGKILL, "\(result)")
@@ -101,11 +110,7 @@ struct CrashPointTests {
     if point.hasPrefix("refusal") {
       try source.awaitToolFollowing(tool, besides: [native.server.port])
     } else {
-      try awaitCondition("a record of the stream", seconds: Tool.deadlineSeconds) {
-        try destination.client()("KEYS", "migr8sync:job:*").elements.map(\.text)
-          .contains { (try? destination.client()("HGET", $0, "phase").text) == "stream" }
-          || !tool.isRunning
-      }
+      try awaitRecord(destination, tool)
     }
     try application.awaitCommands(500)
     try confuse(source, destination)
@@ -131,7 +136,8 @@ struct CrashPointTests {
       try heir.info("replication")["master_link_status"] == "up"
     }
     var tool = try start(source, destination, dyingAt: "after-reply")
-    try source.awaitToolFollowing(tool, besides: [replica.port])
+    // Without a byte of the stream, which would be a checkpoint, and the end, too early.
+    try awaitRecord(destination, tool)
     try heir("REPLICAOF", "NO", "ONE")
     try writer("MSET", "bump:key", "old", "bump:filler", String(repeating: "x", count: 300))
     try awaitDeath(tool)

@@ -210,6 +210,12 @@ struct ExpiryTests {
     try scene.destination.client()("CONFIG", "SET", "import-mode", "yes")
     let tool = try scene.start()
     try scene.awaitFollowing(tool)
+    // The mode is known once what follows the snapshot arrives.
+    try scene.source.client()("SET", "bump:arrived", 1)
+    let reader = try scene.destination.client()
+    try awaitCondition("the stream to arrive", seconds: Tool.deadlineSeconds) {
+      try reader("EXISTS", "bump:arrived").number == 1
+    }
     scene.destination.freeze()
     try scene.awaitALife()
     scene.destination.thaw()

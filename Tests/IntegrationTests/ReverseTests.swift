@@ -48,8 +48,7 @@ struct ReverseTests {
 
   /// Both hold the same moved keys.
   private func expectEqual(_ old: TestServer, _ new: TestServer) throws {
-    // What a version before 7.0 does not know of a stream is not compared, and a time to live of its own
-    // counts from the arrival.
+    // What a version before 7.0 does not know of a stream is not compared; its times to live are its own.
     let isOld = old.kind < .redis70
     let detail = isOld ? StreamDetail(old.kind) : .replicated
     let there = try Keyspace(of: new, streams: detail).filter(prefix: "bump:")

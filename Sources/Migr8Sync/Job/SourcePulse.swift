@@ -76,6 +76,7 @@ final class SourcePulse: @unchecked Sendable {
   private func ask() throws(LinkError) {
     var connection = try RedisConnection.open(
       try source(), timeouts: timeouts, interrupt: stopBell)
+    var clock = ClockReading()
     repeat {
       let sent = Clock.monotonicMilliseconds()
       connection.enqueue([Array("INFO".utf8), Array("replication".utf8)])
@@ -86,8 +87,7 @@ final class SourcePulse: @unchecked Sendable {
       // A replica's place is what it has applied; how far it is behind its master it does not say.
       let offset = facts.isReplica ? facts.appliedOffset : facts.replicationOffset
       note(facts.replicationID, offset, sent)
-      if let time {
-        let offset = DestinationClocks.offset(of: time, between: sent, and: received)
+      if let time, let offset = clock.offset(of: time, between: sent, and: received) {
         monitor.withLock { clockOffset = offset }
       }
     } while pause(Self.intervalMilliseconds)

@@ -4,6 +4,31 @@
 import ReplicaLink
 import Synchronization
 
+/// Reads one server's clock. An answer that took much longer than usual says little: it was given anywhere
+/// between the question and its arrival, at the very end by a server that had stood still.
+struct ClockReading: Sendable {
+  /// What an answer may take beside twice the usual, in milliseconds.
+  private static let slackMilliseconds: Int64 = 50
+
+  private var usual: Int64?
+
+  /// Takes an answer: in milliseconds since 1970, between two readings of the monotonic clock here.
+  ///
+  /// - Returns: the server's clock, less the one here; nil when the answer says too little.
+  mutating func offset(
+    of milliseconds: Int64, between sent: Int64, and received: Int64
+  ) -> Int64? {
+    let taken = max(0, received - sent)
+    if let usual, taken > usual * 2 + Self.slackMilliseconds {
+      // Where all of them take so long now, that is usual soon.
+      self.usual = usual + (taken - usual) / 4
+      return nil
+    }
+    usual = min(taken, usual ?? taken)
+    return milliseconds - (sent + received) / 2
+  }
+}
+
 /// What is known of the clocks at both ends; written and read by several threads.
 final class DestinationClocks: Sendable {
   /// A command this old, in milliseconds, may meet a key expired that the source still had. Below it the
@@ -17,11 +42,6 @@ final class DestinationClocks: Sendable {
   private let destination = Atomic<Int64>(unknown)
   private let late = Atomic<Int64>(unknown)
   private let imports = Atomic<Bool>(false)
-
-  /// A server's clock was read: in milliseconds since 1970, half-way between two readings of ours.
-  static func offset(of milliseconds: Int64, between sent: Int64, and received: Int64) -> Int64 {
-    milliseconds - (sent + received) / 2
-  }
 
   /// The source's clock, less the monotonic clock here.
   func noteSource(_ offset: Int64) { source.store(offset, ordering: .relaxed) }

@@ -48,6 +48,7 @@ final class LeaseKeeper: @unchecked Sendable {
     var connection = try connector.open(interrupt: stopBell)
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
+    var clock = ClockReading()
     repeat {
       switch try runner.renew(&connection) {
       case .renewed: break
@@ -60,17 +61,20 @@ final class LeaseKeeper: @unchecked Sendable {
         return progress.fail(
           ReplayError("job \(runner.identity.name) was taken over by another process"))
       }
-      try ReplayError.wrap { () throws(LinkError) in try readClock(&connection) }
+      try ReplayError.wrap { () throws(LinkError) in try readClock(&connection, &clock) }
     } while pause()
   }
 
   /// Reads the destination's clock, by which it expires keys, and whether it still does not.
-  private func readClock(_ connection: inout RedisConnection) throws(LinkError) {
+  private func readClock(
+    _ connection: inout RedisConnection, _ clock: inout ClockReading
+  ) throws(LinkError) {
     let sent = Clock.monotonicMilliseconds()
     if let time = try connection.command("TIME").milliseconds {
       let received = Clock.monotonicMilliseconds()
-      progress.clocks.noteDestination(
-        DestinationClocks.offset(of: time, between: sent, and: received))
+      if let offset = clock.offset(of: time, between: sent, and: received) {
+        progress.clocks.noteDestination(offset)
+      }
     }
     guard connector.knowsImportMode else { return }
     // A user that may not ask has to leave it on.

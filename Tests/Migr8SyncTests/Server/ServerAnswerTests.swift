@@ -20,7 +20,8 @@ struct ServerAnswerTests {
     ]
     for (seconds, microseconds) in answers { #expect(time(seconds, microseconds) == nil) }
     let last = try #require(time("8796093022207", "999999"))
-    #expect(DestinationClocks.offset(of: last, between: 10, and: 20) == last - 15)
+    var reading = ClockReading()
+    #expect(reading.offset(of: last, between: 10, and: 20) == last - 15)
     #expect(RepairQuestion.deadline(.max, .array([.integer(1), .integer(0)])) == nil)
   }
 

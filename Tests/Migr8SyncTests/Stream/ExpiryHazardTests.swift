@@ -123,7 +123,19 @@ import Testing
     #expect(clocks.skewMilliseconds == 0)
     clocks.noteDestination(1_500)
     #expect(clocks.allowance == (DestinationClocks.ageMillisecondsMax - 500, 500))
-    #expect(DestinationClocks.offset(of: 10_000, between: 100, and: 200) == 9_850)
+    var reading = ClockReading()
+    #expect(reading.offset(of: 10_000, between: 100, and: 200) == 9_850)
+  }
+
+  /// What a server says that had stood still is not its clock; what takes long all the time is.
+  @Test func anAnswerThatTakesLongSaysNothing() {
+    var reading = ClockReading()
+    #expect(reading.offset(of: 10_000, between: 100, and: 102) == 9_899)
+    #expect(reading.offset(of: 22_000, between: 200, and: 12_200) == nil)
+    #expect(reading.offset(of: 23_000, between: 13_098, and: 13_102) == 9_900)
+    var answers = 0
+    while reading.offset(of: 30_000, between: 20_000, and: 20_400) == nil { answers += 1 }
+    #expect((2...10).contains(answers))
   }
 
   @Test func importModeMakesNothingLateUntilItEnds() {

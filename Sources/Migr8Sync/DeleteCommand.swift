@@ -98,9 +98,10 @@ struct DeleteCommand {
         return "the destination is a replica of the source: the keys would be lost there, too"
           + " (REPLICAOF NO ONE first)"
       }
-      let plan = VerifyPlan(
+      var plan = VerifyPlan(
         source: options.sourceLocator, destination: locator, mapping: route.mapping,
         words: route.words.joined(separator: ", "), timeouts: options.timeouts)
+      plan.unrelatedJobs = options.unrelatedJobs
       let finding = try VerifiedJob.find(plan, source: source.facts, isThorough: true)
       switch finding {
       case .none: break

@@ -26,7 +26,8 @@ struct VerifyCommand {
   }
 
   private func compare(_ lines: VerifyLines) -> ExitCode {
-    var result = options.from?.foundDifferences ?? false ? ExitCode.differences : .converged
+    var result = options.from?.leftUndecided ?? false ? ExitCode.failed : .converged
+    if options.from?.foundDifferences ?? false { result = .differences }
     do throws(ReplayError) {
       for plan in options.plans where plan.route >= options.from?.route ?? 0 {
         let code = try compare(plan, lines)

@@ -113,6 +113,13 @@ struct CommandTests {
         "#!lua name=lib\nredis.register_function('f', function() return \(round) end)")
       try source.awaitToolInSync(tool)
       #expect(try reader("FCALL", "f", 0).number == round)
+      // One that the destination does not have is gone there as it is at the source.
+      try writer(
+        "FUNCTION", "LOAD", "#!lua name=gone\nredis.register_function('g', function() end)")
+      try source.awaitToolInSync(tool)
+      try reader("FUNCTION", "DELETE", "gone")
+      try writer("FUNCTION", "DELETE", "gone")
+      try source.awaitToolInSync(tool)
       tool.send(signal: SIGINT)
       #expect(try Tool.finish(tool).exitCode == 5)
     }

@@ -31,6 +31,9 @@ struct DeleteSafetyTests {
     expectLine(
       try VerifyTests.verify(source, destination, "-p", "bump:", "--fix", "--yes"), code: 4,
       saying: ["job one", forget])
+    let looked = try Self.delete(
+      source.url, destination.url, "--dry-run", "--unrelated-job", "one")
+    #expect(looked.exitCode == 0, "\(looked)")
     #expect(try source.client()("EXISTS", "bump:1").number == 1)
     let words = ["jobs", "-d", "\(destination.url)/0", "--forget", "one", "--yes"]
     #expect(try Tool.run(words).exitCode == 0)

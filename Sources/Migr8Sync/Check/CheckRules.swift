@@ -236,7 +236,11 @@ enum CheckRules {
     let example = existing.examples.first.map { Printable.key($0.key) } ?? ""
     let text =
       "\(HumanNumber.count(existing.count)) match at the destination, such as \(example)"
-    if let job = facts.jobs?.first(where: { $0.fields["rules"] == facts.words }) {
+    let words = facts.words + (facts.way == .scan ? ", by scan" : "")
+    let own = facts.jobs?.first {
+      $0.fields["rules"] == words && $0.fields["source"] == facts.source.endpoint
+    }
+    if let job = own {
       return .warn(
         "existing keys", text,
         "a sync with these rules goes on with job \(job.name); as another --job it would be refused"

@@ -96,6 +96,7 @@ struct CommandOption: Sendable {
     case ttlTolerance = "ttl-tolerance"
     case from
     case noVerify = "no-verify"
+    case unrelatedJob = "unrelated-job"
     case maxLatency = "max-latency"
     case force
     case format

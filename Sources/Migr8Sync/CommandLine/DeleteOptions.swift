@@ -13,6 +13,8 @@ struct DeleteOptions: TwoEnded, Sendable {
   var isDryRun: Bool
   var assumesYes: Bool
   var rules: ComparisonRules
+  /// Jobs of which the operator says that they are other sources'.
+  var unrelatedJobs: Set<String>
   var keysPerSecondMax: UInt64?
   var latencyMillisecondsMax: Int64
   var writesJSON: Bool
@@ -42,6 +44,7 @@ struct DeleteOptions: TwoEnded, Sendable {
     isDryRun = arguments.has(.dryRun)
     assumesYes = arguments.has(.yes)
     rules = try reader.comparisonRules()
+    unrelatedJobs = try reader.unrelatedJobs()
     keysPerSecondMax = try reader.keysPerSecondMax()
     latencyMillisecondsMax = try reader.milliseconds(.maxLatency, in: 0...10_000)
     writesJSON = arguments.has(.json)

@@ -108,7 +108,21 @@ struct OptionReader {
 
   /// The name of a job.
   func jobName(_ option: CommandOption.Name) throws(UsageError) -> String? {
-    guard let name = try arguments.value(option) else { return nil }
+    try arguments.value(option).map { name throws(UsageError) in try jobName(name, option) }
+  }
+
+  /// The names of jobs that `--unrelated-job` gives.
+  func unrelatedJobs() throws(UsageError) -> Set<String> {
+    var names: Set<String> = []
+    for value in arguments.all(.unrelatedJob) {
+      names.insert(try jobName(value.text ?? "", .unrelatedJob))
+    }
+    return names
+  }
+
+  private func jobName(
+    _ name: String, _ option: CommandOption.Name
+  ) throws(UsageError) -> String {
     let isPlain = name.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

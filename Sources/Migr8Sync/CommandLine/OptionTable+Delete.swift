@@ -55,6 +55,7 @@ extension OptionGroup {
       CommandOption(
         name: .noVerify,
         help: "Remove matching keys whatever the destination holds; --dest may be left out."),
+      unrelatedJob,
       CommandOption(
         name: .ttlTolerance, value: "TIME", standard: "1s",
         help: "How far the times at which a key expires may lie apart."),

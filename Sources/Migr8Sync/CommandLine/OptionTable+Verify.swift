@@ -46,6 +46,13 @@ extension Command {
 }
 
 extension OptionGroup {
+  /// Whose a job is that names a history which the source does not know, only the operator can say.
+  static let unrelatedJob = CommandOption(
+    name: .unrelatedJob, value: "NAME", isRepeatable: true,
+    help:
+      "A job at the destination that follows another server than the source, where the tool cannot tell"
+      + " and refuses. Name none that ever followed this source.")
+
   /// The servers of a command that reads both ends as a client does.
   static let comparedServers = OptionGroup(
     title: "Servers",
@@ -80,6 +87,7 @@ extension OptionGroup {
         name: .job, value: "NAME",
         help: "The running job whose checkpoint says how far the destination is. Default: the one "
           + "that is found there."),
+      unrelatedJob,
       CommandOption(
         name: .fix,
         help: "Make what differs what it is at the source, after you confirm it; keys that the "

@@ -12,6 +12,8 @@ struct VerifyOptions: TwoEnded, Sendable {
   var ends: BothEnds
   /// The job between the two; nil to look for it.
   var jobName: String?
+  /// Jobs of which the operator says that they are other sources'.
+  var unrelatedJobs: Set<String>
   var extent: VerifyPlan.Extent
   /// Whether what differs is mended, and whether that is done without asking.
   var fixes: Bool
@@ -32,6 +34,7 @@ struct VerifyOptions: TwoEnded, Sendable {
     let reader = OptionReader(arguments: arguments, environment: environment)
     ends = try BothEnds(reader)
     jobName = try reader.jobName(.job)
+    unrelatedJobs = try reader.unrelatedJobs()
     extent = try reader.extent()
     fixes = arguments.has(.fix)
     assumesYes = arguments.has(.yes)
@@ -66,6 +69,7 @@ struct VerifyOptions: TwoEnded, Sendable {
         source: sourceLocator, destination: locator(of: route), mapping: route.mapping,
         words: route.words.joined(separator: ", "), timeouts: timeouts)
       plan.jobName = jobName
+      plan.unrelatedJobs = unrelatedJobs
       plan.extent = extent
       plan.rules = rules
       plan.keysPerSecondMax = keysPerSecondMax

@@ -116,6 +116,8 @@ final class JobVerification: @unchecked Sendable {
       mapping: options.routes[route].mapping,
       words: options.routes[route].words.joined(separator: ", "), timeouts: options.timeouts)
     plan.jobName = identity.name
+    plan.jobDatabase =
+      JobIdentity(name: identity.name, options: options, route: route).database
     plan.keysPerSecondMax = keysPerSecondMax
     plan.route = route
     plan.interrupt = job.source.stopBell

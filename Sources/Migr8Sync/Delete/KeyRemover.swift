@@ -242,8 +242,13 @@ struct KeyRemover: ~Copyable {
     }
     let names = group.map { KeyName(database: database, key: $0.key) }
     return try comparer.pair.readStates(names).enumerated().map { index, state in
-      isPartial(names[index].key)
-        ? .same : comparer.pair.judge(state.source, state.destination)
+      if isPartial(names[index].key) { return .same }
+      let comparison = comparer.pair.judge(state.source, state.destination)
+      // A hash whose fields have all expired, by the clock here, is none to a comparison; the source still has it.
+      if comparison == .same, state.source.payload != nil, state.destination.payload == nil {
+        return .expiring
+      }
+      return comparison
     }
   }
 

@@ -150,7 +150,7 @@ struct JobStart: Sendable {
   }
 
   /// How long a destination may take to hear that the run is over.
-  private static let farewellTimeouts = Timeouts(
+  static let farewellTimeouts = Timeouts(
     connectMilliseconds: 1_000, ioMilliseconds: 1_000)
 
   /// Ends the job at this destination, when all of it is done, or gives it back, so that the next run

@@ -7,7 +7,7 @@ import ReplicaLink
 struct DestinationConnector: Sendable {
   /// Where the destination is; asked every time.
   let locator: ServerLocator
-  let timeouts: Timeouts
+  var timeouts: Timeouts
   /// Whose connections they are; nil where there is no job.
   let runner: JobRunner?
   /// Whether the destination has an import mode, in which it expires nothing by itself (Valkey 8.1).

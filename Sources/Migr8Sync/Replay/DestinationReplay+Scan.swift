@@ -35,7 +35,7 @@ extension DestinationReplay {
       try sink.drain()
     } catch {
       // What was handed over is finished when the operator stops; a failure ends at once.
-      if error.isInterruption { try? sink.drain() }
+      if error.isInterruption { try finish(&sink) }
       throw error
     }
     return scan.known

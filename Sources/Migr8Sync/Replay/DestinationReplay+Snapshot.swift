@@ -69,11 +69,21 @@ extension DestinationReplay {
       try sink.drain()
     } catch {
       // What was handed over is finished when the operator stops; a failure ends at once.
-      if error.isInterruption { try? sink.drain() }
+      if error.isInterruption { try finish(&sink) }
       throw error
     }
     progress.setOtherTypes(snapshot.otherTypes)
     return snapshot.known
+  }
+
+  /// Waits for what is under way when the run is to stop. A stranger's key that turns up then has to be
+  /// remembered.
+  func finish(_ sink: inout LoaderSink) throws(ReplayError) {
+    do throws(ReplayError) {
+      try sink.drain()
+    } catch {
+      if error.strangersKey != nil { throw error }
+    }
   }
 
   /// The loaders and what encodes for them.

@@ -173,7 +173,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// must not go on behind it.
   private func markIncomplete() {
     do throws(ReplayError) {
-      var connection = try openOnRecord()
+      var connection = try openForFarewell()
       let phase = JobRecord.Phase.snapshot.rawValue
       _ = try Self.ask(
         &connection,
@@ -186,7 +186,7 @@ final class DestinationReplay: @unchecked Sendable {
   /// The same command must not go over it unasked.
   private func remember(_ strangersKey: KeyName) {
     do throws(ReplayError) {
-      var connection = try openOnRecord()
+      var connection = try openForFarewell()
       try StrangersKey.remember(strangersKey, of: runner.identity, &connection)
     } catch {}
   }
@@ -293,6 +293,16 @@ final class DestinationReplay: @unchecked Sendable {
   /// Opens a connection of the job, on the db of its record. No other may be in use.
   func openOnRecord() throws(ReplayError) -> RedisConnection {
     var connection = try connector.openAsRunner(interrupt: stopBell)
+    try runner.endAbandoned(&connection)
+    try confirmRecord(&connection)
+    return connection
+  }
+
+  /// The same for the last word of a run, which is said also when it is to stop.
+  private func openForFarewell() throws(ReplayError) -> RedisConnection {
+    var connector = connector
+    connector.timeouts = JobStart.farewellTimeouts
+    var connection = try connector.openAsRunner(interrupt: nil)
     try runner.endAbandoned(&connection)
     try confirmRecord(&connection)
     return connection

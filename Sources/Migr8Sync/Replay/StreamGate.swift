@@ -67,9 +67,10 @@ final class StreamGate: @unchecked Sendable {
   }
 
   /// Whether a cutover relies on what the destinations hold, or has handed it over: repairs are not written
-  /// then, either.
+  /// then, either; nor while what waited is carried over, behind the hand-over.
   var isSealed: Bool {
     if limit.load(ordering: .relaxed) == .max { return false }
+    if carriedFrom.load(ordering: .relaxed) != .max { return true }
     return monitor.withLock {
       switch cut {
       case .sealed, .handedOver, .closed: true
@@ -157,7 +158,12 @@ final class StreamGate: @unchecked Sendable {
   }
 
   /// All is as before.
-  func open() { change { cut = .none } }
+  func open() {
+    change {
+      carriedFrom.store(.max, ordering: .relaxed)
+      cut = .none
+    }
+  }
 
   /// What follows the end is never applied any more, only looked at.
   func handOver() {

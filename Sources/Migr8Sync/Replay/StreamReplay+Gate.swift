@@ -15,7 +15,7 @@ extension StreamReplay {
       case .passOver: return false
       case .wait:
         if lane.isInTransaction { return true }
-        try serveRepairs()
+        try serveRepairs(isIdle: true)
         try lane.flush()
         replay.streamCounters.publish(counts)
         if replay.host.isStopRequested {

@@ -70,9 +70,11 @@ extension StreamReplay {
       CrashPoint.refusalRead.pass()
       counts.countRefused()
       guard !names.isEmpty else {
-        // Nothing can be read again: a run that goes on behind it would never have it.
+        if Self.isDoneAlready(refused.arguments, error) { continue }
+        // Nothing can be read again: a run that goes on behind it would never have it. What is no part of a
+        // dataset a snapshot would not bring, either.
         var failure = ReplayError(error)
-        failure.leavesGap = true
+        failure.leavesGap = !Self.isOutsideDataset(refused.arguments)
         throw failure
       }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
@@ -87,6 +89,17 @@ extension StreamReplay {
     }
     if router.repairs.hasChanges { noteRepairs() }
     replay.progress.dealtWithRefusals(refusals.count)
+  }
+
+  /// Whether a refusal says that the destination is already what the command makes of it.
+  private static func isDoneAlready(_ arguments: [[UInt8]], _ error: String) -> Bool {
+    let words = arguments.prefix(2).map { String(decoding: $0, as: UTF8.self).lowercased() }
+    return words == ["function", "delete"] && error.contains("Library not found")
+  }
+
+  private static func isOutsideDataset(_ arguments: [[UInt8]]) -> Bool {
+    let name = String(decoding: arguments.first ?? [], as: UTF8.self).lowercased()
+    return ["publish", "spublish", "script"].contains(name)
   }
 
   /// Keys that may have expired at the destination before commands on them arrived.

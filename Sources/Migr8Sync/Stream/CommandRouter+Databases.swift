@@ -70,13 +70,21 @@ extension CommandRouter {
       return isMirror || verb.isWord("load") ? .forward(database: nil) : .drop(.code)
     }
     if !movesFunctions { return .drop(.code) }
-    guard verb.isWord("load"), arguments.count == 3 else { return .forward(database: nil) }
-    // The snapshot may have brought the library already.
+    // The snapshot may have brought the libraries already.
+    let isLoad = verb.isWord("load")
+    let isRestore = verb.isWord("restore")
+    var isPlain = arguments.count == 3
+    if isRestore, arguments.count == 4 {
+      isPlain = bytes.extracting(arguments[3]).isWord("append")
+    }
+    guard isPlain, isLoad || isRestore else { return .forward(database: nil) }
     var writer = CommandWriter(argumentCount: 4, reservingBytes: bytes.count + 16)
     writer.append(bytes.extracting(arguments[0]))
     writer.append(verb)
-    writer.append("REPLACE")
+    // FUNCTION LOAD REPLACE code, and FUNCTION RESTORE payload REPLACE.
+    if isLoad { writer.append("REPLACE") }
     writer.append(bytes.extracting(arguments[2]))
+    if isRestore { writer.append("REPLACE") }
     return .rewritten(writer.bytes, database: nil, .translated)
   }
 }

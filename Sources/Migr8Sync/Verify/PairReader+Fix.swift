@@ -15,6 +15,9 @@ import ReplicaLink
 extension PairReader {
   /// So often mending a key is tried before it is given up.
   static let fixAttemptsMax = 200
+  /// So often the job may not come to where the source was, `patienceMilliseconds` each, before it counts as
+  /// standing still.
+  static let standstillsMax = 3
   /// Values of more are not mended, in bytes of the source's memory: DUMP says them in one string, which has
   /// this bound at every server.
   static let fixBytesMax: UInt64 = 512 << 20
@@ -24,6 +27,8 @@ extension PairReader {
     case done
     /// The key or the job did not rest.
     case restless
+    /// The job does not come to where the source is.
+    case behind
     /// The destination cannot hold the value, in words.
     case impossible(String)
   }
@@ -34,11 +39,21 @@ extension PairReader {
   mutating func fix(_ name: KeyName, _ encoder: RepairEncoder) throws(ReplayError) -> Mending {
     try source.select(name.database)
     source.enqueueSize(name.key)
-    if let size = try source.receiveSize(name.key), size > Self.fixBytesMax {
+    if let size = try source.receiveSize(name.key), source.knowsMemory, size > Self.fixBytesMax {
       return .impossible("a value of \(HumanNumber.bytes(size)) does not fit into one RESTORE")
     }
+    var standstills = 0
     for attempt in 0..<Self.fixAttemptsMax {
       let mending = try fixOnce(name, encoder)
+      if case .behind = mending {
+        standstills += 1
+        guard standstills < Self.standstillsMax else {
+          throw ReplayError(
+            "mending \(name): the job's checkpoint at \(destination.peer) does not come to where the source is"
+              + " (start the job again, or resume it)")
+        }
+        continue
+      }
       guard case .restless = mending else { return mending }
       try progress.pause(milliseconds: Int64.random(in: 0...(2 << Int64(min(attempt, 6)))))
     }
@@ -53,7 +68,10 @@ extension PairReader {
     guard let first = try watchSource([name]) else { return .restless }
     var reached: UInt64 = 0
     if let job {
-      guard try awaitCheckpoint(first, job) else { return try giveUpFixing() }
+      guard try awaitCheckpoint(first, job) else {
+        _ = try giveUpFixing()
+        return .behind
+      }
       try destination.select(job.database)
       _ = try destination.ask([Array("WATCH".utf8), job.identity.recordKey])
       let checkpoint = try destination.ask(Self.checkpoint(job))
@@ -143,7 +161,7 @@ extension Verifier {
       case .done:
         written += 1
         book.add(Suspect(difference.name, page: page))
-      case .restless:
+      case .restless, .behind:
         onUndecided(difference.name)
         progress.update { $0.undecided += 1 }
       case .impossible(let reason):

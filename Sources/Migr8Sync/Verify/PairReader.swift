@@ -19,8 +19,10 @@ struct PairReader: ~Copyable {
   enum Reading: Sendable {
     /// The answers to the two lists of commands.
     case answers(source: [RESPValue], destination: [RESPValue])
-    /// The keys changed, or the destination itself knows that they are not right yet.
+    /// The keys changed meanwhile.
     case changed
+    /// Nothing is known of them: they are under repair at the destination, or the source, a replica, is behind.
+    case unready
     /// The destination does not come to where the source was.
     case behind
   }
@@ -60,7 +62,7 @@ struct PairReader: ~Copyable {
     if let job {
       guard try awaitCheckpoint(first, job) else { return try giveUp(.behind) }
       guard let answers = try ask(others, names, job, target, first) else {
-        return try giveUp(.changed)
+        return try giveUp(.unready)
       }
       theirs = answers.replies
       reached = answers.offset
@@ -74,7 +76,7 @@ struct PairReader: ~Copyable {
     // A replica as the source may be behind the destination.
     guard let last = place(mine[commands.count]), last.replicationID == first.replicationID,
       last.offset >= reached
-    else { return .changed }
+    else { return .unready }
     return .answers(source: Array(mine.dropLast()), destination: theirs)
   }
 

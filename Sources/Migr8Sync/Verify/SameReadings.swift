@@ -1,6 +1,6 @@
 // When the key of an element never rests, but the element does: readings of it that all say the same decide.
-// Only readings of a destination that has come to where the source was: while it stands still, whatever is on
-// its way looks the same again and again. Without I/O.
+// Only readings of a destination that has come to where the source was, and does not know better itself: while it
+// stands still, whatever is on its way looks the same again and again. Without I/O.
 
 import ReplicaLink
 

@@ -19,13 +19,14 @@ extension VerifiedJob {
       // What is left of a job without a record begins nothing.
       if entry.fields.isEmpty, !mayWrite { continue }
       if let id = entry.fields["replid"], source.knowsHistory(id) { continue }
-      if isAnothers(entry.fields, plan) { continue }
+      if plan.unrelatedJobs.contains(entry.name) || isAnothers(entry.fields, plan) { continue }
       let address = entry.fields["source"].map { "from \($0) " } ?? ""
       let forget = "'migr8sync jobs -d \(plan.destination.url.endpoint)/\(entry.database) --forget"
       return "job \(entry.name) \(address)to db \(entry.database) of"
         + " \(plan.destination.url.endpoint) \(mayWrite ? "runs" : "may go on with a new snapshot"),"
         + " and it cannot be told from one that follows this source"
-        + " (\(mayWrite ? "end it" : "if it is over"), then \(forget) \(entry.name)')"
+        + " (\(mayWrite ? "end it" : "if it is over"), then \(forget) \(entry.name)'; if its source is surely"
+        + " another server, add --unrelated-job \(entry.name))"
     }
     return nil
   }

@@ -62,6 +62,11 @@ struct VerifiedJob: Sendable {
     var candidates = entries.filter { entry in
       entry.fields["replid"].map { source.knowsHistory($0) } ?? false
     }
+    if candidates.count > 1, let database = plan.jobDatabase ?? plan.destination.url.database,
+      plan.jobName != nil
+    {
+      candidates = candidates.filter { $0.database == database }
+    }
     if candidates.count > 1 {
       candidates = candidates.filter { $0.fields["rules"]?.hasPrefix(plan.words) ?? false }
       if candidates.count != 1 { return .unclear("several jobs write there: name one with --job") }

@@ -83,7 +83,7 @@ extension Verifier {
       })
     switch reading {
     case .behind: for suspect in group { putBack(suspect) }
-    case .changed:
+    case .changed, .unready:
       guard group.count > 1 else { return putBack(group[group.startIndex]) }
       let middle = group.startIndex + group.count / 2
       try decideTogether(group[..<middle])
@@ -122,13 +122,14 @@ extension Verifier {
     }
   }
 
-  /// Whether a large value is of a type that the rules do not leave out, at either end.
+  /// Whether a large value is of a type that the rules do not leave out: the source's, where it has one.
   private mutating func isAskedFor(_ name: KeyName) throws(ReplayError) -> Bool {
     if plan.mapping.filter.types == nil { return true }
     let (mine, other) = try pair.askBoth(name, [Array("TYPE".utf8)])
-    return [mine, other].contains { answer in
-      plan.mapping.filter.matches(type: RDBValueKind(rawValue: answer.text ?? "") ?? .unknown)
-    }
+    let words = [mine, other].compactMap(\.text).filter { $0 != "none" }
+    // A module calls its types what it likes.
+    return plan.mapping.filter.matches(
+      type: words.first.map { RDBValueKind(rawValue: $0) ?? .module } ?? .unknown)
   }
 
   private mutating func putBack(_ suspect: Suspect) {

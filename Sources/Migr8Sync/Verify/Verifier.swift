@@ -119,10 +119,6 @@ struct Verifier: ~Copyable {
     _ databases: [Int], looksForExtra: Bool
   ) throws(ReplayError) {
     let first = place
-    if looksForExtra != first.looksForExtra {
-      place.looksForExtra = looksForExtra
-      place.runID = Self.short(looksForExtra ? pair.destination.facts : pair.source.facts)
-    }
     if first.cursor != Self.zero, first.looksForExtra == looksForExtra {
       let facts = looksForExtra ? pair.destination.facts : pair.source.facts
       guard Self.short(facts) == first.runID else {
@@ -131,6 +127,8 @@ struct Verifier: ~Copyable {
             + " present one (begin anew)")
       }
     }
+    place.looksForExtra = looksForExtra
+    place.runID = Self.short(looksForExtra ? pair.destination.facts : pair.source.facts)
     for database in databases where database >= first.database {
       place.database = database
       place.cursor =
@@ -165,7 +163,9 @@ struct Verifier: ~Copyable {
     let first = book.firstPage ?? page
     pages.removeAll { $0.number < first }
     guard var safe = pages.first?.place else { return }
-    safe.foundDifferences = safe.foundDifferences || progress.snapshot.differenceCount > 0
+    let numbers = progress.snapshot
+    safe.foundDifferences = safe.foundDifferences || numbers.differenceCount > 0
+    safe.leftUndecided = safe.leftUndecided || numbers.undecided > 0
     let noted = safe
     progress.update { $0.place = noted }
   }

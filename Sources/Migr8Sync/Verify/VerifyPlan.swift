@@ -21,6 +21,10 @@ struct VerifyPlan: Sendable {
   let words: String
   let timeouts: Timeouts
   var jobName: String?
+  /// The db of its record, where several jobs have that name.
+  var jobDatabase: Int?
+  /// Jobs of which the operator says that they are other sources'.
+  var unrelatedJobs: Set<String> = []
   var extent = Extent.full
   var rules = ComparisonRules()
   /// Keys compared in a second at most; nil for as fast as it goes.

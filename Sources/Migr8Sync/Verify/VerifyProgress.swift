@@ -86,14 +86,16 @@ struct VerifyPlace: Sendable, Equatable {
   var route = 0
   /// The process of the server that is scanned, by the beginning of its run id.
   var runID: String
-  /// Whether something was found before.
+  /// Whether something was found before, or left undecided.
   var foundDifferences: Bool
+  var leftUndecided = false
 
   /// A word that `--from` takes.
   var text: String {
     [
       "\(route)", looksForExtra ? "extra" : "keys", "\(database)",
-      String(decoding: cursor, as: UTF8.self), runID, foundDifferences ? "differ" : "same",
+      String(decoding: cursor, as: UTF8.self), runID,
+      foundDifferences ? "differ" : leftUndecided ? "undecided" : "same",
     ].joined(separator: ":")
   }
 
@@ -115,10 +117,11 @@ struct VerifyPlace: Sendable, Equatable {
     guard parts.count == 6, let route = Int(parts[0]), (0...1_000).contains(route),
       ["extra", "keys"].contains(parts[1]), let database = Int(parts[2]),
       (0...Int(Int32.max)).contains(database), let cursor = UInt64(parts[3]),
-      ["differ", "same"].contains(parts[5])
+      ["differ", "undecided", "same"].contains(parts[5])
     else { return nil }
     self.init(
       looksForExtra: parts[1] == "extra", database: database, cursor: Array("\(cursor)".utf8),
       route: route, runID: String(parts[4]), foundDifferences: parts[5] == "differ")
+    leftUndecided = parts[5] == "undecided"
   }
 }

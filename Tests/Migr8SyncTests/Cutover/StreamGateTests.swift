@@ -56,7 +56,7 @@ struct StreamGateTests {
     gate.admit(upTo: 100)
     #expect(gate.seal(untilMilliseconds: 0) { true })
     gate.carry(upTo: 200)
-    #expect(!gate.isSealed && gate.verdict(on: 199) == .apply && gate.verdict(on: 200) == .wait)
+    #expect(gate.isSealed && gate.verdict(on: 199) == .apply && gate.verdict(on: 200) == .wait)
     #expect(gate.carriedFrom.load(ordering: .relaxed) == 100)
     gate.handOver()
     #expect(gate.isSealed && gate.isHandedOver && gate.verdict(on: 200) == .passOver)

@@ -185,6 +185,18 @@ extension CommandRouter {
     }
   }
 
+  /// The snapshot may have brought the libraries already.
+  @Test func functionsReplaceThoseThatAreThere() {
+    var router = Self.router(ours: false)
+    #expect(router.outcome("FUNCTION LOAD x") == .translated("FUNCTION LOAD REPLACE x"))
+    #expect(router.outcome("FUNCTION LOAD REPLACE x") == .forward)
+    for command in ["FUNCTION RESTORE x", "FUNCTION RESTORE x append"] {
+      #expect(router.outcome(command) == .translated("FUNCTION RESTORE x REPLACE"))
+    }
+    #expect(router.outcome("FUNCTION RESTORE x FLUSH") == .forward)
+    #expect(router.outcome("FUNCTION DELETE x") == .forward)
+  }
+
   @Test func aDatabaseFilterDropsWhatActsElsewhere() {
     var router = Self.router(databases: [1, 2])
     #expect(router.outcome("SET a 1") == .drop(.otherDatabase))

@@ -112,6 +112,8 @@ def plant(destination, count, rng):
             key, changes = key + b":extra", ("extra", [("SET", None, 1)])
         else:
             changes = rng.choice(CHANGES.get(kind, []) + ANY)
+        if kind == b"stream" and changes[0] == "type":
+            changes = ("type", [("DEL", None), ("SET", None, 1)])
         for words in changes[1]:
             client(*[key if word is None else word for word in words])
         planted[key.decode()] = changes[0]

@@ -48,9 +48,9 @@ struct ServerSurvey: Sendable {
       var connection = try RedisConnection.open(url, timeouts: timeouts)
       survey.facts = try ServerFacts.read(&connection)
       try survey.measure(&connection)
-      for name in Self.settingNames {
-        guard let values = try connection.command("CONFIG", "GET", name).array, values.count > 1
-        else { continue }
+      let settings = try ask(Self.settingNames.map { ["CONFIG", "GET", $0] }, &connection)
+      for (name, reply) in zip(Self.settingNames, settings) {
+        guard let values = reply.array, values.count > 1 else { continue }
         survey.settings[name] = values[1].text
       }
       try survey.readCommands(&connection, needed, names)
@@ -67,6 +67,16 @@ struct ServerSurvey: Sendable {
     "databases", "maxclients", "maxmemory-policy", "min-replicas-to-write", "proto-max-bulk-len",
     "stop-writes-on-bgsave-error", "appendonly", "appendfsync",
   ]
+
+  /// Asks everything before the first answer is read: a server that is far away costs its distance once.
+  private static func ask(
+    _ commands: [[String]], _ connection: inout RedisConnection
+  ) throws(LinkError) -> [RESPValue] {
+    for command in commands { connection.enqueue(command.map { Array($0.utf8) }) }
+    var replies: [RESPValue] = []
+    for _ in commands { replies.append(try connection.receive()) }
+    return replies
+  }
 
   private mutating func measure(_ connection: inout RedisConnection) throws(LinkError) {
     let clock = ContinuousClock()
@@ -99,14 +109,9 @@ struct ServerSurvey: Sendable {
     }
     guard let user = try connection.command("ACL", "WHOAMI").text else { return }
     self.user = user
-    var denied: [String] = []
-    for command in needed {
-      let reply = try connection.command(
-        ["ACL", "DRYRUN", user].map { Array($0.utf8) } + command.map { Array($0.utf8) })
-      if reply.errorLine != nil { return }
-      if reply.text != "OK" { denied.append(command[0]) }
-    }
-    self.denied = denied
+    let replies = try Self.ask(needed.map { ["ACL", "DRYRUN", user] + $0 }, &connection)
+    if replies.contains(where: { $0.errorLine != nil }) { return }
+    denied = zip(needed, replies).filter { $1.text != "OK" }.map { $0.0[0] }
   }
 
   /// A setting that is a number.

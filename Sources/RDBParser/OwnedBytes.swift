@@ -80,6 +80,7 @@ struct OwnedBytes: ~Copyable {
 
   mutating func append(_ other: borrowing OwnedBytes) { append(other.base, other.count) }
 
+  @inline(__always)
   mutating func append(_ byte: UInt8) {
     if count == capacity { reserve(count + 1) }
     base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
@@ -115,7 +116,9 @@ struct OwnedBytes: ~Copyable {
       digits[start] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
       rest /= 10
     } while rest > 0
-    for index in start..<20 { append(digits[index]) }
+    digits.span.withUnsafeBytes { text in
+      append(UnsafeRawPointer(text.baseAddress!) + start, text.count - start)
+    }
   }
 
   /// A cursor over the contents from `position` on, for use before the next mutation only.

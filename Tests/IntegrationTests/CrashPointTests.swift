@@ -123,6 +123,31 @@ struct CrashPointTests {
     try conclude(source, destination, native, application, fulls: 2)
   }
 
+  /// A library is no key: nothing would read it again.
+  @Test func aLibraryIsSentAgainWhereTheAnswerWasNotRead() throws {
+    let options = ["--repl-backlog-size", "64mb", "--repl-ping-replica-period", "3600"]
+    let (source, destination) = (try TestServer(.redis70, options), try TestServer())
+    let (writer, reader) = (try source.client(), try destination.client())
+    let words = ["sync", "-s", source.url, "-d", destination.url, "--job", "j"]
+    var tool = try Tool.start(words, environment: ["MIGR8SYNC_CRASH_AT": "after-reply"])
+    try awaitRecord(destination, tool)
+    try writer(
+      "FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+    try awaitDeath(tool)
+    let record = "migr8sync:job:j"
+    let places = try reader("HMGET", record, "confirmed", "offset").elements.map(\.text)
+    #expect(places[0] != places[1])
+    // As if it had been refused.
+    try reader("FUNCTION", "FLUSH")
+    tool = try Tool.start(words)
+    try source.awaitToolFollowing(tool)
+    try writer("SET", "key", "value")
+    try awaitCondition("the key") { try reader("GET", "key").text == "value" }
+    #expect(try reader("FCALL", "f", 0).number == 1)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
   /// The bytes up to the checkpoint are at the destination, of a history that the promoted replica left
   /// before: what stands there in its own must not be passed over.
   @Test func aReplicaIsPromotedThatHasLessThanTheCheckpoint() throws {

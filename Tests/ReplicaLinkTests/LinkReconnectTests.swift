@@ -152,7 +152,7 @@ struct LinkReconnectTests {
       try peer.expect("SYNC")
       try peer.say("\n\n$3\r\nRDB" + Self.ping)
       #expect(try running.take(17) == Array(("RDB" + Self.ping).utf8))
-      running.link.acknowledge(14)
+      running.link.acknowledge(14, generation: running.link.readers[0].generation)
       running.link.acknowledgeNow()
       try running.await("a while") { $0.receivedOffset == 14 }
       if round == 0 { peer.hangUp() } else { running.end() }

@@ -76,13 +76,13 @@ struct RealServerTests {
       var offset = try Self.offset(&client)
       try running.await("all received") { $0.boundaryOffset >= offset }
       // One byte less is not enough.
-      link.acknowledge(offset - 1)
+      link.acknowledge(offset - 1, generation: link.readers[0].generation)
       link.acknowledgeNow()
       #expect(try client.command("WAIT", "1", "100") == .integer(0))
       // In vain the server has asked for an ACK, and waits for what it said then, too.
       offset = try Self.offset(&client)
       try running.await("all received") { $0.boundaryOffset >= offset }
-      link.acknowledge(offset)
+      link.acknowledge(offset, generation: link.readers[0].generation)
       link.acknowledgeNow()
       #expect(try client.command("WAIT", "1", "20000") == .integer(1))
     }

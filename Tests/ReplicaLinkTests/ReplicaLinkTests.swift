@@ -43,21 +43,21 @@ struct ReplicaLinkTests {
     let peer = try master.accept()
     try peer.acceptReplica(offset: 500, framing: "$0")
     // Before the reader knows of the snapshot, nothing can be applied of it.
-    running.link.acknowledge(500)
+    running.link.acknowledge(500, generation: running.link.readers[0].generation)
     try peer.expect("REPLCONF", "ACK", "0")
     _ = try running.awaitSnapshot()
-    running.link.acknowledge(500)
+    running.link.acknowledge(500, generation: running.link.readers[0].generation)
     // All but the last byte received: see WithheldByte.
     try peer.expect("REPLCONF", "ACK", "499")
     try peer.expect("REPLCONF", "ACK", "499")
     for _ in 0..<100 { try peer.say("*1\r\n$4\r\nping\r\n") }
     try running.await("the stream") { $0.boundaryOffset == 1900 }
-    running.link.acknowledge(1234)
-    running.link.acknowledge(900)
+    running.link.acknowledge(1234, generation: running.link.readers[0].generation)
+    running.link.acknowledge(900, generation: running.link.readers[0].generation)
     running.link.acknowledgeNow()
     try peer.expectAcknowledgement(of: 1234)
     // No more than was received.
-    running.link.acknowledge(UInt64(Int64.max))
+    running.link.acknowledge(UInt64(Int64.max), generation: running.link.readers[0].generation)
     running.link.acknowledgeNow()
     try peer.expectAcknowledgement(of: 1899)
     running.end()
@@ -140,7 +140,7 @@ struct ReplicaLinkTests {
     // The system takes some fifty acknowledgements that nobody reads, then no more.
     let offset: UInt64 = 2_000
     for asked in 1...offset {
-      running.link.acknowledge(asked)
+      running.link.acknowledge(asked, generation: running.link.readers[0].generation)
       running.link.acknowledgeNow()
       usleep(100)
     }

@@ -93,7 +93,7 @@ struct TwoChannelTests {
     _ = try client.command("SET", "last", "1")
     let end = try Self.offset(&client)
     try follower.follow(to: end)
-    running.link.acknowledge(end)
+    running.link.acknowledge(end, generation: running.link.readers[0].generation)
     running.link.acknowledgeNow()
     #expect(try client.command("WAIT", "1", "20000") == .integer(1))
     running.end()

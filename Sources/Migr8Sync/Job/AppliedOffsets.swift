@@ -24,14 +24,16 @@ struct AppliedOffsets: Sendable {
     places[destination] = (generation, offset)
   }
 
-  /// What is applied everywhere; nil while the destinations do not speak of one beginning.
-  var everywhere: UInt64? {
+  /// What is applied everywhere, and the beginning that it belongs to; nil while the destinations do not
+  /// speak of one.
+  var everywhere: (offset: UInt64, generation: Int)? {
+    guard let generation = places[0]?.generation else { return nil }
     var least = UInt64.max
     for place in places {
-      guard let place, place.generation == places[0]?.generation else { return nil }
+      guard let place, place.generation == generation else { return nil }
       least = min(least, place.offset)
     }
-    return least
+    return (least, generation)
   }
 
   /// The source asks to be told as soon as everything up to `offset` is applied everywhere.
@@ -39,7 +41,7 @@ struct AppliedOffsets: Sendable {
 
   /// Whether what the source waits for has come about. True once.
   mutating func takeAwaited() -> Bool {
-    guard let awaited, let everywhere, everywhere >= awaited else { return false }
+    guard let awaited, let everywhere, everywhere.offset >= awaited else { return false }
     self.awaited = nil
     return true
   }

@@ -96,7 +96,7 @@ final class SourceSide: ReplayHost, @unchecked Sendable {
       offsets.note(offset, generation: generation, at: destination)
       return (offsets.everywhere, offsets.takeAwaited())
     }
-    if let everywhere { link.acknowledge(everywhere) }
+    if let (offset, generation) = everywhere { link.acknowledge(offset, generation: generation) }
     if isAwaited { link.acknowledgeNow() }
   }
 }

@@ -25,11 +25,20 @@ struct KeyQuestion: ~Copyable {
       present = try RedisConnection.open(try source.locate(), timeouts: timeouts)
     }
     let reply = try present.command([Array("COMMAND".utf8), Array("GETKEYS".utf8)] + command)
+    if let line = reply.errorLine, Self.passes(line) {
+      throw LinkError(.closed, "asking \(present.peer) for the keys of a command", line)
+    }
     connection = consume present
     guard let items = reply.array else { return nil }
     return items.compactMap { item in
       if case .bulk(let key) = item { return key }
       return nil
     }
+  }
+
+  /// Whether an error says nothing of the command, only that the server has no time now.
+  private static func passes(_ line: String) -> Bool {
+    ["BUSY ", "LOADING ", "MASTERDOWN ", "TRYAGAIN ", "CLUSTERDOWN "].contains(
+      where: line.hasPrefix)
   }
 }

@@ -39,6 +39,8 @@ final class RepairFetcher: @unchecked Sendable {
   private var answers: [RepairAnswer] = []
   private var untakenBytes = 0
   private var isStopping = false
+  /// Whether the last answers were of another history.
+  private var isElsewhere = false
   /// Whether the present batch had such an answer.
   private var isUnsettled = false
   private var keysPerQuestion = 1
@@ -73,7 +75,10 @@ final class RepairFetcher: @unchecked Sendable {
   func exchange(
     with book: inout RepairBook, following replicationID: String
   ) throws(ReplayError) {
-    for answer in takeAnswers() { book.answered(answer, following: replicationID) }
+    for answer in takeAnswers() {
+      book.answered(answer, following: replicationID)
+      if answer.replicationID != replicationID { distrust() }
+    }
     if hasRoom { ask(book.takeNeeded(limit: Self.queuedMax)) }
     if let failure { throw ReplayError(failure) }
   }
@@ -120,12 +125,22 @@ final class RepairFetcher: @unchecked Sendable {
   /// What is in the way at present, while it is being tried again; for the display.
   var trouble: LinkError? { monitor.withLock { lastTrouble } }
 
+  /// The server that answers has another history than the one that is followed: perhaps the source has moved,
+  /// and is to be looked for again.
+  private func distrust() {
+    monitor.withLock { isElsewhere = true }
+  }
+
   // MARK: - The thread
 
   private func run() {
     var connection: Connected?
     var wait = Backoff.forRepair()
     while let batch = nextBatch() {
+      if let peer = connection?.connection.peer, takeDistrust(of: peer) {
+        connection = nil
+        guard pause(wait.next()) else { return }
+      }
       do throws(LinkError) {
         connection = try ask(batch, on: connection.take())
         wait.reset()
@@ -149,6 +164,17 @@ final class RepairFetcher: @unchecked Sendable {
       }
       isUnsettled = false
       return isStopping ? nil : Array(questions.prefix(Self.pipelinedMax * keysPerQuestion))
+    }
+  }
+
+  private func takeDistrust(of peer: String) -> Bool {
+    monitor.withLock {
+      guard isElsewhere else { return false }
+      isElsewhere = false
+      lastTrouble = LinkError(
+        .closed, "reading keys again from \(peer)",
+        "it has another history than the source that is followed")
+      return true
     }
   }
 

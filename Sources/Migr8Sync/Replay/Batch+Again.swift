@@ -11,6 +11,9 @@ extension Batch {
   ///   theirs.
   func again(from first: Int, overwriting: Bool) -> Batch {
     let copy = Batch()
+    copy.isOverwriting = isOverwriting || overwriting
+    // What is sent a third time does so already.
+    let overwriting = overwriting && !isOverwriting
     copy.keyCount = keyCount
     copy.database = database
     copy.stringLength = stringLength

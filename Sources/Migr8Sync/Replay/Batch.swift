@@ -32,12 +32,14 @@ final class Batch: @unchecked Sendable {
   var lead: (head: [[UInt8]], byteCount: Int)?
   /// The stream offset that is applied once this batch is, outside of any transaction; 0 for none.
   var boundaryOffset: UInt64 = 0
-  /// The checkpoint that is safe at the destination once this batch is answered; 0 for none.
-  var checkpointOffset: UInt64 = 0
+  /// The number of the checkpoint that is safe at the destination once this batch is answered; 0 for none.
+  var checkpointNumber: UInt64 = 0
   /// Whether its commands build on each other, so that none can be sent again by itself.
   var isOrdered = false
   /// Whether it begins a value that is built by such commands, so that they can all be sent again from it.
   var beginsValue = false
+  /// Whether its commands overwrite what is there, because they are sent again.
+  var isOverwriting = false
   /// Whether this is a PING of the pipeline itself.
   var isKeepAlive = false
   /// Whether what comes next belongs to the command or the transaction that this batch ends in.
@@ -64,13 +66,14 @@ final class Batch: @unchecked Sendable {
     stringLength = 0
     lead = nil
     boundaryOffset = 0
-    checkpointOffset = 0
+    checkpointNumber = 0
     isOpenEnded = false
     isOrdered = false
     expectations.removeAll(keepingCapacity: true)
     timely.removeAll(keepingCapacity: true)
     writtenMilliseconds = .max
     beginsValue = false
+    isOverwriting = false
     commandOffsets.removeAll(keepingCapacity: true)
   }
 }

@@ -19,6 +19,7 @@ struct StreamPoint: Sendable, Equatable {
 struct CheckpointTrail: Sendable {
   /// A checkpoint that is sent and not known to be answered.
   private struct Sent {
+    var number: UInt64
     var point: StreamPoint
     /// What it said was confirmed.
     var confirmed: UInt64
@@ -26,6 +27,8 @@ struct CheckpointTrail: Sendable {
     var repaired: Set<KeyName>
   }
 
+  /// Of the last checkpoint that was sent, from 1 on: several may have one offset.
+  private(set) var lastNumber: UInt64 = 0
   private var sent: ContiguousArray<Sent> = []
   /// Whether the replies up to the point where the lane begins are unread.
   private var isBeginningOpen: Bool
@@ -58,11 +61,11 @@ struct CheckpointTrail: Sendable {
     confirmed = point
   }
 
-  /// Checkpoint `offset` is answered, and what its replies say was dealt with.
-  mutating func answered(_ offset: UInt64) {
+  /// Checkpoint `number` is answered, and what its replies say was dealt with.
+  mutating func answered(_ number: UInt64) {
     if isBeginningOpen { return }
     var count = 0
-    while count < sent.count, sent[count].point.offset <= offset {
+    while count < sent.count, sent[count].number <= number {
       confirmed = sent[count].point
       neededOffset = sent[count].confirmed
       repaired.formUnion(sent[count].repaired)
@@ -82,7 +85,9 @@ struct CheckpointTrail: Sendable {
   ///
   /// - Returns: the keys that it can cease to name: their repair is known to be done.
   mutating func send(_ point: StreamPoint, repairing names: Set<KeyName>) -> Set<KeyName> {
-    sent.append(Sent(point: point, confirmed: confirmed.offset, repaired: names))
+    lastNumber += 1
+    sent.append(
+      Sent(number: lastNumber, point: point, confirmed: confirmed.offset, repaired: names))
     stated = confirmed.offset
     defer { repaired = [] }
     return repaired

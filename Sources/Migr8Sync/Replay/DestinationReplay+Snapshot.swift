@@ -142,12 +142,20 @@ extension DestinationReplay {
     let record = JobRecord(
       phase: phase, place: place, origin: origin, database: 0, rules: runner.identity.rules,
       source: plan.sourceAddress)
-    _ = try Self.ask(&connection, [Array("DEL".utf8), runner.identity.repairsKey])
-    if phase == .snapshot {
-      _ = try Self.ask(&connection, [Array("UNLINK".utf8), runner.identity.otherTypesKey])
-      try StrangersKey.forget(of: runner.identity, &connection)
+    let forgetting = [Array("DEL".utf8), runner.identity.repairsKey]
+    guard phase == .snapshot else {
+      // Whoever reads that the snapshot is there must find no key of before under repair.
+      _ = try Self.ask(&connection, forgetting)
+      _ = try Self.ask(&connection, record.command(runner.identity))
+      hasRecord = true
+      return
     }
+    // The other way round: as long as the record says that the data are of use, they are only so together
+    // with what is under repair.
     _ = try Self.ask(&connection, record.command(runner.identity))
     hasRecord = true
+    _ = try Self.ask(&connection, forgetting)
+    _ = try Self.ask(&connection, [Array("UNLINK".utf8), runner.identity.otherTypesKey])
+    try StrangersKey.forget(of: runner.identity, &connection)
   }
 }

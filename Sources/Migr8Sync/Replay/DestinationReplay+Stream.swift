@@ -7,9 +7,9 @@ extension DestinationReplay {
   func follow(_ pause: inout Backoff) throws(ReplayError) -> ReplayOutcome {
     let (record, repairs) = try readCheckpoint()
     if !hasConverged { phases.enter(.catchingUp) }
-    progress.resume(
-      at: record.place.offset,
-      confirmed: record.isConfirmed && repairs.isEmpty ? nil : record.confirmed.offset)
+    // A key under repair may be so since long before: the record does not say since when.
+    let confirmed = repairs.isEmpty ? (record.isConfirmed ? nil : record.confirmed.offset) : 0
+    progress.resume(at: record.place.offset, confirmed: confirmed)
     // What the lane says later belongs to the beginning that it was made in.
     let generation = feed.generation
     applied(record.place.offset, generation: generation)

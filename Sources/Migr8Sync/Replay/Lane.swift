@@ -168,10 +168,18 @@ struct Lane: ~Copyable {
   var neededOffset: UInt64 { trail.neededOffset }
 
   /// The last command emptied a db, and the job's record with it.
-  mutating func recordIsLost() { isRecordLost = true }
+  ///
+  /// - Parameter names: what is under repair: the set of them went, too.
+  mutating func recordIsLost(underRepair names: [KeyName]) {
+    isRecordLost = true
+    repairs.added.formUnion(names)
+  }
 
   /// The last command exchanged two dbs of the destination.
-  mutating func recordHasMoved(between one: Int, _ other: Int) {
+  ///
+  /// - Parameter names: what is under repair: the set of them is written anew with the record.
+  mutating func recordHasMoved(between one: Int, _ other: Int, underRepair names: [KeyName]) {
+    repairs.added.formUnion(names)
     if recordDatabase == one {
       recordDatabase = other
     } else if recordDatabase == other {
@@ -303,7 +311,7 @@ struct Lane: ~Copyable {
     }
     note(batch, boundary)
     batch.boundaryOffset = boundary
-    batch.checkpointOffset = boundary
+    batch.checkpointNumber = trail.lastNumber
     swap(&batch.expectations, &expectations)
     swap(&batch.timely, &timely)
     batch.writtenMilliseconds = writtenMilliseconds
@@ -343,7 +351,7 @@ struct Lane: ~Copyable {
   /// Takes note of the replies that were read. What was refused is the replay's to deal with first: it
   /// is announced before the checkpoint behind it counts as answered.
   private mutating func settle() {
-    let answered = progress.checkpointOffset.load(ordering: .acquiring)
+    let answered = progress.checkpointNumber.load(ordering: .acquiring)
     if !progress.mayHaveRefusals { trail.answered(answered) }
   }
 

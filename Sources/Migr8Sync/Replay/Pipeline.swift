@@ -158,19 +158,19 @@ final class Pipeline: @unchecked Sendable {
 
   /// Every command of `batch` was answered.
   func complete(_ batch: Batch) {
-    if batch.checkpointOffset > 0 { CrashPoint.afterReply.pass() }
+    if batch.checkpointNumber > 0 { CrashPoint.afterReply.pass() }
     progress.keysWritten.add(UInt64(batch.keyCount), ordering: .relaxed)
     progress.bytesWritten.add(UInt64(batch.bytes.count), ordering: .relaxed)
     progress.bytesInFlight.subtract(batch.bytes.count, ordering: .relaxed)
     let (boundary, checkpoint) = progress.monitor.withLock {
       inFlight -= batch.bytes.count
       if lastSubmitted === batch { lastSubmitted = nil }
-      let offsets = (batch.boundaryOffset, batch.checkpointOffset)
+      let offsets = (batch.boundaryOffset, batch.checkpointNumber)
       progress.recycleLocked(batch)
       progress.monitor.broadcast()
       return offsets
     }
-    if checkpoint > 0 { progress.checkpointOffset.store(checkpoint, ordering: .releasing) }
+    if checkpoint > 0 { progress.checkpointNumber.store(checkpoint, ordering: .releasing) }
     if boundary > 0 { publish(boundary) }
   }
 

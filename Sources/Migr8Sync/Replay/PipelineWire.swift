@@ -77,7 +77,8 @@ struct PipelineWire: ~Copyable {
     if case .loader(.replace) = pipeline.role { isOverwriting = false }
     var again: ContiguousArray<Batch> = []
     for (index, batch) in batches[..<sentCount].enumerated() where !batch.isKeepAlive {
-      let copy = batch.again(from: index == 0 ? answered : 0, overwriting: isOverwriting)
+      let copy = batch.again(
+        from: index == 0 ? answered : 0, overwriting: isOverwriting && !isUntouched(index))
       pipeline.hold(copy.bytes.count - batch.bytes.count)
       again.append(copy)
     }
@@ -93,6 +94,13 @@ struct PipelineWire: ~Copyable {
     selectedDatabase = nil
     self.socket = socket
     return count
+  }
+
+  /// Whether no more of a batch was sent than the SELECT that it begins with: no key of it is there by its doing.
+  private func isUntouched(_ index: Int) -> Bool {
+    guard index == sendIndex else { return false }
+    var cursor = BatchCursor()
+    return sendPosition <= cursor.range(of: 0, in: batches[index]).upperBound
   }
 
   /// Puts a PING among the batches when there has been nothing else for a while.
@@ -128,7 +136,7 @@ struct PipelineWire: ~Copyable {
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
       sendIndex += 1
-      if batch.checkpointOffset > 0 { CrashPoint.afterExec.pass() }
+      if batch.checkpointNumber > 0 { CrashPoint.afterExec.pass() }
       isInside = batch.isOpenEnded
       finishAnsweredBatches()
     }

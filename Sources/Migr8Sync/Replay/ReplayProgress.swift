@@ -26,8 +26,8 @@ final class ReplayProgress: @unchecked Sendable {
   let bytesWritten = Atomic<UInt64>(0)
   /// The stream offset up to which everything is applied at the destination.
   let appliedOffset = Atomic<UInt64>(0)
-  /// The checkpoint that the destination has.
-  let checkpointOffset = Atomic<UInt64>(0)
+  /// The number of the checkpoint that the destination has, of the lane that lives.
+  let checkpointNumber = Atomic<UInt64>(0)
   /// No more than this may be acknowledged, whatever is applied; read it behind `appliedOffset`.
   let acknowledgeCeiling = Atomic<UInt64>(.max)
   /// Bytes handed to pipelines and not answered yet.
@@ -196,9 +196,10 @@ final class ReplayProgress: @unchecked Sendable {
   ///
   /// - Parameter confirmed: up to where it is as at the source, if not all of it.
   func resume(at offset: UInt64, confirmed: UInt64? = nil) {
-    // First, so that nobody takes what is applied for more than it is.
-    changeCeiling { $0.begin(at: confirmed ?? .max) }
+    // Down in between, so that nobody takes what is applied for more than it is.
+    changeCeiling { $0.begin(at: 0) }
     appliedOffset.store(offset, ordering: .releasing)
-    checkpointOffset.store(offset, ordering: .releasing)
+    checkpointNumber.store(0, ordering: .releasing)
+    changeCeiling { $0.begin(at: confirmed ?? .max) }
   }
 }

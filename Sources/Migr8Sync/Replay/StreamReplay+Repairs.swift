@@ -64,7 +64,7 @@ extension StreamReplay {
     for refused in refusals {
       let names = router.keysRefused(refused.arguments, database: refused.database)
       guard let error = refused.error else {
-        try repairDoubtful(names)
+        try repairDoubtful(names.isEmpty ? keysAsked(refused) : names)
         continue
       }
       CrashPoint.refusalRead.pass()
@@ -89,6 +89,17 @@ extension StreamReplay {
     }
     if router.repairs.hasChanges { noteRepairs() }
     replay.progress.dealtWithRefusals(refusals.count)
+  }
+
+  /// The keys of a command that nothing but the source can tell. Such a one passes only where no name changes.
+  private mutating func keysAsked(_ command: RefusedCommand) throws(ReplayError) -> [KeyName] {
+    let name = command.arguments[0]
+    let kind = name.withBytes { router.table.shape(named: Span(_unsafeBytes: $0))?.kind }
+    guard kind == .asked, let database = mapping.source(of: command.database)
+    else { return [] }
+    return (try repairs.keys(of: command.arguments) ?? []).map {
+      KeyName(database: database, key: $0)
+    }
   }
 
   /// Whether a refusal says that the destination is already what the command makes of it.

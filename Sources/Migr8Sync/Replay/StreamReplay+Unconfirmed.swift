@@ -1,6 +1,7 @@
 // The stretch of the stream between what the record calls confirmed and its checkpoint. All of it is at the
 // destination; but the replies were not read, or what they said was not recorded, when the last session
-// ended. So nothing of it is sent again, and what may have been refused is repaired.
+// ended. So nothing of it is sent again but what changes functions and scripts, and what may have been refused is
+// repaired.
 //
 //   ──── confirmed ──── here ──── checkpoint ──── lane ────▶
 
@@ -14,13 +15,25 @@ extension StreamReplay {
       router.route(Span(_unsafeBytes: bytes), arguments: arguments.span, startOffset: start)
     }
     switch decision {
-    case .needsKeys:
-      let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
-      let keys = try repairs.keys(of: words) ?? []
-      try checkRoom(router.doubt(keys, atBoundary: checkpoint), checkpoint)
+    case .needsKeys: try doubtAsked(checkpoint)
     // These read something, or end the run.
     case .acknowledge, .abort, .resynchronise, .stop:
       try carryOut(decision, start, decoder.endOffset)
+    default: try doubt(decision, checkpoint)
+    }
+    try noteUnconfirmed(upTo: decoder.endOffset, checkpoint)
+  }
+
+  private mutating func doubt(
+    _ decision: RoutingDecision, _ checkpoint: UInt64
+  ) throws(ReplayError) {
+    let kind = decoder.withCommand { (bytes, arguments) in
+      router.kind(of: Span(_unsafeBytes: bytes), arguments: arguments.span)
+    }
+    switch kind {
+    case .asked where decision != .drop(.otherDatabase): try doubtAsked(checkpoint)
+    // Libraries are no keys. All of it in order comes to the same, also when it is done twice.
+    case .keyless(.code): try carryOut(decision, decoder.startOffset, decoder.endOffset)
     default:
       let hasRoom = decoder.withCommand { (bytes, arguments) in
         router.doubt(
@@ -28,7 +41,12 @@ extension StreamReplay {
       }
       try checkRoom(hasRoom, checkpoint)
     }
-    try noteUnconfirmed(upTo: decoder.endOffset, checkpoint)
+  }
+
+  private mutating func doubtAsked(_ checkpoint: UInt64) throws(ReplayError) {
+    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
+    let keys = try repairs.keys(of: words) ?? []
+    try checkRoom(router.doubt(keys, atBoundary: checkpoint), checkpoint)
   }
 
   /// Passes over a large command of which only the beginning is there, if that says enough.

@@ -95,10 +95,10 @@ struct StreamReplay: ~Copyable {
     return router.repairs.isEmpty
   }
 
-  /// Ends the lane.
+  /// Ends the lane, then what it asks.
   func end() {
-    repairs.end()
     lane.end()
+    repairs.end()
   }
 
   // MARK: - Input
@@ -191,14 +191,14 @@ struct StreamReplay: ~Copyable {
     case .forward(let database): try forward(to: database, end)
     case .flush(let database):
       try forward(to: database, end)
-      lane.recordIsLost()
+      lane.recordIsLost(underRepair: router.repairs.names)
     case .swap(let one, let other):
       var command = ByteBuffer()
       command.appendCommand("SWAPDB", "\(one)", "\(other)")
       try command.withBytes { bytes throws(ReplayError) in
         try lane.forward(bytes, database: destinationDatabase, offset: end)
       }
-      lane.recordHasMoved(between: one, other)
+      lane.recordHasMoved(between: one, other, underRepair: router.repairs.names)
     case .rewritten(let command, let database, _):
       let database = database ?? destinationDatabase
       let watch = try watch(database, end)

@@ -31,6 +31,11 @@ extension CommandRouter {
     return true
   }
 
+  /// How a command is treated; nil for one that nobody knows.
+  func kind(of bytes: Span<UInt8>, arguments: Span<Range<Int>>) -> CommandShape.Kind? {
+    arguments.isEmpty ? nil : table.shape(named: bytes.extracting(arguments[0]))?.kind
+  }
+
   /// The same for keys that the source was asked for.
   mutating func doubt(_ keys: [[UInt8]], atBoundary boundary: UInt64) -> Bool {
     for key in keys where !doubt(key.span, database, boundary) { return false }

@@ -132,6 +132,11 @@ struct CommandRouter: Sendable {
     else { return nil }
     if rewritesTimeToLive, shape.relativeTime != .none { return nil }
     let decision = route(bytes, arguments: arguments, startOffset: startOffset)
+    // What stands behind may give a time to live.
+    if case .drop = decision {
+    } else if shape.mayGiveTimeToLive(argumentCount: .max) {
+      mayExpire = true
+    }
     // The new name is the caller's to write: what follows is not here.
     if case .rewritten(_, let database, .renamed) = decision {
       return .forward(database: database)

@@ -61,12 +61,10 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
       case .send(.main, let bytes): output.append(bytes.span)
       case .send(.snapshot, let bytes): snapshotOutput.append(bytes.span)
       case .beginSnapshot(let start, let reason):
-        spool.beginSnapshot(start, reason: reason)
-        control.forgetApplied()
+        spool.beginSnapshot(start, reason: reason) { control.forgetApplied() }
       case .finishSnapshot(let markBytes): spool.finishSnapshot(markBytes: markBytes)
       case .beginStream(let place, let written, let shared):
-        spool.beginStream(place, written: written, shared: shared)
-        control.forgetApplied()
+        spool.beginStream(place, written: written, shared: shared) { control.forgetApplied() }
       case .continueStream(let boundary, let identity, let written):
         spool.continueStream(from: boundary, replicationID: identity, written: written)
       case .late(let bytes): spool.noteLate(bytes)

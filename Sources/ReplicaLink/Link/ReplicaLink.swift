@@ -66,10 +66,12 @@ public final class ReplicaLink: Sendable {
   }
 
   /// Everything up to `offset` is applied at every destination: what the next ACK will say. Never
-  /// goes down, but with a new snapshot it begins anew; until every reader knows of that, this says
-  /// nothing.
-  public func acknowledge(_ offset: UInt64) {
-    if spool.isKnownToReaders { control.acknowledge(offset) }
+  /// goes down, but where the link begins anew, so does this.
+  ///
+  /// - Parameter generation: the beginning that the offset belongs to, as `LinkReader.generation` has it; of an
+  ///   earlier one it says nothing.
+  public func acknowledge(_ offset: UInt64, generation: Int) {
+    spool.whileCurrent(generation) { control.acknowledge(offset) }
   }
 
   /// Sends an ACK now, as `REPLCONF GETACK` asks for.

@@ -261,6 +261,13 @@ extension Spool {
 
   var currentGeneration: Int { monitor.withLock { generation } }
 
+  /// Does something unless the link has begun anew since `generation`, and none can begin meanwhile.
+  func whileCurrent(_ generation: Int, _ body: () -> Void) {
+    monitor.withLock {
+      if generation == self.generation { body() }
+    }
+  }
+
   /// Whether every reader knows of the present snapshot, so that what is said of offsets is of its own.
   var isKnownToReaders: Bool {
     monitor.withLock { openReaders.allSatisfy { $0.generation == generation } }

@@ -118,10 +118,15 @@ final class Spool: @unchecked Sendable {
   // MARK: - Producer: what the bytes are
 
   /// A snapshot begins; everything before it is void.
-  func beginSnapshot(_ start: SnapshotStart, reason: String?) {
+  ///
+  /// - Parameter onBegin: done before anybody can know of it.
+  func beginSnapshot(
+    _ start: SnapshotStart, reason: String?, _ onBegin: () -> Void = {}
+  ) {
     begin(ReplicationPlace(replicationID: start.replicationID, offset: start.offset)) {
       self.start = start
       self.reason = reason
+      onBegin()
     }
   }
 
@@ -131,12 +136,16 @@ final class Spool: @unchecked Sendable {
   ///   - written: up to where the source has written what is to come.
   ///   - shared: up to where that is what another source had written, from which the place is. What a
   ///     destination has beyond it is not in this history.
-  func beginStream(_ place: ReplicationPlace, written: UInt64, shared: UInt64 = .max) {
+  ///   - onBegin: done before anybody can know of it.
+  func beginStream(
+    _ place: ReplicationPlace, written: UInt64, shared: UInt64 = .max, _ onBegin: () -> Void = {}
+  ) {
     begin(place) {
       start = nil
       reason = nil
       promised = written
       self.shared = shared
+      onBegin()
     }
   }
 

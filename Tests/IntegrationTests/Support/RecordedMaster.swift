@@ -2,6 +2,7 @@
 // project, played to whoever attaches. It answers nothing else, as if it allowed its user nothing.
 
 import Foundation
+import ReplicaLink
 import Synchronization
 
 /// One recording: what the replica got, and the state that the master ended in.
@@ -90,28 +91,64 @@ extension RecordedLink {
   }
 }
 
-/// Plays a recording to everyone who attaches.
+/// Plays a recording to everyone who attaches, and to the last of them what a test says beyond it.
 final class RecordedMaster: Sendable {
   let port: Int
   private let listener: Listener
+  private let replica = Guarded<Int32?>(nil)
+  /// The offsets of the ACKs that came.
+  private let heard = Guarded<[Int]>([])
 
-  init(_ link: RecordedLink) throws {
+  convenience init(_ link: RecordedLink) throws {
+    try self.init(
+      link.bytes, streamStart: link.streamStart, waits: link.endsWithMark, version: link.version)
+  }
+
+  /// One of today without a key.
+  convenience init() throws {
+    let rdb = Array("REDIS0010".utf8) + [0xFF] + [UInt8](repeating: 0, count: 8)
+    let id = String(repeating: "a", count: 40)
+    let bytes = Array("+FULLRESYNC \(id) 0\r\n$\(rdb.count)\r\n".utf8) + rdb
+    try self.init(bytes, streamStart: bytes.count, waits: false, version: "redis_version:7.0.15")
+  }
+
+  private init(_ bytes: [UInt8], streamStart: Int, waits: Bool, version: String) throws {
     let listener = try Listener()
     self.listener = listener
     port = listener.port
-    let (bytes, start, waits) = (link.bytes, link.streamStart, link.endsWithMark)
-    let info = "\(link.version)\r\nrole:master\r\nloading:0\r\n"
+    let info = "\(version)\r\nrole:master\r\nloading:0\r\n"
+    let (replica, heard) = (replica, heard)
     pthread_detach(
       startThread {
         while let connection = listener.accept() {
           pthread_detach(
             startThread {
-              try? Self.converse(connection, bytes, streamStart: start, waits, info: info)
+              try? Self.converse(
+                connection, bytes, streamStart: streamStart, waits, info: info, replica, heard)
               close(connection)
             })
         }
       })
   }
+
+  /// Writes commands to the stream; says where they end, counted from the first that was said.
+  func say(_ commands: [String]...) throws -> Int {
+    guard let connection = replica.withLock({ $0 }) else { throw TestFailure("nobody attached") }
+    let bytes = commands.map { words in
+      "*\(words.count)\r\n" + words.map { "$\($0.utf8.count)\r\n\($0)\r\n" }.joined()
+    }.joined()
+    try sendAll(connection, Array(bytes.utf8))
+    return said.withLock {
+      $0 += bytes.utf8.count
+      return $0
+    }
+  }
+
+  private let said = Guarded(0)
+
+  var isAttached: Bool { replica.withLock { $0 != nil } }
+  /// The offsets that were acknowledged, in their order.
+  var acknowledged: [Int] { heard.withLock { $0 } }
 
   deinit {
     listener.stop()
@@ -121,18 +158,20 @@ final class RecordedMaster: Sendable {
 
   private static func converse(
     _ connection: Int32, _ recording: [UInt8], streamStart: Int, _ waitsForAnswer: Bool,
-    info: String
+    info: String, _ replica: Guarded<Int32?>, _ heard: Guarded<[Int]>
   ) throws {
     var owed: ArraySlice<UInt8> = []
     var received: [UInt8] = []
     while let words = try command(connection, &received) {
       switch (words[0].uppercased(), words.dropFirst().first?.uppercased()) {
       case ("REPLCONF", "ACK"):
+        heard.withLock { $0.append(Int(words[2]) ?? -1) }
         try sendAll(connection, Array(owed))
         owed = []
       case ("PSYNC", _):
         let first = waitsForAnswer ? streamStart : recording.count
         try sendAll(connection, Array(recording[..<first]))
+        replica.withLock { $0 = connection }
         owed = recording[first...]
       case ("PING", _): try sendAll(connection, Array("+PONG\r\n".utf8))
       case ("REPLCONF", _): try sendAll(connection, Array("+OK\r\n".utf8))

@@ -56,6 +56,30 @@ struct RepairFetcherTests {
     withExtendedLifetime(replica) {}
   }
 
+  /// The connection may be to a server that was the source once.
+  @Test func aServerOfAnotherHistoryIsLookedForAgain() throws {
+    let server = try SourceKind.redis70.start()
+    let url = try RedisURL(server.url)
+    let count = Guarded(0)
+    let fetcher = RepairFetcher(
+      source: { () throws(LinkError) in
+        count.withLock { $0 += 1 }
+        return url
+      }, timeouts: Timeouts())
+    let thread = fetcher.start()
+    var book = RepairBook()
+    _ = book.request(Self.name("k"), atBoundary: 0)
+    let deadline = Clock.monotonicMilliseconds() + 60_000
+    while count.withLock({ $0 }) < 3, Clock.monotonicMilliseconds() < deadline {
+      try fetcher.exchange(with: &book, following: "another history")
+      _ = fetcher.awaitAnswers(untilMilliseconds: Clock.monotonicMilliseconds() + 100)
+    }
+    fetcher.stop()
+    thread.join()
+    #expect(count.withLock { $0 } >= 3)
+    #expect(!book.isEmpty)
+  }
+
   @Test func aLostConnectionIsOpenedAgain() throws {
     let server = try SourceKind.redis70.start()
     _ = try server.command("SET", "k", "v")

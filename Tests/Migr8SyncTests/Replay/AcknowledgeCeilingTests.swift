@@ -72,7 +72,7 @@ struct AcknowledgeCeilingTests {
       batch.commandOffsets.append(100)
     }
     batch.boundaryOffset = 100
-    batch.checkpointOffset = 100
+    batch.checkpointNumber = 1
     if trouble == .unmet { batch.expectations = [(0, .timeToLive)] }
     try pipeline.submit(batch)
     try pipeline.drain()

@@ -45,6 +45,14 @@ struct BatchAgainTests {
     #expect(again.keyCount == Self.sparing.count - 1)
   }
 
+  /// A connection may be lost again before what was sent again is answered.
+  @Test func aThirdTimeIsTheSecondOnceMore() {
+    let second = batch(Self.sparing).again(from: 0, overwriting: true)
+    let third = second.again(from: 0, overwriting: true)
+    #expect(commands(of: third) == commands(of: second))
+    #expect(third.isOverwriting)
+  }
+
   @Test func whatWasAnsweredIsLeftOut() {
     let again = batch(Self.sparing).again(from: 4, overwriting: false)
     #expect(

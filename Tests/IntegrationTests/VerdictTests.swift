@@ -12,6 +12,38 @@ struct VerdictTests {
     return line.firstMatch(of: /calls=([0-9]+)/).flatMap { Int($0.1) } ?? 0
   }
 
+  /// A command that was refused inside its transaction is made good later, and until then its key is not marked
+  /// as under repair: only the checkpoint tells that the replies were not read.
+  @Test func aRefusedCommandThatIsNotDealtWithYet() throws {
+    let source = try TestServer(.redis70, ["--repl-ping-replica-period", "3600"])
+    let destination = try TestServer()
+    try source.client()("SET", "bump:1", 1)
+    let tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "one"])
+    defer { tool.kill() }
+    try source.awaitToolFollowing(tool)
+    try source.awaitToolInSync(tool)
+    tool.send(signal: SIGSTOP)
+    let text = try source.client().info("replication")["master_repl_offset"]
+    let end = try #require(text.flatMap { Int($0) })
+    let record: [any Word] = ["HSET", "migr8sync:job:one", "offset", end, "confirmed"]
+    try VerifyTests.run(
+      destination, [["DEL", "bump:1"], record + [end - 1], ["CONFIG", "RESETSTAT"]])
+    let comparison = try Tool.start([
+      "verify", "-s", source.url, "-d", destination.url, "-p", "bump:",
+    ])
+    try awaitCondition("the comparison to wait for the checkpoint") {
+      guard comparison.isRunning else {
+        throw TestFailure("it does not: \(try Tool.finish(comparison))")
+      }
+      return try Self.calls("hmget", destination.port) > 50
+    }
+    try VerifyTests.run(destination, [["SET", "bump:1", 1], record + [end]])
+    let result = try Tool.finish(comparison)
+    #expect(result.exitCode == 0 && result.standardOutput.isEmpty, "\(result)")
+    #expect(result.standardError.contains("beside the running job"), "\(result)")
+  }
+
   /// What differs in a sample is decided on the way: what waits for that is bounded.
   @Test func aLargeSampleIsDecidedOnTheWay() throws {
     let (source, destination) = (try TestServer(), try TestServer())

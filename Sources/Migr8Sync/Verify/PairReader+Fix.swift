@@ -77,9 +77,9 @@ extension PairReader {
       let checkpoint = try destination.ask(Self.checkpoint(job))
       let repair = try destination.ask(
         [Array("SISMEMBER".utf8), job.identity.repairsKey, name.encoded])
-      guard let offset = offset(checkpoint, in: first), offset >= first.offset,
-        repair.integer == 0
-      else { return try giveUpFixing() }
+      guard let offset = offset(checkpoint, reaching: first), repair.integer == 0 else {
+        return try giveUpFixing()
+      }
       reached = offset
     }
     try destination.select(target)

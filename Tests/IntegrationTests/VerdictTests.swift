@@ -44,6 +44,44 @@ struct VerdictTests {
     #expect(result.standardError.contains("beside the running job"), "\(result)")
   }
 
+  /// Two differences. One key is touched whenever it would be mended; the other changes behind that, whenever it
+  /// is read once more.
+  @Test func whatCouldNotBeMendedStaysADifference() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let body = String(repeating: "x", count: 100_000)
+    let fields = (0..<60).flatMap { ["f\($0)", "\($0) \(body)"] }
+    for server in [source, destination] {
+      try VerifyTests.run(server, [["HSET", "bump:hash", "busy", 1] + fields])
+    }
+    try source.client()("SET", "bump:small", 0)
+    try destination.client()("HSET", "bump:hash", "f59", "other")
+    let port = source.port
+    let isMended = Guarded(false)
+    let near = try InterjectingProxy(
+      to: source,
+      [
+        "MULTI": { try TestClient(port: port)("HSET", "bump:hash", "busy", 1) },
+        "DUMP": {
+          if isMended.withLock({ $0 }) { try TestClient(port: port)("INCR", "bump:small") }
+        },
+      ])
+    let far = try InterjectingProxy(
+      to: destination, ["RESTORE": { isMended.withLock { $0 = true } }])
+    defer {
+      near.stop()
+      far.stop()
+    }
+    let result = try Tool.run([
+      "verify", "-s", near.url, "-d", far.url, "-p", "bump:", "--settle", "20ms", "--json", "--fix",
+      "--yes",
+    ])
+    #expect(result.exitCode == 3, "\(result)")
+    #expect(result.standardOutput.contains("\"detail\":\"not mended: "), "\(result)")
+    #expect(
+      result.standardOutput.contains(
+        "\"differences\":1,\"value\":1,\"undecided\":1,\"fixed\":0,"), "\(result)")
+  }
+
   /// What differs in a sample is decided on the way: what waits for that is bounded.
   @Test func aLargeSampleIsDecidedOnTheWay() throws {
     let (source, destination) = (try TestServer(), try TestServer())

@@ -35,14 +35,10 @@ struct VerifyCommand {
         if code != .converged, result != .differences { result = code }
       }
     } catch {
-      if error.isInterruption {
-        lines.interrupted()
-        return .interrupted
-      }
       let mended = progress.snapshot.fixed
       if mended > 0 { lines.note("\(HumanNumber.count(mended)) keys were mended before") }
-      lines.failed("\(error)")
-      return .failed
+      lines.incomplete(error.isInterruption ? "interrupted" : "\(error)")
+      return error.isInterruption ? .interrupted : .failed
     }
     lines.summary()
     return result

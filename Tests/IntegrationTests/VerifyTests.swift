@@ -216,13 +216,14 @@ struct VerifyExtentTests {
       "\(result)")
   }
 
-  /// An interrupted comparison goes on where it was, and knows what it had found.
-  @Test func anInterruptedComparisonGoesOn() throws {
+  /// An interrupted comparison goes on where it was, and knows what it had found; and so does one that failed.
+  @Test(arguments: [true, false])
+  func anInterruptedComparisonGoesOn(isFailure: Bool) throws {
     let (source, destination) = (try TestServer(), try TestServer())
     try Self.fill(source, 6_000)
     try VerifyTests.copy(source, destination)
     let tool = try Tool.start([
-      "verify", "-s", source.url, "-d", destination.url, "--max-rate", "2000",
+      "verify", "-s", source.url, "-d", destination.url, "--max-rate", "2000", "--json",
     ])
     try awaitCondition("some keys to be compared") {
       guard tool.isRunning else { throw TestFailure("the tool ended: \(try Tool.finish(tool))") }
@@ -231,10 +232,16 @@ struct VerifyExtentTests {
           try source.client().info("commandstats")["cmdstat_dump"]?
             .split(separator: ",").first?.dropFirst(6) ?? "") ?? 0 > 1_500
     }
-    tool.send(signal: SIGINT)
+    if isFailure {
+      try source.client().endConnections(ofType: "normal")
+    } else {
+      tool.send(signal: SIGINT)
+    }
     let stopped = try Tool.finish(tool)
-    #expect(stopped.exitCode == 5, "\(stopped)")
+    expectLine(stopped, code: isFailure ? 1 : 5, saying: ["goes on with --from"])
     let place = try #require(stopped.standardError.firstMatch(of: /--from (\S+)/)?.1)
+    #expect(stopped.standardOutput.contains("{\"event\":\"incomplete\","), "\(stopped)")
+    #expect(stopped.standardOutput.contains("\"place\":\"\(place)\"}"), "\(stopped)")
     let rest = try VerifyTests.verify(source, destination, "--from", String(place), "--json")
     #expect(rest.exitCode == 0, "\(rest)")
     let compared = rest.standardOutput.firstMatch(of: /"keys_compared":(\d+)/)?.1

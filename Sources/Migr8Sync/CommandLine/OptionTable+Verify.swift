@@ -32,7 +32,10 @@ extension Command {
     operands: .value(of: .job),
     exitCodes: [
       (.converged, "no differences; or all of them mended"),
-      (.failed, "a server could not be asked, or keys that never rested stay undecided"),
+      (
+        .failed,
+        "a server failed (--from goes on from there), or keys that never rested stay undecided"
+      ),
       (.usage, "the command line is wrong"),
       (.differences, "there are differences; each is named on stdout"),
       (.refused, "--fix was not safe, or not confirmed; nothing was written"),
@@ -101,7 +104,7 @@ extension OptionGroup {
       maxRate,
       CommandOption(
         name: .from, value: "PLACE",
-        help: "Go on where an interrupted run ended: the word that it printed."),
+        help: "Go on where a run ended that was interrupted, or failed: the word that it printed."),
       connectTimeout, ioTimeout,
     ])
 

@@ -114,13 +114,7 @@ final class VerifyLines: Sendable {
   func summary() {
     let end = progress.snapshot
     let elapsed = Clock.monotonicMilliseconds() - startMilliseconds
-    if writesJSON {
-      var object = JSONObject()
-      object.add("event", "summary")
-      end.add(to: &object)
-      object.add("elapsed_ms", elapsed)
-      return StandardOutput.write(object.text + "\n")
-    }
+    if writesJSON { return StandardOutput.write(json("summary", end).text + "\n") }
     guard !view.isQuiet, end.keysCompared + end.keysLookedUp > 0 || end.phase != .comparing else {
       return
     }
@@ -144,11 +138,24 @@ final class VerifyLines: Sendable {
     return text
   }
 
-  func interrupted() {
+  /// It did not come to its end, for a reason: where it can go on.
+  func incomplete(_ reason: String) {
     let end = progress.snapshot
-    var line = "migr8sync: interrupted"
-    if let place = end.place { line += "; the same command goes on with --from \(place.text)" }
-    StandardError.write(line + "\n")
+    if writesJSON {
+      var object = json("incomplete", end)
+      object.add("reason", reason)
+      if let place = end.place { object.add("place", place.text) }
+      StandardOutput.write(object.text + "\n")
+    }
+    failed(reason + (end.place.map { "; the same command goes on with --from \($0.text)" } ?? ""))
+  }
+
+  private func json(_ event: String, _ end: VerifyProgress.Snapshot) -> JSONObject {
+    var object = JSONObject()
+    object.add("event", event)
+    end.add(to: &object)
+    object.add("elapsed_ms", Clock.monotonicMilliseconds() - startMilliseconds)
+    return object
   }
 
   func failed(_ reason: String) {

@@ -101,7 +101,7 @@ extension PairReader {
     let commands = members.map { [kind.lookUp, key, $0.member] }
     let answers =
       areOfSource
-      ? try Self.askAll(commands, &destination) : try Self.askAll(commands, &source)
+      ? try destination.askAll(commands) : try source.askAll(commands)
     for (element, answer) in zip(members, answers) where !kind.isSame(element.answer, answer) {
       switch try confirm(name, [kind.lookUp], [element.member], isSame: kind.isSame) {
       case .same: break
@@ -113,20 +113,6 @@ extension PairReader {
     }
     guard kind == .hash, areOfSource else { return .same }
     return try compareFieldExpiries(name, members.map(\.member))
-  }
-
-  /// All questions, then all answers.
-  private static func askAll(
-    _ commands: [[[UInt8]]], _ end: inout VerifyEnd
-  ) throws(ReplayError) -> [RESPValue] {
-    for command in commands { end.connection.enqueue(command) }
-    try end.send()
-    var answers: [RESPValue] = []
-    for _ in commands { answers.append(try end.receive()) }
-    for (answer, command) in zip(answers, commands) {
-      if let line = answer.errorLine { throw end.refusal(line, command) }
-    }
-    return answers
   }
 
   private static func describe(

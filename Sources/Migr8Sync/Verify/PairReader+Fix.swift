@@ -64,6 +64,8 @@ extension PairReader {
     _ name: KeyName, _ encoder: RepairEncoder
   ) throws(ReplayError) -> Mending {
     let target = mapping.destination(of: name.database)
+    let watch = Array("WATCH".utf8)
+    let watchKey = [watch, mapping.destinationKey(of: name.key)]
     try source.select(name.database)
     guard let first = try watchSource([name]) else { return .restless }
     var reached: UInt64 = 0
@@ -73,17 +75,20 @@ extension PairReader {
         return .behind
       }
       try destination.select(job.database)
-      _ = try destination.ask([Array("WATCH".utf8), job.identity.recordKey])
-      let checkpoint = try destination.ask(Self.checkpoint(job))
-      let repair = try destination.ask(
-        [Array("SISMEMBER".utf8), job.identity.repairsKey, name.encoded])
-      guard let offset = offset(checkpoint, in: first), offset >= first.offset,
-        repair.integer == 0
-      else { return try giveUpFixing() }
+      // In one go: every checkpoint that the job writes meanwhile is one that was watched in vain.
+      let asked = try destination.askAll(
+        [
+          [watch, job.identity.recordKey], Self.checkpoint(job),
+          [Array("SISMEMBER".utf8), job.identity.repairsKey, name.encoded],
+        ], selecting: target, [watchKey])
+      guard let offset = offset(asked[1], reaching: first), asked[2].integer == 0 else {
+        return try giveUpFixing()
+      }
       reached = offset
+    } else {
+      try destination.select(target)
+      _ = try destination.ask(watchKey)
     }
-    try destination.select(target)
-    _ = try destination.ask([Array("WATCH".utf8), mapping.destinationKey(of: name.key)])
     let commands = source.stateCommands(name.key)
     guard let answers = try Self.transact(commands + [Self.info], &source),
       let last = place(answers[commands.count]), last.replicationID == first.replicationID,
@@ -138,8 +143,8 @@ extension PairReader {
 }
 
 extension Verifier {
-  /// Mends what was found to differ, and compares it once more; what differs still is reported again, and
-  /// is in `found` behind it.
+  /// Mends what was found to differ, and compares it once more; what differs still, and what could not be
+  /// mended, is reported again, and is in `found` behind it.
   ///
   /// - Returns: how many keys were mended.
   mutating func fix() throws(ReplayError) -> UInt64 {
@@ -153,8 +158,8 @@ extension Verifier {
       $0.phase = .settling
       $0.differences = others
     }
-    let before = progress.snapshot.fixed
-    var (written, impossible) = (0, 0)
+    let before = progress.snapshot
+    var (written, unmended) = (0, 0)
     for (index, difference) in broken.enumerated() {
       if progress.isCancelled { throw .interrupted }
       switch try pair.fix(difference.name, encoder) {
@@ -162,18 +167,21 @@ extension Verifier {
         written += 1
         book.add(Suspect(difference.name, page: page))
       case .restless, .behind:
-        onUndecided(difference.name)
-        progress.update { $0.undecided += 1 }
+        unmended += 1
+        report(difference.name, difference.cause, "not mended: it never rested")
       case .impossible(let reason):
-        impossible += 1
+        unmended += 1
         report(difference.name, difference.cause, "cannot be mended: \(reason)")
       }
       if book.count == SuspectBook.groupMax || index == broken.count - 1 {
         try settle(all: true)
-        let mended = UInt64(written - (found.count - impossible))
-        progress.update { $0.fixed = before + mended }
+        let differing = UInt64(found.count - unmended)
+        progress.update {
+          let undecided = $0.undecided - before.undecided
+          $0.fixed = before.fixed + UInt64(written) - differing - undecided
+        }
       }
     }
-    return progress.snapshot.fixed - before
+    return progress.snapshot.fixed - before.fixed
   }
 }

@@ -4,7 +4,8 @@
 //   source        WATCH keys · INFO  → X1                        MULTI · ask · INFO → X2 · EXEC
 //   destination                      wait for C ≥ X1 · MULTI · checkpoint C · ask · EXEC
 //
-// When that EXEC is carried out, nobody touched the keys at the source between X1 and X2: what was read is
+// C is up to where the job has read the replies, too: a command that was refused before that has its key under
+// repair. When that EXEC is carried out, nobody touched the keys at the source between X1 and X2: what was read is
 // their state at C, too, which is where the destination was. When it is not, the keys changed meanwhile and
 // nothing is known; whoever asks tries again, with fewer keys.
 //
@@ -136,7 +137,7 @@ struct PairReader: ~Copyable {
     while true {
       try destination.select(job.database)
       let reply = try destination.ask(Self.checkpoint(job))
-      if isReached(place, reply) { return true }
+      if offset(reply, reaching: place) != nil { return true }
       if Clock.monotonicMilliseconds() > deadline { return false }
       try progress.pause(milliseconds: Self.pollMilliseconds)
     }
@@ -144,19 +145,19 @@ struct PairReader: ~Copyable {
 
   static func checkpoint(_ job: VerifiedJob) -> [[UInt8]] {
     [Array("HMGET".utf8), job.identity.recordKey]
-      + ["replid", "offset", "phase"].map { Array($0.utf8) }
+      + ["replid", "phase", "offset", "confirmed"].map { Array($0.utf8) }
   }
 
-  func isReached(_ place: Place, _ checkpoint: RESPValue) -> Bool {
-    offset(checkpoint, in: place).map { $0 >= place.offset } ?? false
-  }
-
-  /// The offset of a checkpoint; nil when it is of another history, or means nothing yet.
-  func offset(_ checkpoint: RESPValue, in place: Place) -> UInt64? {
-    guard let fields = checkpoint.array, fields.count == 3,
-      fields[0].text == place.replicationID, fields[2].text == JobRecord.Phase.stream.rawValue
+  /// The offset up to which a checkpoint says that all is applied. Nil when it is of another history, means
+  /// nothing yet, or has not come to `place` with the replies read, too: what was refused since is made good
+  /// later, and its key may not be under repair yet.
+  func offset(_ checkpoint: RESPValue, reaching place: Place) -> UInt64? {
+    guard let fields = checkpoint.array, fields.count == 4,
+      fields[0].text == place.replicationID, fields[1].text == JobRecord.Phase.stream.rawValue,
+      let offset = fields[2].text.flatMap({ UInt64($0) })
     else { return nil }
-    return fields[1].text.flatMap { UInt64($0) }
+    let confirmed = fields[3].text.flatMap { UInt64($0) } ?? offset
+    return min(offset, confirmed) >= place.offset ? offset : nil
   }
 
   /// Reads the destination and its checkpoint at once; nil when a key is under repair there.
@@ -172,7 +173,7 @@ struct PairReader: ~Copyable {
     let all =
       [Self.checkpoint(job)] + repairs + [[back[0], Array("\(target)".utf8)]] + commands + [back]
     guard let answers = try Self.transact(all, &destination),
-      let offset = offset(answers[0], in: place), offset >= place.offset
+      let offset = offset(answers[0], reaching: place)
     else { return nil }
     for answer in answers[1..<1 + names.count] where answer.integer != 0 { return nil }
     return (Array(answers[(names.count + 2)..<(answers.count - 1)]), offset)

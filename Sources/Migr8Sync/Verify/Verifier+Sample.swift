@@ -38,6 +38,9 @@ extension Verifier {
     }
   }
 
+  /// Chooses keys.
+  ///
+  /// - Returns: them in batches, each of one db.
   private mutating func sample(
     _ count: Int, _ databases: [Int], atSource: Bool
   ) throws(ReplayError) -> [(database: Int, keys: [[UInt8]])] {
@@ -53,6 +56,10 @@ extension Verifier {
       } while cursor != Self.zero
     }
     let groups = Dictionary(grouping: reservoir.kept) { $0.database }
-    return groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value.map(\.key)) }
+    return groups.sorted { $0.key < $1.key }.flatMap { database, chosen in
+      stride(from: 0, to: chosen.count, by: Self.batchKeysMax).map { start in
+        (database, chosen[start...].prefix(Self.batchKeysMax).map(\.key))
+      }
+    }
   }
 }

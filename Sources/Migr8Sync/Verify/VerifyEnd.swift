@@ -110,6 +110,30 @@ struct VerifyEnd: ~Copyable {
     try ask(words.map { Array($0.utf8) })
   }
 
+  /// All questions, then all answers, none of which is an error.
+  mutating func askAll(_ commands: [[[UInt8]]]) throws(ReplayError) -> [RESPValue] {
+    for command in commands { connection.enqueue(command) }
+    try send()
+    var answers: [RESPValue] = []
+    for _ in commands { answers.append(try receive()) }
+    for (answer, command) in zip(answers, commands) {
+      if let line = answer.errorLine { throw refusal(line, command) }
+    }
+    return answers
+  }
+
+  /// The same, with a db selected behind the first questions and before the others: their answers, without
+  /// that of SELECT.
+  mutating func askAll(
+    _ commands: [[[UInt8]]], selecting number: Int, _ others: [[[UInt8]]]
+  ) throws(ReplayError) -> [RESPValue] {
+    let select = [Array("SELECT".utf8), Array("\(number)".utf8)]
+    database = number
+    var answers = try askAll(commands + [select] + others)
+    answers.remove(at: commands.count)
+    return answers
+  }
+
   /// Sends what is enqueued.
   mutating func send() throws(ReplayError) {
     do throws(LinkError) { try connection.send() } catch { throw ReplayError(error) }

@@ -175,10 +175,10 @@ extension Verifier {
       }
       if book.count == SuspectBook.groupMax || index == broken.count - 1 {
         try settle(all: true)
-        let differing = UInt64(found.count - unmended)
+        let differing = found.count - unmended
         progress.update {
-          let undecided = $0.undecided - before.undecided
-          $0.fixed = before.fixed + UInt64(written) - differing - undecided
+          let undecided = Int(clamping: $0.undecided - before.undecided)
+          $0.fixed = before.fixed + UInt64(clamping: written - differing - undecided)
         }
       }
     }

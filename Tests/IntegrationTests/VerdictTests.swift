@@ -44,6 +44,24 @@ struct VerdictTests {
     #expect(result.standardError.contains("beside the running job"), "\(result)")
   }
 
+  /// Nothing comes behind the last command of an idle source: the job says by itself that its reply was read.
+  @Test func anIdleSourceIsComparedToItsEnd() throws {
+    let source = try TestServer(.redis70, ["--repl-ping-replica-period", "3600"])
+    let destination = try TestServer()
+    let tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "one"])
+    defer { tool.kill() }
+    try source.awaitToolFollowing(tool)
+    try source.client()("SET", "bump:1", 1)
+    try source.awaitToolInSync(tool)
+    try destination.client()("SET", "bump:1", 2)
+    let result = try Tool.run([
+      "verify", "-s", source.url, "-d", destination.url, "-p", "bump:", "--json",
+    ])
+    #expect(result.exitCode == 3 && VerifyTests.found(result) == ["bump:1": "value"], "\(result)")
+    #expect(result.standardError.contains("beside the running job"), "\(result)")
+  }
+
   /// Two differences. One key is touched whenever it would be mended; the other changes behind that, whenever it
   /// is read once more.
   @Test func whatCouldNotBeMendedStaysADifference() throws {

@@ -164,7 +164,7 @@ struct CheckTests {
       try Self.check(one, destination.url), "fail", "source rights", "psync", "+psync +replconf")
     Self.expectRow(
       try Self.check(source.url, other, ["-p", "bump:"]), "fail", "destination rights",
-      "multi restore", "~bump:* ~migr8sync:*")
+      "multi restore", "'~bump:*' '~migr8sync:*'")
     try source.client()("ACL", "SETUSER", "mover", "+@all", "-dump", "-scan")
     let poor = try Self.check(one, destination.url)
     Self.expectRow(poor, "warn", "source rights", "dump: a key that has to be read again", "+dump")

@@ -62,10 +62,11 @@ struct CheckRun: Sendable {
   }
 
   private func read(_ source: ServerLocator) -> CheckFacts {
-    let start = mapping.filter.prefixes.first ?? []
     var facts = CheckFacts(
       source: survey(
-        source, needed: CheckRules.sourceCommands(way, key: start),
+        source,
+        needed: CheckRules.sourceRequests(
+          way, psync: psyncCommand, mapping.beginnings.source),
         names: way == .psync ? [psyncCommand] : []),
       destination: surveyDestination(), mapping: mapping)
     facts.way = way
@@ -115,13 +116,13 @@ struct CheckRun: Sendable {
   }
 
   private func surveyDestination() -> ServerSurvey {
-    let start = mapping.filter.prefixes.first ?? []
-    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
-    return survey(destination, needed: CheckRules.destinationCommands(key), names: [])
+    survey(
+      destination, needed: CheckRules.destinationRequests(mapping.beginnings.destination), names: []
+    )
   }
 
   private func survey(
-    _ locator: ServerLocator, needed: [[String]], names: [String]
+    _ locator: ServerLocator, needed: [ServerSurvey.Request], names: [String]
   ) -> ServerSurvey {
     do throws(LinkError) {
       return ServerSurvey.read(

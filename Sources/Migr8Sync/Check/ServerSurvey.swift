@@ -5,6 +5,16 @@ import ReplicaLink
 
 /// One server, as it is before a run.
 struct ServerSurvey: Sendable {
+  /// A command of which to ask whether the user may run it.
+  struct Request: Sendable, Equatable {
+    let words: [[UInt8]]
+    /// Where access to keys is asked, not the command: how they begin.
+    var beginning: [UInt8]?
+
+    /// Its name, in small letters.
+    var command: String { String(decoding: words.first ?? [], as: UTF8.self).lowercased() }
+  }
+
   /// So often a PING is timed.
   static let pings = 5
 
@@ -22,8 +32,8 @@ struct ServerSurvey: Sendable {
   var settings: [String: String] = [:]
   /// The user that the run would be, where the server knows users.
   var user: String?
-  /// Commands that the user may not run; nil when the server may not be asked.
-  var denied: [String]?
+  /// What the user may not run; nil when the server may not be asked.
+  var denied: [Request]?
   /// Calls of commands, by name in small letters.
   var calls: [String: UInt64] = [:]
   /// Names of modules that are loaded; nil when the server does not say.
@@ -41,14 +51,15 @@ struct ServerSurvey: Sendable {
   ///   - needed: commands of which to ask whether the user may run them.
   ///   - names: commands that must be there.
   static func read(
-    _ url: RedisURL, timeouts: Timeouts, needed: [[String]], names: [String]
+    _ url: RedisURL, timeouts: Timeouts, needed: [Request], names: [String]
   ) -> ServerSurvey {
     var survey = ServerSurvey(endpoint: "\(url.endpoint)")
     do throws(LinkError) {
       var connection = try RedisConnection.open(url, timeouts: timeouts)
       survey.facts = try ServerFacts.read(&connection)
       try survey.measure(&connection)
-      let settings = try ask(Self.settingNames.map { ["CONFIG", "GET", $0] }, &connection)
+      let settings = try ask(
+        Self.settingNames.map { Self.words("CONFIG", "GET", $0) }, &connection)
       for (name, reply) in zip(Self.settingNames, settings) {
         guard let values = reply.array, values.count > 1 else { continue }
         survey.settings[name] = values[1].text
@@ -70,13 +81,15 @@ struct ServerSurvey: Sendable {
 
   /// Asks everything before the first answer is read: a server that is far away costs its distance once.
   private static func ask(
-    _ commands: [[String]], _ connection: inout RedisConnection
+    _ commands: [[[UInt8]]], _ connection: inout RedisConnection
   ) throws(LinkError) -> [RESPValue] {
-    for command in commands { connection.enqueue(command.map { Array($0.utf8) }) }
+    for command in commands { connection.enqueue(command) }
     var replies: [RESPValue] = []
     for _ in commands { replies.append(try connection.receive()) }
     return replies
   }
+
+  private static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 
   private mutating func measure(_ connection: inout RedisConnection) throws(LinkError) {
     let clock = ContinuousClock()
@@ -94,7 +107,7 @@ struct ServerSurvey: Sendable {
   }
 
   private mutating func readCommands(
-    _ connection: inout RedisConnection, _ needed: [[String]], _ names: [String]
+    _ connection: inout RedisConnection, _ needed: [Request], _ names: [String]
   ) throws(LinkError) {
     let stats = InfoFields(try connection.command("INFO", "commandstats").text ?? "")
     for (name, value) in stats.values where name.hasPrefix("cmdstat_") {
@@ -109,9 +122,10 @@ struct ServerSurvey: Sendable {
     }
     guard let user = try connection.command("ACL", "WHOAMI").text else { return }
     self.user = user
-    let replies = try Self.ask(needed.map { ["ACL", "DRYRUN", user] + $0 }, &connection)
+    let replies = try Self.ask(
+      needed.map { Self.words("ACL", "DRYRUN", user) + $0.words }, &connection)
     if replies.contains(where: { $0.errorLine != nil }) { return }
-    denied = zip(needed, replies).filter { $1.text != "OK" }.map { $0.0[0] }
+    denied = zip(needed, replies).filter { $1.text != "OK" }.map(\.0)
   }
 
   /// A setting that is a number.

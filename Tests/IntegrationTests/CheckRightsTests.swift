@@ -1,0 +1,95 @@
+// The rights that `migr8sync check` asks for: who has been given what it prints is asked for nothing more,
+// and can sync.
+
+import Testing
+
+@Suite("The rights that check prints", .ownThread)
+struct CheckRightsTests {
+  /// Rules, and keys by their names on both sides.
+  struct Case: CustomStringConvertible {
+    let options: [String]
+    let keys: [(source: String, destination: String)]
+
+    var description: String { options.joined(separator: " ") }
+  }
+
+  private static let long = String(repeating: "long:", count: 30)
+
+  static let cases: [Case] = [
+    Case(
+      options: ["-p", "bump:", "--rewrite", "bump:=new:"], keys: [("bump:1", "new:1")]),
+    Case(
+      options: ["-p", "b", "--rewrite", "bump:=new:", "--rewrite", "bar:=c:bar:"],
+      keys: [("bump:1", "new:1"), ("bar:1", "c:bar:1"), ("b2", "b2")]),
+    Case(
+      options: ["-p", "bump:", "--match", "cart:*[0-9]"],
+      keys: [("bump:1", "bump:1"), ("cart:x1", "cart:x1")]),
+    Case(
+      options: ["-p", "a[b]*?\\c:", "-p", "it's \"so\" $HOME `x`:", "-p", "ключ:", "-p", long],
+      keys: ["a[b]*?\\c:1", "it's \"so\" $HOME `x`:1", "ключ:1", "\(long)1"].map { ($0, $0) }),
+    Case(options: ["--regex", "^(x|y):"], keys: [("x:1", "x:1"), ("y:1", "y:1")]),
+    Case(options: [], keys: [("x:1", "x:1"), ("y:1", "y:1")]),
+  ]
+
+  private static func user(_ server: TestServer) -> String {
+    "redis://mover:pw@127.0.0.1:\(server.port)"
+  }
+
+  /// A user who may be asked about, and his like.
+  private static func makeUsers(at server: TestServer) throws {
+    for name in ["mover", "twin"] {
+      try server.client()(
+        "ACL", "SETUSER", name, "on", ">pw", "resetchannels", "+acl|whoami",
+        server.kind == .redis62 ? "+acl|getuser" : "+acl|dryrun")
+    }
+  }
+
+  @Test(arguments: ServerKind.allCases, cases)
+  func theLinesSuffice(kind: ServerKind, rules: Case) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(kind))
+    try VerifyTests.run(source, rules.keys.map { ["SET", $0.source, "value of \($0.source)"] })
+    let ends = ["-s", Self.user(source), "-d", Self.user(destination)] + rules.options
+    for server in [source, destination] { try Self.makeUsers(at: server) }
+    let before = try CheckRow.all(ends)
+    for (side, server) in [("source", source), ("destination", destination)] {
+      try PrintedRights("\(side) rights", in: before).give(to: "mover", and: "twin", at: server)
+    }
+    let after = try CheckRow.all(ends)
+    #expect(!after.contains { $0.level == "fail" }, "\(after)")
+    if kind != .redis62 {
+      #expect(after.count { $0.check.hasSuffix(" rights") && $0.level == "pass" } == 2, "\(after)")
+    }
+
+    let result = try Tool.run(["sync", "--once"] + ends)
+    #expect(result.exitCode == 0, "\(result)")
+    let client = try destination.client()
+    for key in rules.keys {
+      #expect(try client("GET", key.destination).text == "value of \(key.source)")
+    }
+  }
+
+  /// Who may touch a part of the keys is asked about each part.
+  @Test func partsThatAreClosedAreNamed() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    for server in [source, destination] {
+      try server.client()(
+        "ACL", "SETUSER", "mover", "on", ">pw", "~bump:*", "~migr8sync:*", "+@all")
+    }
+    let rules = ["-p", "bump:", "--match", "cart:*"]
+    let rows = try CheckRow.all(
+      ["-s", Self.user(source), "-d", Self.user(destination)] + rules)
+    for (side, level) in [("source", "warn"), ("destination", "fail")] {
+      let row = try #require(rows.first { $0.check == "\(side) rights" })
+      #expect(row.level == level)
+      #expect(row.found.hasPrefix("user mover may not access keys that begin with cart:"), "\(row)")
+      #expect(row.do?.contains("'~bump:*' '~cart:*' ") == true, "\(row)")
+    }
+    let scan = try CheckRow.all(
+      ["--via", "scan", "-s", Self.user(source), "-d", destination.url] + rules)
+    #expect(scan.contains { $0.check == "source rights" && $0.level == "fail" }, "\(scan)")
+    // A pattern of the program's own keys opens no other.
+    try destination.client()("ACL", "SETUSER", "mover", "resetkeys", "~migr8sync:*")
+    let all = try CheckRow.all(["-s", source.url, "-d", Self.user(destination)])
+    #expect(all.contains { $0.check == "destination rights" && $0.level == "fail" }, "\(all)")
+  }
+}

@@ -67,15 +67,20 @@ extension CheckRules {
   static func sourceLine(
     _ way: SourceWay, _ mapping: KeyMapping, _ survey: ServerSurvey
   ) -> String {
-    // Who may not run INFO does not know the version; but 7.0 can be asked.
-    let isOf7 = survey.facts.map { $0.version >= ServerVersion(7) } ?? (survey.denied != nil)
-    let expiry = isOf7 ? " +pexpiretime" : ""
+    let expiry = isOf7(survey) ? " +pexpiretime" : ""
     return line(
       mapping.beginnings.source,
       way == .psync
         ? "+psync +replconf +ping +info +time +select +multi +exec +scan +dump +pttl\(expiry)"
           + " +memory|usage"
         : "+@read +select +watch +multi +exec +ping +info +time")
+  }
+
+  /// Who may not run INFO does not know the version; but 7.0 can be asked for rights.
+  private static func isOf7(_ survey: ServerSurvey) -> Bool {
+    if let facts = survey.facts { return facts.version >= ServerVersion(7) }
+    if case .told = survey.rights { return true }
+    return false
   }
 
   /// The words that make a user who may write it.
@@ -124,12 +129,22 @@ extension CheckRules {
   private static func rights(
     _ subject: String, _ survey: ServerSurvey, _ line: String, repairs: Set<String> = []
   ) -> CheckFinding {
-    guard let denied = survey.denied else {
-      return .pass(subject, "cannot be asked (ACL DRYRUN); it takes: \(line)")
+    let user = survey.user.map { "user \($0)" } ?? "the user"
+    let (denied, missing): ([ServerSurvey.Request], [String])
+    switch survey.rights {
+    case .everything: return .pass(subject, "\(user) may run everything")
+    case .untold(let reason):
+      return .warn(
+        subject, "cannot be asked: \(reason)", "see that \(user) may do what this allows: \(line)")
+    case .told(let some, let others): (denied, missing) = (some, others)
     }
-    let user = survey.user ?? "default"
-    if denied.isEmpty { return .pass(subject, "user \(user) may run what is needed") }
-    var text = "user \(user) may not \(what(denied))"
+    if denied.isEmpty {
+      if missing.isEmpty { return .pass(subject, "\(user) may run what is needed") }
+      return .warn(
+        subject, "the server has no \(missing.joined(separator: " "))",
+        "if it is renamed there, a run may need it under its own name")
+    }
+    var text = "\(user) may not \(what(denied))"
     let needed = denied.filter { !dispensable.contains($0.command) }
     if needed.contains(where: { !repairs.contains($0.command) }) {
       return .fail(subject, text, line)

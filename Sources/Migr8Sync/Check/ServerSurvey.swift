@@ -15,6 +15,16 @@ struct ServerSurvey: Sendable {
     var command: String { String(decoding: words.first ?? [], as: UTF8.self).lowercased() }
   }
 
+  /// What a user may do of what was asked.
+  enum Rights: Sendable, Equatable {
+    /// The server knows no users, or this one may do everything.
+    case everything
+    /// All but `denied`, as far as the server has the commands: it does not know those of `missing`.
+    case told(denied: [Request], missing: [String])
+    /// It cannot be asked, for this reason.
+    case untold(String)
+  }
+
   /// So often a PING is timed.
   static let pings = 5
 
@@ -32,8 +42,8 @@ struct ServerSurvey: Sendable {
   var settings: [String: String] = [:]
   /// The user that the run would be, where the server knows users.
   var user: String?
-  /// What the user may not run; nil when the server may not be asked.
-  var denied: [Request]?
+  /// What the user may do of what was asked.
+  var rights = Rights.untold("it was not asked")
   /// Calls of commands, by name in small letters.
   var calls: [String: UInt64] = [:]
   /// Names of modules that are loaded; nil when the server does not say.
@@ -64,7 +74,8 @@ struct ServerSurvey: Sendable {
         guard let values = reply.array, values.count > 1 else { continue }
         survey.settings[name] = values[1].text
       }
-      try survey.readCommands(&connection, needed, names)
+      try survey.readCommands(&connection, names)
+      try survey.readRights(&connection, needed)
       if let list = try connection.command("MODULE", "LIST").array {
         survey.modules = list.compactMap { $0.array.flatMap { $0.count > 1 ? $0[1].text : nil } }
       }
@@ -107,7 +118,7 @@ struct ServerSurvey: Sendable {
   }
 
   private mutating func readCommands(
-    _ connection: inout RedisConnection, _ needed: [Request], _ names: [String]
+    _ connection: inout RedisConnection, _ names: [String]
   ) throws(LinkError) {
     let stats = InfoFields(try connection.command("INFO", "commandstats").text ?? "")
     for (name, value) in stats.values where name.hasPrefix("cmdstat_") {
@@ -120,12 +131,48 @@ struct ServerSurvey: Sendable {
         missingCommands.append(name)
       }
     }
-    guard let user = try connection.command("ACL", "WHOAMI").text else { return }
+  }
+
+  private mutating func readRights(
+    _ connection: inout RedisConnection, _ needed: [Request]
+  ) throws(LinkError) {
+    let reply = try connection.command("ACL", "WHOAMI")
+    guard let user = reply.text else {
+      let isBeforeUsers = facts.map { $0.version < ServerVersion(6) } ?? false
+      rights = isBeforeUsers ? .everything : .untold(reply.errorLine ?? "no answer")
+      return
+    }
     self.user = user
+    if let facts, facts.version < ServerVersion(7) {
+      // What a user who may not do everything may do cannot be asked there.
+      let flags = try connection.command("ACL", "GETUSER", user).array?.dropFirst().first?.array
+      let names = Set((flags ?? []).compactMap(\.text))
+      rights =
+        names.isSuperset(of: ["allkeys", "allcommands"])
+        ? .everything : .untold("servers before 7.0 have no ACL DRYRUN")
+      return
+    }
     let replies = try Self.ask(
       needed.map { Self.words("ACL", "DRYRUN", user) + $0.words }, &connection)
-    if replies.contains(where: { $0.errorLine != nil }) { return }
-    denied = zip(needed, replies).filter { $1.text != "OK" }.map(\.0)
+    rights = Self.judge(needed, replies)
+  }
+
+  /// What the answers to ACL DRYRUN say. A command that was renamed says nothing of the others.
+  static func judge(_ needed: [Request], _ replies: [RESPValue]) -> Rights {
+    var denied: [Request] = []
+    var missing: [String] = []
+    for (request, reply) in zip(needed, replies) {
+      if let line = reply.errorLine {
+        // ERR Command 'psync' not found
+        guard line.hasPrefix("ERR Command '"), line.hasSuffix("' not found") else {
+          return .untold(line)
+        }
+        if !missing.contains(request.command) { missing.append(request.command) }
+      } else if reply.text != "OK" {
+        denied.append(request)
+      }
+    }
+    return .told(denied: denied, missing: missing)
   }
 
   /// A setting that is a number.

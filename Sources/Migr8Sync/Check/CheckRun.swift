@@ -36,6 +36,7 @@ struct CheckRun: Sendable {
     adjust: (inout CheckRun) throws(E) -> Void
   ) throws(E) -> [CheckFinding] {
     var rows: [CheckFinding] = []
+    var places: [RoutePlace] = []
     for route in options.routes {
       var run = CheckRun(
         source: options.sourceLocator, destination: options.locator(of: route),
@@ -43,13 +44,20 @@ struct CheckRun: Sendable {
         spoolDirectory: spoolDirectory,
         timeouts: options.timeouts)
       try adjust(&run)
-      rows += run.findings().filter { !rows.contains($0) }
+      let facts = run.read()
+      let found = run.source == nil ? CheckRules.allOfFile(facts) : CheckRules.all(facts)
+      rows += found.filter { !rows.contains($0) }
+      let place = RoutePlace(facts.destination.endpoint, facts.destination.facts, route.mapping)
+      if let conflict = places.compactMap({ place.conflict(with: $0) }).first {
+        rows.append(.fail("two routes", conflict.text, conflict.advice))
+      }
+      places.append(place)
     }
     return rows
   }
 
-  private func findings() -> [CheckFinding] {
-    if let source { return CheckRules.all(read(source)) }
+  private func read() -> CheckFacts {
+    if let source { return read(source) }
     var facts = CheckFacts(
       source: ServerSurvey(endpoint: file?.name ?? ""), destination: surveyDestination(),
       mapping: mapping)
@@ -58,7 +66,7 @@ struct CheckRun: Sendable {
     facts.file = file
     facts.sample = file?.sample
     if facts.destination.failure == nil { readKeys(&facts) }
-    return CheckRules.allOfFile(facts)
+    return facts
   }
 
   private func read(_ source: ServerLocator) -> CheckFacts {

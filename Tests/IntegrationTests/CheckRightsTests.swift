@@ -133,4 +133,27 @@ struct CheckRightsTests {
       try Tool.run(["sync", "--once", "--psync-command", "HIDDEN"] + ends), code: 4,
       saying: ["source rights", "may not run replconf"])
   }
+
+  /// What a sync is refused for, since it tries, check finds, since it tries the same: it writes nothing.
+  @Test(arguments: ServerKind.allCases)
+  func whatIsTriedBeforeASyncIsTriedHere(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(), try TestServer(kind))
+    let ends = ["-s", source.url, "-d", Self.user(destination), "-p", "bump:", "--match", "cart:*"]
+    let admin = try destination.client()
+    for rights in [["~*", "-restore"], ["~bump:*", "~migr8sync:*", "+restore"]] {
+      let words: [any Word] =
+        ["ACL", "SETUSER", "mover", "reset", "on", ">pw", "+@all", "-acl"] + rights
+      _ = try admin.pipeline([words]).map { try $0.orThrow() }
+      let row = try CheckRow.all(ends).first { $0.check == "destination rights" }
+      #expect(row?.level == "fail" && row?.found.contains("NOPERM") == true, "\(row as Any)")
+      #expect(row?.do?.hasPrefix("ACL SETUSER NAME") == true)
+      expectLine(try Tool.run(["sync", "--once"] + ends), code: 4, saying: ["permission"])
+    }
+    try admin("CONFIG", "SET", "maxmemory", 1)
+    let full = ["-s", source.url, "-d", destination.url]
+    let row = try CheckRow.all(full).first { $0.check == "destination writes" }
+    #expect(row?.level == "fail" && row?.found.contains("raise its maxmemory") == true)
+    expectLine(try Tool.run(["sync", "--once"] + full), code: 4, saying: ["raise its maxmemory"])
+    #expect(try admin("DBSIZE").number == 0)
+  }
 }

@@ -122,7 +122,12 @@ extension CheckRules {
   }
 
   static func destinationRights(_ facts: CheckFacts) -> CheckFinding {
-    rights("destination rights", facts.destination, destinationLine(facts.mapping))
+    let line = destinationLine(facts.mapping)
+    let row = rights("destination rights", facts.destination, line)
+    guard row.level != .fail, let refusal = facts.destination.writeRefusal,
+      refusal.hasPrefix("NOPERM")
+    else { return row }
+    return .fail(row.subject, "a RESTORE is refused: \(refusal)", line)
   }
 
   /// - Parameter repairs: commands without which only what has to be read again stops a run.

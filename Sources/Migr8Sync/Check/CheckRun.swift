@@ -75,7 +75,7 @@ struct CheckRun: Sendable {
         source,
         needed: CheckRules.sourceRequests(
           way, psync: psyncCommand, mapping.beginnings.source),
-        names: way == .psync ? [psyncCommand] : []),
+        names: way == .psync ? [psyncCommand] : [], probes: []),
       destination: surveyDestination(), mapping: mapping)
     facts.way = way
     facts.workers = workers
@@ -125,16 +125,17 @@ struct CheckRun: Sendable {
 
   private func surveyDestination() -> ServerSurvey {
     survey(
-      destination, needed: CheckRules.destinationRequests(mapping.beginnings.destination), names: []
-    )
+      destination, needed: CheckRules.destinationRequests(mapping.beginnings.destination),
+      names: [], probes: Preflight.writeProbes(mapping))
   }
 
   private func survey(
-    _ locator: ServerLocator, needed: [ServerSurvey.Request], names: [String]
+    _ locator: ServerLocator, needed: [ServerSurvey.Request], names: [String],
+    probes: [[[UInt8]]]
   ) -> ServerSurvey {
     do throws(LinkError) {
       return ServerSurvey.read(
-        try locator.locate(), timeouts: timeouts, needed: needed, names: names)
+        try locator.locate(), timeouts: timeouts, needed: needed, names: names, probes: probes)
     } catch {
       var survey = ServerSurvey(endpoint: "\(locator.url.endpoint)")
       survey.failure = error.description

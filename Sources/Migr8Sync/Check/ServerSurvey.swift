@@ -44,6 +44,8 @@ struct ServerSurvey: Sendable {
   var user: String?
   /// What the user may do of what was asked.
   var rights = Rights.untold("it was not asked")
+  /// Why it takes no writes, as it says itself; nil where it was not tried or takes them.
+  var writeRefusal: String?
   /// Calls of commands, by name in small letters.
   var calls: [String: UInt64] = [:]
   /// Names of modules that are loaded; nil when the server does not say.
@@ -60,20 +62,24 @@ struct ServerSurvey: Sendable {
   /// - Parameters:
   ///   - needed: commands of which to ask whether the user may run them.
   ///   - names: commands that must be there.
+  ///   - probes: commands that write nothing and tell whether one that does would be taken.
   static func read(
-    _ url: RedisURL, timeouts: Timeouts, needed: [Request], names: [String]
+    _ url: RedisURL, timeouts: Timeouts, needed: [Request], names: [String],
+    probes: [[[UInt8]]]
   ) -> ServerSurvey {
     var survey = ServerSurvey(endpoint: "\(url.endpoint)")
     do throws(LinkError) {
       var connection = try RedisConnection.open(url, timeouts: timeouts)
       survey.facts = try ServerFacts.read(&connection)
       try survey.measure(&connection)
-      let settings = try ask(
-        Self.settingNames.map { Self.words("CONFIG", "GET", $0) }, &connection)
-      for (name, reply) in zip(Self.settingNames, settings) {
+      let answers = try ask(
+        Self.settingNames.map { Self.words("CONFIG", "GET", $0) } + probes, &connection)
+      for (name, reply) in zip(Self.settingNames, answers) {
         guard let values = reply.array, values.count > 1 else { continue }
         survey.settings[name] = values[1].text
       }
+      survey.writeRefusal =
+        answers.dropFirst(Self.settingNames.count).compactMap(Preflight.writeRefusal).first
       try survey.readCommands(&connection, names)
       try survey.readRights(&connection, needed)
       if let list = try connection.command("MODULE", "LIST").array {

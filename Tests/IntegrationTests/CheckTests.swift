@@ -85,6 +85,25 @@ struct CheckTests {
     Self.expectRow(try Self.check(orphan.url, other.url), "fail", "source state", "link to")
   }
 
+  /// As a sync is refused: by two names two routes lead to one server.
+  @Test func routesThatMeetAreNamed() throws {
+    let (source, destination) = (try Self.filled(), try TestServer())
+    func routes(_ one: String, _ other: String) -> [String] {
+      [
+        "-s", source.url, "--route", "a:=\(destination.url)\(one)",
+        "--route", "b:=redis://localhost:\(destination.port)\(other)",
+      ]
+    }
+    let rows = try CheckRow.all(routes("", ""))
+    let row = try #require(rows.first { $0.check == "two routes" }, "\(rows)")
+    #expect(row.level == "fail" && row.found.contains("are the same server"))
+    #expect(row.do?.contains("the same URL") == true)
+    expectLine(
+      try Tool.run(["sync", "--once"] + routes("", "")), code: 4, saying: ["the same URL"])
+    let apart = try CheckRow.all(routes("/1", "/2") + ["--db", "0"])
+    #expect(apart.count > 0 && !apart.contains { $0.check == "two routes" }, "\(apart)")
+  }
+
   @Test func destinationsThatCannotTakeTheKeysAreNamed() throws {
     let source = try Self.filled()
     try VerifyTests.run(source, [["SELECT", 9], ["SET", "bump:x", 1]])
@@ -164,7 +183,7 @@ struct CheckTests {
       try Self.check(one, destination.url), "fail", "source rights", "psync", "+psync +replconf")
     Self.expectRow(
       try Self.check(source.url, other, ["-p", "bump:"]), "fail", "destination rights",
-      "multi restore", "~bump:* ~migr8sync:*")
+      "multi restore", "'~bump:*' '~migr8sync:*'")
     try source.client()("ACL", "SETUSER", "mover", "+@all", "-dump", "-scan")
     let poor = try Self.check(one, destination.url)
     Self.expectRow(poor, "warn", "source rights", "dump: a key that has to be read again", "+dump")

@@ -299,16 +299,11 @@ struct ScanTests {
     try client("ACL", "SETUSER", "mover", "on", ">pw", "+ping", "+info", "+time")
     let mover = "redis://mover:pw@127.0.0.1:\(source.port)"
     let ends = ["-s", mover, "-d", destination.url, "-p", "bump:"]
-    let checked = try Tool.run(["check", "--via", "scan"] + ends)
-    let line =
-      kind == .redis62
-      ? checked.standardOutput.split(separator: "\n").first { $0.contains("source rights") }
-      : checked.standardOutput.split(separator: "\n").first { $0.contains("ACL SETUSER") }
-    let words = try #require(line, "\(checked)").split(separator: " ").map(String.init)
-    let start = try #require(words.firstIndex(of: "SETUSER")) + 1
-    let rights = words[(start + 1)...].filter { !$0.hasPrefix(">") }
-    #expect(rights.contains("~bump:*") && !rights.contains { $0.contains("psync") })
-    for right in rights { try client("ACL", "SETUSER", "mover", right) }
+    try client("ACL", "SETUSER", "twin", "on", ">pw", "+ping", "+info", "+time")
+    let rights = try PrintedRights(
+      "source rights", in: CheckRow.all(["--via", "scan"] + ends))
+    #expect(rights.line.contains("'~bump:*'") && !rights.line.contains("psync"))
+    try rights.give(to: "mover", and: "twin", at: source)
 
     let refused = try Tool.run(["sync", "--once", "--force"] + ends)
     #expect(refused.exitCode == 1 && refused.standardError.contains("--via scan"), "\(refused)")

@@ -227,6 +227,13 @@ enum CheckRules {
       return .fail(
         "destination writes", "its append-only file cannot be written", "free disk space there")
     }
+    // What a user may not has a row of its own, and so has a server that plays another part.
+    if let refusal = destination.writeRefusal, !refusal.hasPrefix("NOPERM"),
+      destinationState(facts).isEmpty
+    {
+      return .fail(
+        "destination writes", Preflight.writeTrouble(refusal, peer: destination.endpoint), "")
+    }
     return .pass("destination writes", "nothing stands against them")
   }
 

@@ -36,6 +36,7 @@ struct CheckRun: Sendable {
     adjust: (inout CheckRun) throws(E) -> Void
   ) throws(E) -> [CheckFinding] {
     var rows: [CheckFinding] = []
+    var places: [RoutePlace] = []
     for route in options.routes {
       var run = CheckRun(
         source: options.sourceLocator, destination: options.locator(of: route),
@@ -43,13 +44,20 @@ struct CheckRun: Sendable {
         spoolDirectory: spoolDirectory,
         timeouts: options.timeouts)
       try adjust(&run)
-      rows += run.findings().filter { !rows.contains($0) }
+      let facts = run.read()
+      let found = run.source == nil ? CheckRules.allOfFile(facts) : CheckRules.all(facts)
+      rows += found.filter { !rows.contains($0) }
+      let place = RoutePlace(facts.destination.endpoint, facts.destination.facts, route.mapping)
+      if let conflict = places.compactMap({ place.conflict(with: $0) }).first {
+        rows.append(.fail("two routes", conflict.text, conflict.advice))
+      }
+      places.append(place)
     }
     return rows
   }
 
-  private func findings() -> [CheckFinding] {
-    if let source { return CheckRules.all(read(source)) }
+  private func read() -> CheckFacts {
+    if let source { return read(source) }
     var facts = CheckFacts(
       source: ServerSurvey(endpoint: file?.name ?? ""), destination: surveyDestination(),
       mapping: mapping)
@@ -58,15 +66,16 @@ struct CheckRun: Sendable {
     facts.file = file
     facts.sample = file?.sample
     if facts.destination.failure == nil { readKeys(&facts) }
-    return CheckRules.allOfFile(facts)
+    return facts
   }
 
   private func read(_ source: ServerLocator) -> CheckFacts {
-    let start = mapping.filter.prefixes.first ?? []
     var facts = CheckFacts(
       source: survey(
-        source, needed: CheckRules.sourceCommands(way, key: start),
-        names: way == .psync ? [psyncCommand] : []),
+        source,
+        needed: CheckRules.sourceRequests(
+          way, psync: psyncCommand, mapping.beginnings.source),
+        names: way == .psync ? [psyncCommand] : [], probes: []),
       destination: surveyDestination(), mapping: mapping)
     facts.way = way
     facts.workers = workers
@@ -115,17 +124,18 @@ struct CheckRun: Sendable {
   }
 
   private func surveyDestination() -> ServerSurvey {
-    let start = mapping.filter.prefixes.first ?? []
-    let key = String(decoding: mapping.destinationKey(of: start), as: UTF8.self) + "migr8sync:check"
-    return survey(destination, needed: CheckRules.destinationCommands(key), names: [])
+    survey(
+      destination, needed: CheckRules.destinationRequests(mapping.beginnings.destination),
+      names: [], probes: Preflight.writeProbes(mapping))
   }
 
   private func survey(
-    _ locator: ServerLocator, needed: [[String]], names: [String]
+    _ locator: ServerLocator, needed: [ServerSurvey.Request], names: [String],
+    probes: [[[UInt8]]]
   ) -> ServerSurvey {
     do throws(LinkError) {
       return ServerSurvey.read(
-        try locator.locate(), timeouts: timeouts, needed: needed, names: names)
+        try locator.locate(), timeouts: timeouts, needed: needed, names: names, probes: probes)
     } catch {
       var survey = ServerSurvey(endpoint: "\(locator.url.endpoint)")
       survey.failure = error.description

@@ -5,6 +5,26 @@ import ReplicaLink
 
 /// One server, as it is before a run.
 struct ServerSurvey: Sendable {
+  /// A command of which to ask whether the user may run it.
+  struct Request: Sendable, Equatable {
+    let words: [[UInt8]]
+    /// Where access to keys is asked, not the command: how they begin.
+    var beginning: [UInt8]?
+
+    /// Its name, in small letters.
+    var command: String { String(decoding: words.first ?? [], as: UTF8.self).lowercased() }
+  }
+
+  /// What a user may do of what was asked.
+  enum Rights: Sendable, Equatable {
+    /// The server knows no users, or this one may do everything.
+    case everything
+    /// All but `denied`, as far as the server has the commands: it does not know those of `missing`.
+    case told(denied: [Request], missing: [String])
+    /// It cannot be asked, for this reason.
+    case untold(String)
+  }
+
   /// So often a PING is timed.
   static let pings = 5
 
@@ -22,8 +42,10 @@ struct ServerSurvey: Sendable {
   var settings: [String: String] = [:]
   /// The user that the run would be, where the server knows users.
   var user: String?
-  /// Commands that the user may not run; nil when the server may not be asked.
-  var denied: [String]?
+  /// What the user may do of what was asked.
+  var rights = Rights.untold("it was not asked")
+  /// Why it takes no writes, as it says itself; nil where it was not tried or takes them.
+  var writeRefusal: String?
   /// Calls of commands, by name in small letters.
   var calls: [String: UInt64] = [:]
   /// Names of modules that are loaded; nil when the server does not say.
@@ -40,20 +62,26 @@ struct ServerSurvey: Sendable {
   /// - Parameters:
   ///   - needed: commands of which to ask whether the user may run them.
   ///   - names: commands that must be there.
+  ///   - probes: commands that write nothing and tell whether one that does would be taken.
   static func read(
-    _ url: RedisURL, timeouts: Timeouts, needed: [[String]], names: [String]
+    _ url: RedisURL, timeouts: Timeouts, needed: [Request], names: [String],
+    probes: [[[UInt8]]]
   ) -> ServerSurvey {
     var survey = ServerSurvey(endpoint: "\(url.endpoint)")
     do throws(LinkError) {
       var connection = try RedisConnection.open(url, timeouts: timeouts)
       survey.facts = try ServerFacts.read(&connection)
       try survey.measure(&connection)
-      let settings = try ask(Self.settingNames.map { ["CONFIG", "GET", $0] }, &connection)
-      for (name, reply) in zip(Self.settingNames, settings) {
+      let answers = try ask(
+        Self.settingNames.map { Self.words("CONFIG", "GET", $0) } + probes, &connection)
+      for (name, reply) in zip(Self.settingNames, answers) {
         guard let values = reply.array, values.count > 1 else { continue }
         survey.settings[name] = values[1].text
       }
-      try survey.readCommands(&connection, needed, names)
+      survey.writeRefusal =
+        answers.dropFirst(Self.settingNames.count).compactMap(Preflight.writeRefusal).first
+      try survey.readCommands(&connection, names)
+      try survey.readRights(&connection, needed)
       if let list = try connection.command("MODULE", "LIST").array {
         survey.modules = list.compactMap { $0.array.flatMap { $0.count > 1 ? $0[1].text : nil } }
       }
@@ -70,13 +98,15 @@ struct ServerSurvey: Sendable {
 
   /// Asks everything before the first answer is read: a server that is far away costs its distance once.
   private static func ask(
-    _ commands: [[String]], _ connection: inout RedisConnection
+    _ commands: [[[UInt8]]], _ connection: inout RedisConnection
   ) throws(LinkError) -> [RESPValue] {
-    for command in commands { connection.enqueue(command.map { Array($0.utf8) }) }
+    for command in commands { connection.enqueue(command) }
     var replies: [RESPValue] = []
     for _ in commands { replies.append(try connection.receive()) }
     return replies
   }
+
+  private static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 
   private mutating func measure(_ connection: inout RedisConnection) throws(LinkError) {
     let clock = ContinuousClock()
@@ -94,7 +124,7 @@ struct ServerSurvey: Sendable {
   }
 
   private mutating func readCommands(
-    _ connection: inout RedisConnection, _ needed: [[String]], _ names: [String]
+    _ connection: inout RedisConnection, _ names: [String]
   ) throws(LinkError) {
     let stats = InfoFields(try connection.command("INFO", "commandstats").text ?? "")
     for (name, value) in stats.values where name.hasPrefix("cmdstat_") {
@@ -107,11 +137,48 @@ struct ServerSurvey: Sendable {
         missingCommands.append(name)
       }
     }
-    guard let user = try connection.command("ACL", "WHOAMI").text else { return }
+  }
+
+  private mutating func readRights(
+    _ connection: inout RedisConnection, _ needed: [Request]
+  ) throws(LinkError) {
+    let reply = try connection.command("ACL", "WHOAMI")
+    guard let user = reply.text else {
+      let isBeforeUsers = facts.map { $0.version < ServerVersion(6) } ?? false
+      rights = isBeforeUsers ? .everything : .untold(reply.errorLine ?? "no answer")
+      return
+    }
     self.user = user
-    let replies = try Self.ask(needed.map { ["ACL", "DRYRUN", user] + $0 }, &connection)
-    if replies.contains(where: { $0.errorLine != nil }) { return }
-    denied = zip(needed, replies).filter { $1.text != "OK" }.map { $0.0[0] }
+    if let facts, facts.version < ServerVersion(7) {
+      // What a user who may not do everything may do cannot be asked there.
+      let flags = try connection.command("ACL", "GETUSER", user).array?.dropFirst().first?.array
+      let names = Set((flags ?? []).compactMap(\.text))
+      rights =
+        names.isSuperset(of: ["allkeys", "allcommands"])
+        ? .everything : .untold("servers before 7.0 have no ACL DRYRUN")
+      return
+    }
+    let replies = try Self.ask(
+      needed.map { Self.words("ACL", "DRYRUN", user) + $0.words }, &connection)
+    rights = Self.judge(needed, replies)
+  }
+
+  /// What the answers to ACL DRYRUN say. A command that was renamed says nothing of the others.
+  static func judge(_ needed: [Request], _ replies: [RESPValue]) -> Rights {
+    var denied: [Request] = []
+    var missing: [String] = []
+    for (request, reply) in zip(needed, replies) {
+      if let line = reply.errorLine {
+        // ERR Command 'psync' not found
+        guard line.hasPrefix("ERR Command '"), line.hasSuffix("' not found") else {
+          return .untold(line)
+        }
+        if !missing.contains(request.command) { missing.append(request.command) }
+      } else if reply.text != "OK" {
+        denied.append(request)
+      }
+    }
+    return .told(denied: denied, missing: missing)
   }
 
   /// A setting that is a number.

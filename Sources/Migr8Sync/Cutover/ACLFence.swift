@@ -34,15 +34,7 @@ struct ACLRules: Sendable, Equatable {
   /// passwords, which no fence takes from him.
   func remedy(for user: String, on version: ServerVersion) -> String {
     let words = Self.clearing(version).dropFirst() + self.words.filter { !$0.hasPrefix("#") }
-    return (["ACL", "SETUSER", user] + words).map(Self.quoted).joined(separator: " ")
-  }
-
-  /// A word as redis-cli and a shell read it.
-  private static func quoted(_ word: String) -> String {
-    let isPlain = word.allSatisfy {
-      $0.isASCII && ($0.isLetter || $0.isNumber || "+-@_|".contains($0))
-    }
-    return isPlain ? word : "'\(word)'"
+    return (["ACL", "SETUSER", user] + words).map(ACLWord.quoted).joined(separator: " ")
   }
 
   /// The arguments that take the right to write the keys under `prefixes` from him.

@@ -62,6 +62,15 @@ extension KeyMapping {
     return regions
   }
 
+  /// How the keys that may move begin, at the source and at the destination; none begins with another.
+  var beginnings: (source: [[UInt8]], destination: [[UInt8]]) {
+    let regions = regions().filter { filter.mayMatchKey(startingWith: $0.source.span) }
+    return (
+      KeyRules(prefixes: regions.map(\.source)).beginnings,
+      KeyRules(prefixes: regions.map(\.destination)).beginnings
+    )
+  }
+
   private func region(_ source: [UInt8], _ index: Int?) -> Region {
     guard let index else { return Region(source: source, destination: source, rewrite: nil) }
     let rewrite = rewrites[index]

@@ -69,26 +69,42 @@ extension Preflight {
     }
   }
 
-  /// Tries a RESTORE that cannot succeed: it is refused for its empty payload, and only for that, by
-  /// a destination that would take a real one. Nothing is written.
   private static func probeWriting(
     _ connection: inout RedisConnection, _ mapping: KeyMapping
   ) throws(PreflightError) {
-    // Below the filter's own beginning, so that a user confined to those keys passes.
-    let filter = mapping.filter
-    let start = filter.prefixes.first ?? filter.globs.first?.literalStart ?? []
-    let key = mapping.destinationKey(of: start) + Array("migr8sync:probe".utf8)
-    let command = [Array("RESTORE".utf8), key, Array("0".utf8), []]
-    let reply: RESPValue
+    let probes = writeProbes(mapping)
+    for probe in probes { connection.enqueue(probe) }
+    var refusal: String?
     do {
-      reply = try connection.command(command)
+      for _ in probes {
+        let line = writeRefusal(try connection.receive())
+        refusal = refusal ?? line
+      }
     } catch {
       throw .failed(ReplayError(error))
     }
-    guard let line = reply.errorLine else { return }
-    if line.contains("payload version or checksum") || line.hasPrefix("BUSYKEY") { return }
-    let refusal = DestinationRefusal.error(
-      line, command: "RESTORE", key: nil, place: "", peer: connection.peer)
-    throw refuse(refusal.description)
+    if let refusal { throw refuse(writeTrouble(refusal, peer: connection.peer)) }
+  }
+
+  /// A RESTORE that cannot succeed for each beginning of the keys that move: it is refused for its empty
+  /// payload, and only for that, by a destination that would take a real one. Nothing is written.
+  static func writeProbes(_ mapping: KeyMapping) -> [[[UInt8]]] {
+    // Below the beginnings, so that a user confined to those keys passes.
+    mapping.beginnings.destination.map { beginning in
+      [Array("RESTORE".utf8), beginning + Array("probe:migr8sync".utf8), Array("0".utf8), []]
+    }
+  }
+
+  /// The error in the answer to a probe, unless a real RESTORE would be taken.
+  static func writeRefusal(_ reply: RESPValue) -> String? {
+    guard let line = reply.errorLine, !line.contains("payload version or checksum"),
+      !line.hasPrefix("BUSYKEY")
+    else { return nil }
+    return line
+  }
+
+  /// That error for an operator.
+  static func writeTrouble(_ line: String, peer: String) -> String {
+    DestinationRefusal.error(line, command: "RESTORE", key: nil, place: "", peer: peer).description
   }
 }

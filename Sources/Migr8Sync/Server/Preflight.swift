@@ -82,12 +82,17 @@ struct Preflight: Sendable {
     try Self.checkSource(sourceFacts, source.url.endpoint)
     var remarks = [source.remark].compactMap { $0 }
     var found: [DestinationFindings] = []
+    var places: [RoutePlace] = []
     for (locator, mapping) in destinations {
       let destination = try Self.destination(
         locator, mapping, timeouts: timeouts, writes: writes
       ) { (facts, endpoint) throws(PreflightError) in
         try checkPair(sourceFacts, source.url.endpoint, facts, endpoint)
-        try checkPlace(facts, endpoint, mapping, found)
+        let place = RoutePlace("\(endpoint)", facts, mapping)
+        if let conflict = places.compactMap({ place.conflict(with: $0) }).first {
+          throw Self.refuse("\(conflict.text) (\(conflict.advice))")
+        }
+        places.append(place)
       }
       if let remark = destination.remark, !remarks.contains(remark) { remarks.append(remark) }
       found.append(destination)
@@ -126,22 +131,6 @@ struct Preflight: Sendable {
         "source and destination replicate each other: what is written to"
           + " \(destinationEndpoint) would come back through \(sourceEndpoint)"
           + " (detach one with REPLICAOF NO ONE first)")
-    }
-  }
-
-  /// Two routes that lead to one place by different URLs would be two writers of one job there.
-  private func checkPlace(
-    _ facts: ServerFacts?, _ endpoint: Endpoint, _ mapping: KeyMapping,
-    _ others: [DestinationFindings]
-  ) throws(PreflightError) {
-    guard let identity = facts?.runID else { return }
-    for (index, other) in others.enumerated() where other.facts?.runID == identity {
-      let mine = mapping.destinations
-      let theirs = destinations[index].mapping.destinations
-      if let mine, let theirs, Set(mine).isDisjoint(with: theirs) { continue }
-      throw Self.refuse(
-        "two routes lead to one place: \(other.url.endpoint) and \(endpoint) are the same server"
-          + " (use the same URL for both, or a db of its own for each)")
     }
   }
 

@@ -97,4 +97,32 @@ import Testing
     facts.spoolFreeBytes = 1 << 20
     #expect(row(facts, "spool")?.level == .warn)
   }
+
+  @Test func answersAboutRightsAreJudgedOneByOne() {
+    let needed = [["psync"], ["dump", "k"], ["exec"]].map { words in
+      ServerSurvey.Request(words: words.map { Array($0.utf8) })
+    }
+    let gone = RESPValue.error("ERR Command 'psync' not found")
+    let no = RESPValue.bulk(Array("This user has no permissions to run the 'dump' command".utf8))
+    #expect(
+      ServerSurvey.judge(needed, [gone, no, .simple("OK")])
+        == .told(denied: [needed[1]], missing: ["psync"]))
+    for line in [
+      "NOPERM this user has no permissions to run the 'acl|dryrun' command",
+      "ERR User 'me' not found",
+    ] {
+      #expect(ServerSurvey.judge(needed, [gone, no, .error(line)]) == .untold(line))
+    }
+  }
+
+  @Test func rightsThatAreNotToldAreAWarning() {
+    var facts = facts()
+    #expect(row(facts, "source rights")?.level == .warn)
+    facts.source.rights = .everything
+    #expect(row(facts, "source rights")?.level == .pass)
+    facts.source.rights = .told(denied: [], missing: [])
+    #expect(row(facts, "source rights")?.level == .pass)
+    facts.source.rights = .told(denied: [], missing: ["memory"])
+    #expect(row(facts, "source rights")?.level == .warn)
+  }
 }

@@ -24,6 +24,24 @@ import Testing
     #expect(KeyMapping.identity.destinationKey(of: [0, 255]) == [0, 255])
   }
 
+  @Test func beginningsAreThoseOfTheKeysThatMove() {
+    func text(_ mapping: KeyMapping) -> [[String]] {
+      let both = mapping.beginnings
+      return [both.source, both.destination].map { $0.map { String(decoding: $0, as: UTF8.self) } }
+    }
+    #expect(text(.identity) == [[""], [""]])
+    #expect(
+      text(mapping(("a:", "x:"), filter: prefixes("a:", "a:b", "c"))) == [
+        ["a:", "c"], ["c", "x:"],
+      ])
+    #expect(text(mapping(("a:b:", "y:"), filter: prefixes("a"))) == [["a"], ["a", "y:"]])
+    let globs = KeyFilter(prefixes: [bytes("a")], globs: [GlobPattern(bytes("b*[0-9]"))])
+    #expect(text(mapping(filter: globs)) == [["a", "b"], ["a", "b"]])
+    let excluding = KeyFilter(
+      included: KeyRules(prefixes: [bytes("a")]), excluded: KeyRules(prefixes: [bytes("a:b:")]))
+    #expect(text(mapping(("a:b:", "y:"), filter: excluding)) == [["a"], ["a"]])
+  }
+
   @Test func theWayBackIsFoundWhereItIsUnique() {
     let mapping = mapping(("a:", "x:"), ("a:b:", "y:"), filter: prefixes("a:"))
     #expect(mapping.sourceKey(of: bytes("x:1")) == bytes("a:1"))

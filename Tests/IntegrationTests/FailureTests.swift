@@ -152,6 +152,30 @@ struct FailureTests {
     try interrupt(tool)
   }
 
+  /// Where everything moves to a server that was empty, the source's FLUSHALL could be one there.
+  @Test func whatWasSkippedOutlivesAFlush() throws {
+    let pair = try servers(["--rdb-key-save-delay", "2000"])
+    let tool = try Tool.start([
+      "sync", "-s", pair.source.url, "-d", pair.destination.url, "--on-conflict", "skip",
+    ])
+    let (writer, other) = (try pair.source.client(), try pair.destination.client())
+    try awaitSomeKeys(pair.destination)
+    _ = try other.pipeline((0..<1000).map { ["SET", "bump:\($0)", "mine", "NX"] })
+    try pair.source.awaitToolFollowing(tool)
+    let names = (0..<1000).map { "bump:\($0)" }
+    let theirs = zip(names, try other.pipeline(names.map { ["GET", $0] })).filter {
+      $1.text == "mine"
+    }
+    try #require(!theirs.isEmpty)
+    try writer("FLUSHALL")
+    try writer("SET", "later", "1")
+    try awaitCondition("the stream") { try other("GET", "later").text == "1" }
+    let kept = try other.pipeline(theirs.map { ["GET", $0.0] }).map(\.text)
+    #expect(Set(kept) == ["mine"] && kept.count == theirs.count)
+    #expect(try other("DBSIZE").number ?? 0 < theirs.count + 10)
+    try interrupt(tool)
+  }
+
   /// Somebody spoils a key at the destination: the command that it then refuses is named, and the key is
   /// read again from the source.
   @Test func aKeyHasAnotherTypeAtTheDestination() throws {

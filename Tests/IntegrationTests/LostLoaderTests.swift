@@ -65,6 +65,26 @@ struct LostLoaderTests {
   }
 
   /// One that is somebody else's is a conflict all the same, though connections are lost.
+  /// What has been sent of a value expires where its rest is too long in coming: the rest alone is not the value.
+  @Test func thePartOfALargeValueThatHasExpired() throws {
+    let source = try TestServer(.redis70, ["--rdbcompression", "no"])
+    let destination = try TestServer()
+    let (writer, reader) = (try source.client(), try destination.client())
+    let filling = "for i = 1, 40000 do redis.call('RPUSH', KEYS[1], i .. ARGV[1]) end"
+    try writer("EVAL", filling, 1, "bump:list", String(repeating: "x", count: 100))
+    let tool = try Tool.start([
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--max-rate", "1mb",
+    ])
+    let part = "bump:list:migr8sync-partial"
+    try awaitCondition("a part of it") { try reader("LLEN", part).number ?? 0 > 5_000 }
+    try reader("DEL", part)
+    try awaitCondition("the tool to notice") { tool.standardError.contains("has expired") }
+    try source.awaitToolFollowing(tool)
+    #expect(try reader("LLEN", "bump:list").number == 40_000)
+    tool.send(signal: SIGINT)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
   @Test func aStrangersKeyIsStillAConflict() throws {
     let source = try TestServer()
     let destination = try TestServer()

@@ -7,9 +7,12 @@ import ReplicaLink
 struct KeyQuestion: ~Copyable {
   private let source: ServerLocator
   private let timeouts: Timeouts
+  /// Rung when the run is to end.
+  private let interrupt: WakePipe
   private var connection: RedisConnection?
 
-  init(source: ServerLocator, timeouts: Timeouts) {
+  init(source: ServerLocator, timeouts: Timeouts, interrupt: WakePipe) {
+    self.interrupt = interrupt
     self.source = source
     self.timeouts = timeouts
   }
@@ -22,7 +25,8 @@ struct KeyQuestion: ~Copyable {
     if let open = connection.take() {
       present = open
     } else {
-      present = try RedisConnection.open(try source.locate(), timeouts: timeouts)
+      present = try RedisConnection.open(
+        try source.locate(interrupt: interrupt), timeouts: timeouts, interrupt: interrupt)
     }
     let reply = try present.command([Array("COMMAND".utf8), Array("GETKEYS".utf8)] + command)
     if let line = reply.errorLine, Self.passes(line) {

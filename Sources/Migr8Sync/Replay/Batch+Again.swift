@@ -19,6 +19,7 @@ extension Batch {
     copy.stringLength = stringLength
     copy.isOrdered = isOrdered
     copy.beginsValue = beginsValue
+    copy.continuesValue = continuesValue
     var cursor = BatchCursor()
     for index in 0..<commandCount {
       let range = cursor.range(of: index, in: self)

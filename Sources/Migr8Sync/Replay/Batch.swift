@@ -38,6 +38,8 @@ final class Batch: @unchecked Sendable {
   var isOrdered = false
   /// Whether it begins a value that is built by such commands, so that they can all be sent again from it.
   var beginsValue = false
+  /// Whether it goes on with such a value: behind the SELECT it asks whether what came before is still there.
+  var continuesValue = false
   /// Whether its commands overwrite what is there, because they are sent again.
   var isOverwriting = false
   /// Whether this is a PING of the pipeline itself.
@@ -73,6 +75,7 @@ final class Batch: @unchecked Sendable {
     timely.removeAll(keepingCapacity: true)
     writtenMilliseconds = .max
     beginsValue = false
+    continuesValue = false
     isOverwriting = false
     commandOffsets.removeAll(keepingCapacity: true)
   }

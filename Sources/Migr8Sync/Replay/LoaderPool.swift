@@ -105,7 +105,7 @@ struct LoaderPool: ~Copyable {
   }
 
   /// Waits while the operator holds the run back.
-  private func pace(_ batch: Batch) throws(ReplayError) {
+  func pace(_ batch: Batch) throws(ReplayError) {
     while progress.gate.isPaused {
       try progress.throwFailure()
       progress.gate.wait(milliseconds: Feed.patienceMilliseconds)

@@ -2,7 +2,9 @@
 // held. They are built under another name and renamed when complete, so nobody ever sees a part of
 // one under its own name.
 //
-//   HSET key:partial … ; PEXPIRE key:partial … ; HSET … ;   any number of batches, one loader
+//   HSET key:partial … ; PEXPIRE key:partial … ;            any number of batches, one loader
+//   PEXPIRE key:partial … ; HSET … ; PEXPIRE … ;            where the first says that there is no such key any
+//                                                           more, all of it begins anew
 //   PERSIST or PEXPIREAT key:partial ; RENAMENX key:partial key ; UNLINK key:partial
 //
 // The name begins with the key's own, so that a user confined to the filter's keys may write it. It
@@ -40,14 +42,18 @@ extension LoaderSink {
         batch.commandCount += count
         guard batch.isFull else { continue }
         note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
+        try loaders.pace(batch)
         try pipeline.submit(batch)
         batch = try orderedBatch(entry)
+        batch.continuesValue = true
+        note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
       case .end(let report):
         try checkComplete(
           report, "\(value.place)\(entry.offset > 0 ? " at byte \(entry.offset)" : "")", key)
         if !value.isGone {
           finish(batch, value.expiryMilliseconds(of: entry), key: key, partial: partial)
         }
+        try loaders.pace(batch)
         return try pipeline.submit(batch)
       }
     }

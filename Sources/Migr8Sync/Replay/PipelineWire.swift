@@ -6,23 +6,23 @@ import ReplicaLink
 
 /// Sends what a pipeline's inbox holds and checks the replies one by one. Lives on one thread.
 struct PipelineWire: ~Copyable {
-  private let pipeline: Pipeline
-  private var socket: Socket
+  let pipeline: Pipeline
+  var socket: Socket
   /// Batches in order: those before `sendIndex` are sent, the first of them waits for replies.
-  private var batches: ContiguousArray<Batch> = []
-  private var sendIndex = 0
-  private var sendPosition = 0
-  private var replies = ByteBuffer(capacity: 1 << 16)
-  private var scanner = ReplyScanner()
+  var batches: ContiguousArray<Batch> = []
+  var sendIndex = 0
+  var sendPosition = 0
+  var replies = ByteBuffer(capacity: 1 << 16)
+  var scanner = ReplyScanner()
   /// Replies seen of the first batch.
-  private var answered = 0
-  private var cursor = BatchCursor()
+  var answered = 0
+  var cursor = BatchCursor()
   /// Whether the last batch that was sent ends inside a command or a transaction.
-  private var isInside = false
+  var isInside = false
   /// The transaction whose EXEC is still to come, as far as its commands were in earlier batches.
   private var opened = OpenTransaction()
   /// The source's db whose twin a loader's connection is known to be in.
-  private var selectedDatabase: Int?
+  var selectedDatabase: Int?
   /// Snapshot keys that the destination could not take, to be sent again.
   private var refused = RefusedKeys()
   /// When the last command that was too old had been carried out, on the monotonic clock.
@@ -58,49 +58,6 @@ struct PipelineWire: ~Copyable {
       try receive()
       wait()
     }
-  }
-
-  // MARK: - Once more
-
-  /// The batches of which something was sent.
-  private var sentCount: Int { sendIndex + (sendPosition > 0 ? 1 : 0) }
-
-  /// Whether what is not answered can be sent once more. The middle of a value that is built in parts
-  /// cannot.
-  var canSendAgain: Bool {
-    batches[..<sentCount].first { $0.isOrdered }?.beginsValue ?? true
-  }
-
-  /// Goes on over a new connection with what was not answered on the old one; says how many batches.
-  mutating func sendAgain(on socket: consuming Socket) -> Int {
-    var isOverwriting = true
-    if case .loader(.replace) = pipeline.role { isOverwriting = false }
-    var again: ContiguousArray<Batch> = []
-    for (index, batch) in batches[..<sentCount].enumerated() where !batch.isKeepAlive {
-      let copy = batch.again(
-        from: index == 0 ? answered : 0, overwriting: isOverwriting && !isUntouched(index))
-      pipeline.hold(copy.bytes.count - batch.bytes.count)
-      again.append(copy)
-    }
-    let count = again.count
-    batches.replaceSubrange(..<sentCount, with: again)
-    sendIndex = 0
-    sendPosition = 0
-    answered = 0
-    replies.removeAll()
-    scanner = ReplyScanner()
-    cursor = BatchCursor()
-    isInside = false
-    selectedDatabase = nil
-    self.socket = socket
-    return count
-  }
-
-  /// Whether no more of a batch was sent than the SELECT that it begins with: no key of it is there by its doing.
-  private func isUntouched(_ index: Int) -> Bool {
-    guard index == sendIndex else { return false }
-    var cursor = BatchCursor()
-    return sendPosition <= cursor.range(of: 0, in: batches[index]).upperBound
   }
 
   /// Puts a PING among the batches when there has been nothing else for a while.
@@ -240,6 +197,7 @@ struct PipelineWire: ~Copyable {
       if case .integer(0) = reply { return try resolveConflict(policy, move.key, batch) }
       if case .error(let line) = reply, line.contains("no such key") { return }
     }
+    if batch.continuesValue, answered == 1, case .integer(0) = reply { throw partHasExpired(batch) }
     switch (reply, pipeline.role) {
     case (.integer(0), .loader) where !batch.isOrdered: separate(batch)
     case (.success, _), (.integer, _), (.null, .lane): return

@@ -55,8 +55,13 @@ struct RefusedKeys {
   }
 
   private mutating func keptBatch(for batch: Batch, _ pipeline: Pipeline) -> Batch {
-    if let last = batches.last, last.database == batch.database, !last.isFull { return last }
+    if let last = batches.last, last.database == batch.database, !last.isFull,
+      last.isOverwriting == batch.isOverwriting
+    {
+      return last
+    }
     let fresh = batch.emptyTwin()
+    fresh.isOverwriting = batch.isOverwriting
     pipeline.hold(fresh.bytes.count)
     batches.append(fresh)
     return fresh

@@ -25,7 +25,8 @@ struct RepairDesk: ~Copyable {
     encoder = RepairEncoder(
       mapping: plan.mapping, types: RestorableTypes(plan.facts),
       features: plan.facts?.commandFeatures ?? RDBCommandFeatures())
-    questions = KeyQuestion(source: plan.sourceLocator, timeouts: plan.timeouts)
+    questions = KeyQuestion(
+      source: plan.sourceLocator, timeouts: plan.timeouts, interrupt: replay.stopBell)
   }
 
   /// Ends the fetcher.

@@ -62,15 +62,16 @@ extension StreamReplay {
   mutating func heal() throws(ReplayError) {
     let refusals = replay.progress.refusals
     for refused in refusals {
-      let names = router.keysRefused(refused.arguments, database: refused.database)
+      var names = router.keysRefused(refused.arguments, database: refused.database)
+      if names.isEmpty { names = try keysAsked(refused) }
       guard let error = refused.error else {
-        try repairDoubtful(names.isEmpty ? keysAsked(refused) : names)
+        try repairDoubtful(names)
         continue
       }
       CrashPoint.refusalRead.pass()
       counts.countRefused()
       guard !names.isEmpty else {
-        if Self.isDoneAlready(refused.arguments, error) { continue }
+        if isDoneAlready(refused.arguments, error) { continue }
         // Nothing can be read again: a run that goes on behind it would never have it. What is no part of a
         // dataset a snapshot would not bring, either.
         var failure = ReplayError(error)
@@ -103,9 +104,12 @@ extension StreamReplay {
   }
 
   /// Whether a refusal says that the destination is already what the command makes of it.
-  private static func isDoneAlready(_ arguments: [[UInt8]], _ error: String) -> Bool {
+  private func isDoneAlready(_ arguments: [[UInt8]], _ error: String) -> Bool {
     let words = arguments.prefix(2).map { String(decoding: $0, as: UTF8.self).lowercased() }
-    return words == ["function", "delete"] && error.contains("Library not found")
+    guard words.count == 2, words[0] == "function" else { return false }
+    if words[1] == "delete" { return error.contains("Library not found") }
+    // A function of that name is in another library already: of those that come behind it again.
+    return resendsCode && error.contains("already exists")
   }
 
   private static func isOutsideDataset(_ arguments: [[UInt8]]) -> Bool {

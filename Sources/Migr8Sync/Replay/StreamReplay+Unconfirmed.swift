@@ -33,7 +33,9 @@ extension StreamReplay {
     switch kind {
     case .asked where decision != .drop(.otherDatabase): try doubtAsked(checkpoint)
     // Libraries are no keys. All of it in order comes to the same, also when it is done twice.
-    case .keyless(.code): try carryOut(decision, decoder.startOffset, decoder.endOffset)
+    case .keyless(.code):
+      resendsCode = true
+      try carryOut(decision, decoder.startOffset, decoder.endOffset)
     default:
       let hasRoom = decoder.withCommand { (bytes, arguments) in
         router.doubt(
@@ -44,6 +46,7 @@ extension StreamReplay {
   }
 
   private mutating func doubtAsked(_ checkpoint: UInt64) throws(ReplayError) {
+    try replay.throwIfOver()
     let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
     let keys = try repairs.keys(of: words) ?? []
     try checkRoom(router.doubt(keys, atBoundary: checkpoint), checkpoint)
@@ -87,6 +90,11 @@ extension StreamReplay {
       throw ReplayError("a new snapshot is needed", .restart)
     }
     unconfirmedEnd = nil
+    if resendsCode {
+      try lane.drain()
+      try heal()
+      resendsCode = false
+    }
     lane.confirmBeginning()
     guard router.repairs.hasChanges else { return }
     replay.progress.notices.note(

@@ -19,6 +19,8 @@ struct StreamReplay: ~Copyable {
   var repairs: RepairDesk
   /// The checkpoint, until all before it is passed of which the replies were not read.
   var unconfirmedEnd: UInt64?
+  /// Whether commands on functions were sent again, which may meet what later ones have made.
+  var resendsCode = false
   var counts: RoutingCounts
   var clock: WriteClock
   var commandsSinceExchange = 0

@@ -85,6 +85,17 @@ struct DestinationKeys: ~Copyable {
     return removed
   }
 
+  /// Selects a db; false behind the last one. What else the server may say, that it is busy or gone, is no
+  /// reason to pass over the keys of all that follow.
+  private mutating func select(_ database: Int) throws(ReplayError) -> Bool {
+    let command = [Array("SELECT".utf8), Array("\(database)".utf8)]
+    let reply = try ReplayError.wrap { () throws(LinkError) in try connection.command(command) }
+    guard let line = reply.errorLine else { return true }
+    if databases == nil, database > 0, line.hasPrefix("ERR ") { return false }
+    throw DestinationRefusal.error(
+      line, command: "SELECT", key: command[1], place: "", peer: connection.peer)
+  }
+
   /// A key by its name at the destination, and as the source has it.
   private typealias Found = (there: [UInt8], name: KeyName)
 
@@ -93,12 +104,7 @@ struct DestinationKeys: ~Copyable {
   ) throws(ReplayError) {
     let pattern = mapping.scanPattern
     for database in databases ?? Array(0..<Self.databasesMax) {
-      do throws(ReplayError) {
-        _ = try Self.ask(&connection, [Array("SELECT".utf8), Array("\(database)".utf8)])
-      } catch {
-        if databases == nil && database > 0 { return }
-        throw error
-      }
+      if try !select(database) { return }
       guard let origin = mapping.source(of: database) else { continue }
       var cursor = Array("0".utf8)
       repeat {

@@ -24,15 +24,18 @@ extension CommandRouter {
     case .flushDatabase:
       if !isDatabaseSelected { return .drop(.otherDatabase) }
       repairs.touchAll(database: database, at: offset)
-      if destinationIsOurs { return .flush(database: mapping.destination(of: database)) }
+      if holdsOnlyOurs { return .flush(database: mapping.destination(of: database)) }
       return .clear(.database(database))
     case .flushAll:
       repairs.touchAll(database: nil, at: offset)
-      return destinationIsOurs ? .flush(database: nil) : .clear(.all)
+      return holdsOnlyOurs ? .flush(database: nil) : .clear(.all)
     case .swapDatabases:
       return swapDatabases(bytes, arguments, offset)
     }
   }
+
+  /// Whether all that the destination has came from this job: keys may have appeared since, which it keeps.
+  private var holdsOnlyOurs: Bool { destinationIsOurs && skippedKeys.isEmpty }
 
   /// Where everything the destination has is this run's, exchanging its databases exchanges what
   /// matches, and nothing else.
@@ -45,7 +48,7 @@ extension CommandRouter {
     if one == other { return .consumed }
     let selected = (filter.matches(database: one), filter.matches(database: other))
     if selected == (false, false) { return .drop(.otherDatabase) }
-    guard selected == (true, true), destinationIsOurs else {
+    guard selected == (true, true), holdsOnlyOurs else {
       return .resynchronise(
         error(
           .wholeDatabase, bytes, arguments, offset,

@@ -1,5 +1,6 @@
 // What is sent again of a batch that was not answered whole.
 
+import Glibc
 import ReplicaLink
 import Testing
 
@@ -51,6 +52,35 @@ struct BatchAgainTests {
     let third = second.again(from: 0, overwriting: true)
     #expect(commands(of: third) == commands(of: second))
     #expect(third.isOverwriting)
+  }
+
+  /// Keys that the destination could not take in between are sent again, too, beside those of other batches.
+  @Test func whatWasRefusedInBetweenIsOverwrittenOnceOnly() throws {
+    let timeouts = Timeouts()
+    let connector = DestinationConnector(
+      locator: ServerLocator(try RedisURL("redis://localhost"), timeouts: timeouts),
+      timeouts: timeouts, runner: nil)
+    let pipeline = Pipeline(
+      connector, mapping: .identity,
+      progress: ReplayProgress(
+        gate: StreamGate(), pacer: Pacer(RateLimit(commandsPerSecond: nil, bytesPerSecond: nil))),
+      role: .loader(.fail))
+    let first = batch([["SELECT", "0"], ["SET", "a", "1", "PXAT", "5", "NX"]])
+    var refused = RefusedKeys()
+    for batch in [first.again(from: 0, overwriting: true), first] {
+      var cursor = BatchCursor()
+      refused.add(cursor.range(of: 1, in: batch), of: batch, pipeline)
+    }
+    var kept: [Batch] = []
+    while kept.count < 2 {
+      if let batch = refused.take(pipeline) { kept.append(batch) } else { sched_yield() }
+    }
+    for batch in kept {
+      #expect(
+        commands(of: batch.again(from: 0, overwriting: true)) == [
+          ["SELECT", "0"], ["SET", "a", "1", "PXAT", "5"],
+        ])
+    }
   }
 
   @Test func whatWasAnsweredIsLeftOut() {

@@ -65,7 +65,8 @@ import Testing
     let table = try CommandTable.learned(from: &connection)
     #expect(!Self.knows(table, "zscore") && Self.knows(table, "set"))
     var question = KeyQuestion(
-      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts())
+      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts(),
+      interrupt: WakePipe())
     let keys = try question.keys(of: ["SET", "k", "v"].map { Array($0.utf8) })
     #expect(keys == nil)
   }
@@ -74,7 +75,8 @@ import Testing
   func theSourceNamesTheKeysOfACommand() throws {
     let server = try SourceKind.redis70.start()
     var question = KeyQuestion(
-      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts())
+      source: ServerLocator(try RedisURL(server.url), timeouts: Timeouts()), timeouts: Timeouts(),
+      interrupt: WakePipe())
     let first = try question.keys(of: ["EVAL", "x", "2", "a", "b"].map { Array($0.utf8) })
     #expect(first == [Array("a".utf8), Array("b".utf8)])
     let second = try question.keys(of: ["NOSUCH", "x"].map { Array($0.utf8) })

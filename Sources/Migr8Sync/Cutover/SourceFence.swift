@@ -174,7 +174,9 @@ struct SourceFence: ~Copyable {
   }
 
   /// Ends the connections that wait with a write, so that none of these writes ever runs. Whoever has one
-  /// gets no answer, connects anew, and finds where the keys are now.
+  /// gets no answer, connects anew, and finds where the keys are now. A consumer that waits for an element
+  /// is one of them: whether the pause holds it up or it found nothing, it cannot be told, and the first
+  /// takes its element as soon as the pause is over.
   ///
   /// - Returns: how many there were.
   mutating func endWaiting() throws(CutoverError) -> Int {
@@ -183,9 +185,9 @@ struct SourceFence: ~Copyable {
     var count = 0
     // Each round finds those that have come since; when there is none, the pause can end.
     for _ in 0..<5 {
-      let waiting = Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").filter {
-        !seen.contains($0)
-      }
+      let waiting = Self.blocked(
+        in: try ask(["CLIENT", "LIST"]).text ?? "", except: Self.writingNothing
+      ).filter { !seen.contains($0) }
       if waiting.isEmpty { break }
       for id in waiting { connection.enqueue(Self.kill(id).map { Array($0.utf8) }) }
       var replies: [RESPValue] = []
@@ -218,14 +220,15 @@ struct SourceFence: ~Copyable {
 
   private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
 
-  /// Whether a client waits with a write.
+  /// Whether a client waits with a write, other than one that may wait for an element.
   mutating func hasWaiting() throws(CutoverError) -> Bool {
-    !Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").isEmpty
+    let list = try ask(["CLIENT", "LIST"]).text ?? ""
+    return !Self.blocked(in: list, except: Self.writingNothing.union(Self.consuming)).isEmpty
   }
 
-  /// The ids of the clients in an answer to CLIENT LIST that a pause holds up: blocked, and not by a
-  /// command that blocks by itself.
-  static func waiting(_ list: String) -> [String] {
+  /// The ids of the clients in an answer to CLIENT LIST that are blocked, by whatever, with another command
+  /// than those.
+  static func blocked(in list: String, except commands: Set<String>) -> [String] {
     list.split(separator: "\n").compactMap { line in
       var fields: [Substring: Substring] = [:]
       for field in line.split(separator: " ") {
@@ -235,16 +238,20 @@ struct SourceFence: ~Copyable {
       guard let flags = fields["flags"], flags.contains("b"), let id = fields["id"] else {
         return nil
       }
-      return blocking.contains(fields["cmd"]?.lowercased() ?? "") ? nil : String(id)
+      return commands.contains(fields["cmd"]?.lowercased() ?? "") ? nil : String(id)
     }
   }
 
-  /// Commands that wait by themselves, for data or for replicas, and those that a pause of writes holds up
-  /// although they write no key: Sentinel's PUBLISH is one.
-  private static let blocking: Set<String> = [
-    "publish", "spublish", "pfcount",
-    "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread",
-    "xreadgroup", "wait", "waitaof",
+  /// Commands that write no key and may be blocked all the same: those that wait by themselves, for data or
+  /// for replicas, and those that a pause of writes holds up. Sentinel's PUBLISH is one.
+  static let writingNothing: Set<String> = [
+    "publish", "spublish", "pfcount", "xread", "wait", "waitaof",
+  ]
+
+  /// Writes that wait by themselves where there is no element to take.
+  static let consuming: Set<String> = [
+    "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop",
+    "xreadgroup",
   ]
 
   /// Where the source's stream stands now.

@@ -135,6 +135,7 @@ extension Cutover {
     fullResyncs = subject.job.link.status.fullResyncCount
     gate.hold()
     if settings.fence != .hook { fenceBegun = Clock.monotonicMicroseconds() }
+    sleptMilliseconds = Clock.sleptMilliseconds()
     let begun = Clock.monotonicMilliseconds()
     machine.fenceBegins(endsMilliseconds: begun + settings.fenceMilliseconds)
     let place = try self.fence!.raise(milliseconds: settings.fenceMilliseconds)
@@ -221,8 +222,29 @@ extension Cutover {
       }
       if isHandedOver { try markReverse(end) }
     }
-    if isHandedOver { CrashPoint.marked.pass() }
-    return isHandedOver ? "the destinations know of the hand-over" : "the mark is gone"
+    guard isHandedOver else { return "the mark is gone" }
+    CrashPoint.marked.pass()
+    try confirmFence()
+    return "the destinations know of the hand-over, and the fence stands"
+  }
+
+  /// The last question before the hand-over: whether the source is still the one that was fenced. A failover,
+  /// a restart, and the sleep of this machine let writers in whose writes nobody would miss.
+  private func confirmFence() throws(CutoverError) {
+    let slept = Clock.sleptMilliseconds() - sleptMilliseconds
+    if slept >= CutoverSettings.reserveMilliseconds {
+      throw CutoverError(
+        "this machine slept for \(slept) ms since the fence, which does not wait for it")
+    }
+    let status = subject.job.link.status
+    var histories = [status.replicationID]
+    // Nobody is answered in the other pause.
+    if fence?.method != .pauseAll { histories.append(try fence?.place().replicationID) }
+    guard status.fullResyncCount == fullResyncs,
+      histories.allSatisfy({ $0 == endPlace?.replicationID })
+    else {
+      throw CutoverError("the source's history has changed in the fence: there was a failover")
+    }
   }
 
   func switchOver() throws(CutoverError) -> String {

@@ -51,7 +51,9 @@ final class Cutover {
   var fenceBegun: Int64 = 0
   var fenceLowered: Int64 = 0
   var endedConnections = 0
+  /// What the link and this machine's clock had told when the fence began.
   var fullResyncs = 0
+  var sleptMilliseconds: Int64 = 0
   /// With --reverse: what was found of it, the reverse itself, and where it begins.
   var reversePlan: Reverse.Plan?
   var reverse: Reverse?

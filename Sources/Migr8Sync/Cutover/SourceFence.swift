@@ -254,13 +254,17 @@ struct SourceFence: ~Copyable {
     "xreadgroup",
   ]
 
-  /// Where the source's stream stands now.
+  /// Where the source's stream stands now; throws where it is no master.
   mutating func place() throws(CutoverError) -> ReplicationPlace {
     try place(try ask(["INFO", "replication"]))
   }
 
   private func place(_ reply: RESPValue) throws(CutoverError) -> ReplicationPlace {
     let facts = ServerFacts(info: reply.text ?? "")
+    if facts.isReplica {
+      throw CutoverError(
+        "\(connection.peer) is a replica of \(facts.masterAddress) by now: there was a failover")
+    }
     guard let id = facts.replicationID, let offset = facts.replicationOffset else {
       throw CutoverError("\(connection.peer) does not say where its stream stands")
     }

@@ -70,7 +70,9 @@ extension Cutover {
 
   /// Lets the writers go again. A lost connection must not leave a user without his rights.
   func lower() throws(CutoverError) -> String {
-    if endPlace == nil, fenceBegun == 0 { return "it was not up" }
+    // An --on-fence that fails may have done a part of it; of the other fences the source's answer tells.
+    let mayBeUp = settings.fence == .hook ? fenceBegun > 0 : fence?.mayBeUp ?? false
+    guard mayBeUp else { return "it was not up" }
     do {
       return try lowerFence()
     } catch {

@@ -7,8 +7,7 @@ import ReplicaLink
 extension Cutover {
   /// What a user of the source is still without, and how a person helps; nil when nobody is.
   var owedRights: String? {
-    guard machine.failure != nil, fenceBegun > 0, fenceLowered < fenceBegun,
-      let (user, command) = fence?.remedy
+    guard machine.failure != nil, fence?.mayBeUp == true, let (user, command) = fence?.remedy
     else { return nil }
     return
       "user \(LogLine.harmless(user)) of the source is still without the right to write what moves"

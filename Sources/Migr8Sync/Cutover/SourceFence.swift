@@ -35,6 +35,8 @@ struct SourceFence: ~Copyable {
   private var rules: ACLRules?
   private let prefixes: [String]
   private let narrows: Bool
+  /// Whether somebody may be held off: from before it is asked for until it was refused, or taken back.
+  private(set) var mayBeUp = false
 
   /// Connects to the source that takes the writes.
   ///
@@ -54,7 +56,10 @@ struct SourceFence: ~Copyable {
       throw CutoverError("the source's user may not run INFO (grant +info)")
     }
     var fence = SourceFence(connection, kind: kind, filters: filters, facts: facts)
-    if case .user(let user) = fence.method { fence.rules = try fence.readRules(of: user) }
+    if case .user(let user) = fence.method {
+      fence.rules = try fence.readRules(of: user)
+      try fence.tryRight(on: user)
+    }
     return fence
   }
 
@@ -128,13 +133,18 @@ struct SourceFence: ~Copyable {
 
   /// Holds the writers off, for so long at the most, and says where the stream ends.
   mutating func raise(milliseconds: Int64) throws(CutoverError) -> ReplicationPlace {
+    mayBeUp = true
     switch method {
     case .pauseWrites: return try pause(["CLIENT", "PAUSE", "\(milliseconds)", "WRITE"])
     case .pauseAll: return try pause(["CLIENT", "PAUSE", "\(milliseconds)"])
     case .user(let user):
       let fencing =
         rules?.fencing(prefixes: prefixes, narrows: narrows, on: facts.version) ?? []
-      try ask(["ACL", "SETUSER", user] + fencing)
+      let words = ["ACL", "SETUSER", user] + fencing
+      let reply = try answer(words)
+      // It is one command: whoever is refused it has changed nothing.
+      mayBeUp = reply.errorLine == nil
+      try refuse(reply, words)
     case .nothing, .hook: break
     }
     return try place(try ask(["INFO", "replication"]))
@@ -170,6 +180,7 @@ struct SourceFence: ~Copyable {
     case .pauseAll: return false
     case .nothing, .hook: break
     }
+    mayBeUp = false
     return true
   }
 
@@ -271,6 +282,15 @@ struct SourceFence: ~Copyable {
     return ReplicationPlace(replicationID: id, offset: offset)
   }
 
+  /// Whether rights may be taken and given back. Without rules the command changes nothing.
+  private mutating func tryRight(on user: String) throws(CutoverError) {
+    do {
+      try ask(["ACL", "SETUSER", user])
+    } catch {
+      throw CutoverError("\(error) (--fence acl: needs +acl|list +acl|setuser)")
+    }
+  }
+
   private mutating func readRules(of user: String) throws(CutoverError) -> ACLRules {
     let lines = try ask(["ACL", "LIST"]).array?.compactMap(\.text) ?? []
     guard let rules = ACLRules(user: user, in: lines) else {
@@ -281,14 +301,18 @@ struct SourceFence: ~Copyable {
 
   @discardableResult
   private mutating func ask(_ words: [String]) throws(CutoverError) -> RESPValue {
-    let reply: RESPValue
+    let reply = try answer(words)
+    try refuse(reply, words)
+    return reply
+  }
+
+  /// The reply, also where it is a refusal.
+  private mutating func answer(_ words: [String]) throws(CutoverError) -> RESPValue {
     do {
-      reply = try connection.command(words.map { Array($0.utf8) })
+      return try connection.command(words.map { Array($0.utf8) })
     } catch {
       throw CutoverError(error)
     }
-    try refuse(reply, words)
-    return reply
   }
 
   /// An error reply, without the words behind the command: a user's rules hold his passwords' hashes.

@@ -86,6 +86,26 @@ extension Cutover {
     }
   }
 
+  /// Takes the mark from every record that may have it, each on a connection of its own: the former may be
+  /// what has failed, and the run may be about to stop.
+  func unmark() throws(CutoverError) -> String {
+    var trouble: String?
+    for (replay, end) in zip(replays, ends.ends) where end.isMarked {
+      var connector = replay.connector
+      connector.timeouts = JobStart.farewellTimeouts
+      let words = ["HDEL", replay.runner.identity.recordName] + JobRecord.handOverFields
+      do {
+        end.record = try connector.openAsRunner(interrupt: nil)
+        _ = try DestinationReplay.ask(&end.record, words.map { Array($0.utf8) })
+        end.isMarked = false
+      } catch {
+        trouble = trouble ?? "\(error)"
+      }
+    }
+    if let trouble { throw CutoverError(trouble) }
+    return "the mark is gone"
+  }
+
   func reopen() -> String {
     gate.open()
     subject.job.source.pacer.lift(false)

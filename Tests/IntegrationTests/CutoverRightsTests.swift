@@ -86,6 +86,35 @@ struct CutoverRightsTests {
     #expect(end.exitCode == 5 && !end.description.contains("the run ends, and"), "\(end)")
   }
 
+  /// A run's user who may see users but not change them is told beforehand; and where the right goes later,
+  /// nothing was taken, so nothing is owed: another fence works.
+  @Test func rightsThatMayNotBeTaken() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let admin = try source.client()
+    let users = [
+      ["app", "on", ">secret", "~bump:*", "&*", "+@all"],
+      ["mover", "on", ">hidden", "~*", "&*", "+@all", "-acl", "+acl|list"],
+    ]
+    _ = try admin.pipeline(users.map { ["ACL", "SETUSER"] + $0 }).map { try $0.orThrow() }
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(
+      source, destination, from: "redis://mover:hidden@127.0.0.1:\(source.port)")
+    let before = try admin("ACL", "LIST")
+    let refused = try runtime.cutover(["--fence", "acl:app"])
+    #expect(refused.exitCode == 4 && refused.description.contains("+acl|setuser"), "\(refused)")
+    try admin("ACL", "SETUSER", "mover", "+acl")
+    let late = try runtime.cutover([
+      "--fence", "acl:app", "--on-ready",
+      "redis-cli -p \(source.port) acl setuser mover '-acl|setuser'",
+    ])
+    #expect(late.exitCode == 1 && late.description.contains("fence:"), "\(late)")
+    #expect(late.standardOutput.contains("it was not up"), "\(late)")
+    #expect(try admin("ACL", "LIST").elements.first == before.elements.first)
+    let done = try runtime.cutover(["--fence", "pause"])
+    #expect(done.exitCode == 0, "\(done)")
+    #expect(try Tool.finish(tool).exitCode == 0)
+  }
+
   /// Whoever may not end connections is told beforehand; and one that was not ended does not count.
   @Test func connectionsThatMayNotBeEnded() throws {
     let (source, destination) = (try TestServer(), try TestServer())

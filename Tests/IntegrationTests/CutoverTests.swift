@@ -60,22 +60,29 @@ struct CutoverTests {
     }
   }
 
-  @Test func aPauseHoldsWritersAndTheyAreSentAway() throws {
+  /// A worker that asks a full queue for an element waits like any writer, and must not get it: the queue is
+  /// at the destination, too.
+  @Test(arguments: ["incr bump:n", "brpop bump:queue 0"])
+  func aPauseHoldsWritersAndTheyAreSentAway(write: String) throws {
     let (source, destination) = (try TestServer(), try TestServer())
     try source.client()("SET", "bump:n", 1)
+    try source.client()("RPUSH", "bump:queue", "task")
     let runtime = try ControlRuntime()
     let tool = try runtime.follow(source, destination)
     // The writer comes while the fence stands: its write waits, and its connection is ended.
     let result = try runtime.cutover([
       "--on-cutover",
-      "(setsid redis-cli -p \(source.port) incr bump:n > \(runtime.folder)/said 2>&1 &) ;"
+      "(setsid redis-cli -p \(source.port) \(write) > \(runtime.folder)/said 2>&1 &) ;"
         + " until redis-cli -p \(source.port) client list | grep -q ' flags=b '; do sleep 0.01; done",
     ])
     #expect(result.exitCode == 0, "\(result)")
     #expect(result.standardOutput.contains("1 connections that waited"), "\(result)")
     #expect(!result.standardOutput.contains("late write:"), "\(result)")
-    #expect(try source.client()("GET", "bump:n").text == "1")
     #expect(try Tool.finish(tool).exitCode == 0)
+    for server in [source, destination] {
+      #expect(try server.client()("GET", "bump:n").text == "1")
+      #expect(try server.client()("LRANGE", "bump:queue", 0, -1).elements.map(\.text) == ["task"])
+    }
     unlink(runtime.folder + "/said")
   }
 

@@ -37,7 +37,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
   /// The thread of the last cutover, and how far it is.
   private var cutover: NamedThread?
   private var isUnderWay = false
-  /// What the last cutover still tries to give back.
+  /// What the last cutover still tries to take back.
   private var owed: String?
   private var ending = ControlledEnding.none
   /// Whether the operator has asked for the end: of what answers then, and of what takes its place.
@@ -71,7 +71,7 @@ final class JobControl: ControlHandler, @unchecked Sendable {
     return trouble
   }
 
-  /// What a failed cutover could not give back; ask when the run is over.
+  /// What a failed cutover could not take back; ask when the run is over.
   var debt: String? { monitor.withLock { owed } }
 
   /// Ends a cutover and a comparison that are under way. The run is to stop, or is over.
@@ -159,12 +159,12 @@ final class JobControl: ControlHandler, @unchecked Sendable {
       if isHandedOver { ending = .handedOver(cutover.reverse) }
       // Behind a hand-over there is nothing more to ask for.
       isUnderWay = isHandedOver
-      owed = cutover.owedRights
+      owed = cutover.owed
     }
     // Who asks for the next one waits for this thread, and holds the monitor, unless something is owed.
-    if cutover.owedRights == nil { return }
-    cutover.giveRightsBack()
-    monitor.withLock { owed = cutover.owedRights }
+    if cutover.owed == nil { return }
+    cutover.payDebts()
+    monitor.withLock { owed = cutover.owed }
   }
 
   private func status() -> JSONObject {

@@ -70,7 +70,9 @@ extension Cutover {
 
   /// Lets the writers go again. A lost connection must not leave a user without his rights.
   func lower() throws(CutoverError) -> String {
-    if endPlace == nil, fenceBegun == 0 { return "it was not up" }
+    // An --on-fence that fails may have done a part of it; of the other fences the source's answer tells.
+    let mayBeUp = settings.fence == .hook ? fenceBegun > 0 : fence?.mayBeUp ?? false
+    guard mayBeUp else { return "it was not up" }
     do {
       return try lowerFence()
     } catch {
@@ -82,6 +84,26 @@ extension Cutover {
         throw CutoverError("\(error)\(owedRights.map { "; \($0); it is tried again" } ?? "")")
       }
     }
+  }
+
+  /// Takes the mark from every record that may have it, each on a connection of its own: the former may be
+  /// what has failed, and the run may be about to stop.
+  func unmark() throws(CutoverError) -> String {
+    var trouble: String?
+    for (replay, end) in zip(replays, ends.ends) where end.isMarked {
+      var connector = replay.connector
+      connector.timeouts = JobStart.farewellTimeouts
+      let words = ["HDEL", replay.runner.identity.recordName] + JobRecord.handOverFields
+      do {
+        end.record = try connector.openAsRunner(interrupt: nil)
+        _ = try DestinationReplay.ask(&end.record, words.map { Array($0.utf8) })
+        end.isMarked = false
+      } catch {
+        trouble = trouble ?? "\(error)"
+      }
+    }
+    if let trouble { throw CutoverError(trouble) }
+    return "the mark is gone"
   }
 
   func reopen() -> String {

@@ -28,7 +28,12 @@ extension Cutover {
     try examineCarrying()
     ends.ends = []
     for replay in replays {
-      ends.ends.append(DestinationEnds.End(try open(replay)))
+      do {
+        ends.ends.append(
+          DestinationEnds.End(try replay.connector.openAsRunner(interrupt: bell)))
+      } catch {
+        throw CutoverError(error)
+      }
     }
     if settings.checkMilliseconds > 0 { try prepareCheck() }
     return
@@ -72,14 +77,6 @@ extension Cutover {
       throw CutoverError(
         "the last comparison of both ends found \(count) differences (mend them with 'migr8sync verify"
           + " -s URL -d URL --fix', then run migr8sync verify \(subject.identity.name) again)")
-    }
-  }
-
-  private func open(_ replay: DestinationReplay) throws(CutoverError) -> RedisConnection {
-    do {
-      return try replay.connector.openAsRunner(interrupt: bell)
-    } catch {
-      throw CutoverError(error)
     }
   }
 
@@ -135,6 +132,7 @@ extension Cutover {
     fullResyncs = subject.job.link.status.fullResyncCount
     gate.hold()
     if settings.fence != .hook { fenceBegun = Clock.monotonicMicroseconds() }
+    sleptMilliseconds = Clock.sleptMilliseconds()
     let begun = Clock.monotonicMilliseconds()
     machine.fenceBegins(endsMilliseconds: begun + settings.fenceMilliseconds)
     let place = try self.fence!.raise(milliseconds: settings.fenceMilliseconds)
@@ -197,32 +195,47 @@ extension Cutover {
     return "\(compared) keys are equal; \(leftOut) were not looked at"
   }
 
-  /// Writes into every record that the hand-over has begun, or that it has not happened: a run that finds
-  /// the mark does not go on by itself.
-  func mark(_ isHandedOver: Bool) throws(CutoverError) -> String {
-    let offset = "\(endPlace?.offset ?? 0)"
-    let change =
-      isHandedOver ? ["HSET", "handover", offset] : ["HDEL"] + JobRecord.handOverFields
+  /// Writes into every record that the hand-over has begun: a run that finds the mark does not go on by
+  /// itself.
+  func mark() throws(CutoverError) -> String {
     for (replay, end) in zip(replays, ends.ends) {
-      let words =
-        [Array(change[0].utf8), replay.runner.identity.recordKey]
-        + change.dropFirst().map { Array($0.utf8) }
+      let record = replay.runner.identity.recordName
+      end.isMarked = true
       do {
-        // On the way back the connection may be what has failed.
-        if !isHandedOver { end.record = try open(replay) }
-        if isHandedOver {
-          // An earlier attempt may have left the place of its reverse.
-          let former = ["HDEL", replay.runner.identity.recordName] + JobRecord.handOverFields
-          _ = try DestinationReplay.ask(&end.record, former.map { Array($0.utf8) })
+        // An earlier attempt may have left the place of its reverse.
+        for words in [
+          ["HDEL", record] + JobRecord.handOverFields,
+          ["HSET", record, JobRecord.handOverFields[0], "\(endPlace?.offset ?? 0)"],
+        ] {
+          _ = try DestinationReplay.ask(&end.record, words.map { Array($0.utf8) })
         }
-        _ = try DestinationReplay.ask(&end.record, words)
       } catch {
         throw CutoverError(error)
       }
-      if isHandedOver { try markReverse(end) }
+      try markReverse(end)
     }
-    if isHandedOver { CrashPoint.marked.pass() }
-    return isHandedOver ? "the destinations know of the hand-over" : "the mark is gone"
+    CrashPoint.marked.pass()
+    try confirmFence()
+    return "the destinations know of the hand-over, and the fence stands"
+  }
+
+  /// The last question before the hand-over: whether the source is still the one that was fenced. A failover,
+  /// a restart, and the sleep of this machine let writers in whose writes nobody would miss.
+  private func confirmFence() throws(CutoverError) {
+    let slept = Clock.sleptMilliseconds() - sleptMilliseconds
+    if slept >= CutoverSettings.reserveMilliseconds {
+      throw CutoverError(
+        "this machine slept for \(slept) ms since the fence, which does not wait for it")
+    }
+    let status = subject.job.link.status
+    var histories = [status.replicationID]
+    // Nobody is answered in the other pause.
+    if fence?.method != .pauseAll { histories.append(try fence?.place().replicationID) }
+    guard status.fullResyncCount == fullResyncs,
+      histories.allSatisfy({ $0 == endPlace?.replicationID })
+    else {
+      throw CutoverError("the source's history has changed in the fence: there was a failover")
+    }
   }
 
   func switchOver() throws(CutoverError) -> String {

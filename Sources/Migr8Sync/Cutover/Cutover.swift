@@ -51,7 +51,9 @@ final class Cutover {
   var fenceBegun: Int64 = 0
   var fenceLowered: Int64 = 0
   var endedConnections = 0
+  /// What the link and this machine's clock had told when the fence began.
   var fullResyncs = 0
+  var sleptMilliseconds: Int64 = 0
   /// With --reverse: what was found of it, the reverse itself, and where it begins.
   var reversePlan: Reverse.Plan?
   var reverse: Reverse?
@@ -113,14 +115,14 @@ final class Cutover {
     case .fence: return try raiseFence()
     case .drain: return try drain()
     case .check: return try check()
-    case .mark: return try mark(true)
+    case .mark: return try mark()
     case .handOver: return try switchOver()
     case .lift: return try lift()
     case .carry: return try carry()
     case .turn: return try turn()
     case .settle: return try settle()
     case .finish: return finish()
-    case .unmark: return try mark(false)
+    case .unmark: return try unmark()
     case .lower: return try lower()
     case .reopen: return reopen()
     case .detach: return detach()
@@ -200,6 +202,8 @@ final class DestinationEnds {
   final class End {
     var record: RedisConnection
     var check: LastCheck?
+    /// Whether the record may say that the hand-over has begun.
+    var isMarked = false
     init(_ record: consuming RedisConnection) { self.record = record }
   }
 

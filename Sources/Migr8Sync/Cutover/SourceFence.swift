@@ -35,6 +35,8 @@ struct SourceFence: ~Copyable {
   private var rules: ACLRules?
   private let prefixes: [String]
   private let narrows: Bool
+  /// Whether somebody may be held off: from before it is asked for until it was refused, or taken back.
+  private(set) var mayBeUp = false
 
   /// Connects to the source that takes the writes.
   ///
@@ -54,7 +56,10 @@ struct SourceFence: ~Copyable {
       throw CutoverError("the source's user may not run INFO (grant +info)")
     }
     var fence = SourceFence(connection, kind: kind, filters: filters, facts: facts)
-    if case .user(let user) = fence.method { fence.rules = try fence.readRules(of: user) }
+    if case .user(let user) = fence.method {
+      fence.rules = try fence.readRules(of: user)
+      try fence.tryRight(on: user)
+    }
     return fence
   }
 
@@ -128,13 +133,18 @@ struct SourceFence: ~Copyable {
 
   /// Holds the writers off, for so long at the most, and says where the stream ends.
   mutating func raise(milliseconds: Int64) throws(CutoverError) -> ReplicationPlace {
+    mayBeUp = true
     switch method {
     case .pauseWrites: return try pause(["CLIENT", "PAUSE", "\(milliseconds)", "WRITE"])
     case .pauseAll: return try pause(["CLIENT", "PAUSE", "\(milliseconds)"])
     case .user(let user):
       let fencing =
         rules?.fencing(prefixes: prefixes, narrows: narrows, on: facts.version) ?? []
-      try ask(["ACL", "SETUSER", user] + fencing)
+      let words = ["ACL", "SETUSER", user] + fencing
+      let reply = try answer(words)
+      // It is one command: whoever is refused it has changed nothing.
+      mayBeUp = reply.errorLine == nil
+      try refuse(reply, words)
     case .nothing, .hook: break
     }
     return try place(try ask(["INFO", "replication"]))
@@ -170,11 +180,14 @@ struct SourceFence: ~Copyable {
     case .pauseAll: return false
     case .nothing, .hook: break
     }
+    mayBeUp = false
     return true
   }
 
   /// Ends the connections that wait with a write, so that none of these writes ever runs. Whoever has one
-  /// gets no answer, connects anew, and finds where the keys are now.
+  /// gets no answer, connects anew, and finds where the keys are now. A consumer that waits for an element
+  /// is one of them: whether the pause holds it up or it found nothing, it cannot be told, and the first
+  /// takes its element as soon as the pause is over.
   ///
   /// - Returns: how many there were.
   mutating func endWaiting() throws(CutoverError) -> Int {
@@ -183,9 +196,9 @@ struct SourceFence: ~Copyable {
     var count = 0
     // Each round finds those that have come since; when there is none, the pause can end.
     for _ in 0..<5 {
-      let waiting = Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").filter {
-        !seen.contains($0)
-      }
+      let waiting = Self.blocked(
+        in: try ask(["CLIENT", "LIST"]).text ?? "", except: Self.writingNothing
+      ).filter { !seen.contains($0) }
       if waiting.isEmpty { break }
       for id in waiting { connection.enqueue(Self.kill(id).map { Array($0.utf8) }) }
       var replies: [RESPValue] = []
@@ -218,14 +231,15 @@ struct SourceFence: ~Copyable {
 
   private static func kill(_ id: String) -> [String] { ["CLIENT", "KILL", "ID", id] }
 
-  /// Whether a client waits with a write.
+  /// Whether a client waits with a write, other than one that may wait for an element.
   mutating func hasWaiting() throws(CutoverError) -> Bool {
-    !Self.waiting(try ask(["CLIENT", "LIST"]).text ?? "").isEmpty
+    let list = try ask(["CLIENT", "LIST"]).text ?? ""
+    return !Self.blocked(in: list, except: Self.writingNothing.union(Self.consuming)).isEmpty
   }
 
-  /// The ids of the clients in an answer to CLIENT LIST that a pause holds up: blocked, and not by a
-  /// command that blocks by itself.
-  static func waiting(_ list: String) -> [String] {
+  /// The ids of the clients in an answer to CLIENT LIST that are blocked, by whatever, with another command
+  /// than those.
+  static func blocked(in list: String, except commands: Set<String>) -> [String] {
     list.split(separator: "\n").compactMap { line in
       var fields: [Substring: Substring] = [:]
       for field in line.split(separator: " ") {
@@ -235,29 +249,46 @@ struct SourceFence: ~Copyable {
       guard let flags = fields["flags"], flags.contains("b"), let id = fields["id"] else {
         return nil
       }
-      return blocking.contains(fields["cmd"]?.lowercased() ?? "") ? nil : String(id)
+      return commands.contains(fields["cmd"]?.lowercased() ?? "") ? nil : String(id)
     }
   }
 
-  /// Commands that wait by themselves, for data or for replicas, and those that a pause of writes holds up
-  /// although they write no key: Sentinel's PUBLISH is one.
-  private static let blocking: Set<String> = [
-    "publish", "spublish", "pfcount",
-    "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread",
-    "xreadgroup", "wait", "waitaof",
+  /// Commands that write no key and may be blocked all the same: those that wait by themselves, for data or
+  /// for replicas, and those that a pause of writes holds up. Sentinel's PUBLISH is one.
+  static let writingNothing: Set<String> = [
+    "publish", "spublish", "pfcount", "xread", "wait", "waitaof",
   ]
 
-  /// Where the source's stream stands now.
+  /// Writes that wait by themselves where there is no element to take.
+  static let consuming: Set<String> = [
+    "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop",
+    "xreadgroup",
+  ]
+
+  /// Where the source's stream stands now; throws where it is no master.
   mutating func place() throws(CutoverError) -> ReplicationPlace {
     try place(try ask(["INFO", "replication"]))
   }
 
   private func place(_ reply: RESPValue) throws(CutoverError) -> ReplicationPlace {
     let facts = ServerFacts(info: reply.text ?? "")
+    if facts.isReplica {
+      throw CutoverError(
+        "\(connection.peer) is a replica of \(facts.masterAddress) by now: there was a failover")
+    }
     guard let id = facts.replicationID, let offset = facts.replicationOffset else {
       throw CutoverError("\(connection.peer) does not say where its stream stands")
     }
     return ReplicationPlace(replicationID: id, offset: offset)
+  }
+
+  /// Whether rights may be taken and given back. Without rules the command changes nothing.
+  private mutating func tryRight(on user: String) throws(CutoverError) {
+    do {
+      try ask(["ACL", "SETUSER", user])
+    } catch {
+      throw CutoverError("\(error) (--fence acl: needs +acl|list +acl|setuser)")
+    }
   }
 
   private mutating func readRules(of user: String) throws(CutoverError) -> ACLRules {
@@ -270,14 +301,18 @@ struct SourceFence: ~Copyable {
 
   @discardableResult
   private mutating func ask(_ words: [String]) throws(CutoverError) -> RESPValue {
-    let reply: RESPValue
+    let reply = try answer(words)
+    try refuse(reply, words)
+    return reply
+  }
+
+  /// The reply, also where it is a refusal.
+  private mutating func answer(_ words: [String]) throws(CutoverError) -> RESPValue {
     do {
-      reply = try connection.command(words.map { Array($0.utf8) })
+      return try connection.command(words.map { Array($0.utf8) })
     } catch {
       throw CutoverError(error)
     }
-    try refuse(reply, words)
-    return reply
   }
 
   /// An error reply, without the words behind the command: a user's rules hold his passwords' hashes.

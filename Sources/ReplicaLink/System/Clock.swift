@@ -17,6 +17,12 @@ public enum Clock {
     return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
   }
 
+  /// Milliseconds that this machine has slept since its start, which the monotonic clock leaves out and
+  /// every other machine's does not; only differences mean something.
+  public static func sleptMilliseconds() -> Int64 {
+    read(CLOCK_BOOTTIME) - read(CLOCK_MONOTONIC)
+  }
+
   /// Milliseconds since 1970-01-01T00:00Z by this machine's clock.
   public static func wallMilliseconds() -> Int64 {
     read(CLOCK_REALTIME)

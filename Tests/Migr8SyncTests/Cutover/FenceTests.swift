@@ -66,9 +66,15 @@ struct FenceTests {
       id=3 addr=c flags=b cmd=blpop
       id=4 addr=d flags=xb cmd=exec
       id=5 addr=e flags=S cmd=psync
+      id=6 addr=f flags=b cmd=publish
+      id=7 addr=g flags=b cmd=XREADGROUP
       garbage
       """
-    #expect(SourceFence.waiting(list) == ["2", "4"])
+    // A consumer waits for its element, or with it: it is ended, but not waited for.
+    let nothing = SourceFence.writingNothing
+    #expect(SourceFence.blocked(in: list, except: nothing) == ["2", "3", "4", "7"])
+    let consuming = nothing.union(SourceFence.consuming)
+    #expect(SourceFence.blocked(in: list, except: consuming) == ["2", "4"])
   }
 }
 

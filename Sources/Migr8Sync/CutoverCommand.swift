@@ -12,9 +12,14 @@ struct CutoverOptions: Sendable {
   var request: JSONObject
   /// Whether nothing is handed over, and the reverse only ends.
   let completes: Bool
+  /// Whether nothing is done at all.
+  let isDryRun: Bool
   /// How long nothing need be heard, in milliseconds.
   var patienceMilliseconds: Int64
   var logFormat: LogFormat
+
+  /// How long the job may take to connect to its servers, some of which may not answer, in milliseconds.
+  private static let connectingMilliseconds: Int64 = 300_000
 
   /// Reads the options of `cutover`.
   init(
@@ -24,6 +29,7 @@ struct CutoverOptions: Sendable {
     job = try reader.jobName(.job)
     logFormat = arguments.has(.json) ? .json : .text
     completes = arguments.has(.complete)
+    isDryRun = arguments.has(.dryRun)
     if completes {
       for option in arguments.command.options
       where CutoverSettings.names.contains(option.name.rawValue) && arguments.has(option.name) {
@@ -49,7 +55,7 @@ struct CutoverOptions: Sendable {
         settings.postponeFile != nil
         ? .max / 2
         : settings.fenceMilliseconds + settings.observeMilliseconds + settings.lingerMilliseconds
-          + 4 * settings.hookMilliseconds + 30_000
+          + 4 * settings.hookMilliseconds + Self.connectingMilliseconds
     } catch {
       throw UsageError("--\(error.name) takes \(error.expected)")
     }
@@ -74,19 +80,43 @@ struct CutoverCommand {
   func run() -> ExitCode {
     do {
       var call = try ControlCall.find(options.job, environment: environment)
-      if options.completes { return conclude(completion: try call.ask(options.request)) }
-      var answer = try call.ask(options.request)
-      while answer["event"]?.text == "cutover" {
-        show(answer)
-        answer = try call.next(milliseconds: options.patienceMilliseconds)
+      do {
+        return try ask(&call)
+      } catch {
+        return lose(error)
       }
-      return conclude(answer)
     } catch {
-      StandardError.write(
-        "migr8sync cutover: \(error)"
-          + " (what becomes of a cutover that had begun is in the log of the run)\n")
-      return .failed
+      StandardError.write("migr8sync cutover: \(error)\n")
+      return .refused
     }
+  }
+
+  private func ask(_ call: inout ControlCall) throws(ControlCall.Problem) -> ExitCode {
+    try call.begin(options.request)
+    // The first line, too, comes only when the job has connected to both servers.
+    var answer = try call.next(milliseconds: options.patienceMilliseconds)
+    while answer["event"]?.text == "cutover" {
+      show(answer)
+      answer = try call.next(milliseconds: options.patienceMilliseconds)
+    }
+    if options.completes { return conclude(completion: answer) }
+    return answer["event"]?.text == "cutover_end" ? conclude(answer) : refuse(answer)
+  }
+
+  /// The request was sent, and what came of it was not heard.
+  private func lose(_ problem: ControlCall.Problem) -> ExitCode {
+    if options.isDryRun {
+      StandardError.write("migr8sync cutover: \(problem) (nothing was done)\n")
+      return .refused
+    }
+    let what =
+      options.completes
+      ? "whether the reverse has ended is not known (see 'migr8sync status', and the log of the run)"
+      : "how the cutover ended is not known, nor where the application is (see the log of the run and"
+        + " 'migr8sync status'; if the run has died, give its 'sync' command again: it goes on, or says"
+        + " what it has to be told)"
+    StandardError.write("migr8sync cutover: \(problem); \(what)\n")
+    return .unknown
   }
 
   private func show(_ line: JSONValue) {
@@ -94,12 +124,16 @@ struct CutoverCommand {
     if let text = CutoverText.line(line) { StandardOutput.write(text + "\n") }
   }
 
+  /// The job would not begin.
+  private func refuse(_ answer: JSONValue) -> ExitCode {
+    if options.logFormat == .json { StandardOutput.write(answer.text()) }
+    let reason = LogLine.harmless(answer["error"]?.text ?? "it was not done")
+    StandardError.write("migr8sync cutover: \(reason)\n")
+    return .refused
+  }
+
   private func conclude(completion answer: JSONValue) -> ExitCode {
-    guard answer["ok"]?.boolean == true else {
-      let reason = LogLine.harmless(answer["error"]?.text ?? "it was not done")
-      StandardError.write("migr8sync cutover: \(reason)\n")
-      return .refused
-    }
+    guard answer["ok"]?.boolean == true else { return refuse(answer) }
     StandardOutput.write(
       options.logFormat == .json ? answer.text() : "the reverse ends, and with it the job\n")
     return .converged

@@ -40,6 +40,14 @@ struct JobsCommand {
         "\(endpoint) keeps a job \(name) in db \(databases) (name the db in the URL of --dest)")
     }
     if let runner = entry.runner, runner.mayWrite { return refuse(Self.alive(name, runner)) }
+    if entry.fields["phase"] == JobRecord.Phase.reversed.rawValue, !options.isForced {
+      let source = JobList.shown(entry.fields["source"])
+      return refuse(
+        "job \(name) has handed the application over to \(endpoint), and its reverse, which"
+          + " \(source) keeps, may be at work: without this record the same command would copy \(source) over what the"
+          + " application has written (end the reverse with 'migr8sync cutover --complete', or its"
+          + " process, and forget the job at \(source); then add --force here)")
+    }
     guard options.assumesYes || confirm(entry) else {
       return refuse("not confirmed: nothing was removed (add --yes where there is no terminal)")
     }
@@ -139,7 +147,7 @@ enum JobList {
   }
 
   /// What somebody else wrote, made fit for a terminal.
-  private static func shown(_ text: String?) -> String {
+  fileprivate static func shown(_ text: String?) -> String {
     guard let text, !text.isEmpty else { return "-" }
     return text.unicodeScalars.allSatisfy { (0x20...0x7E).contains($0.value) }
       ? text : Printable.key(Array(text.utf8))

@@ -17,28 +17,44 @@ struct ExistingKeys {
       return []
     }
     guard options.clearsDestination || options.onConflict == .fail else { return [] }
-    var occupied: [(plan: DestinationPlan, found: DestinationKeys.Findings)] = []
+    var occupied: [(start: JobStart, found: DestinationKeys.Findings)] = []
     for index in fresh {
-      let plan = starts[index].plan
-      let found = try count(at: plan)
-      if found.count > 0 { occupied.append((plan, found)) }
+      let found = try count(at: starts[index].plan)
+      if found.count > 0 { occupied.append((starts[index], found)) }
     }
     guard let first = occupied.first else { return [] }
     guard options.clearsDestination else {
       throw .refused(
         PreflightRefusal(
-          "the destination \(first.plan.address) already holds \(first.found.words):"
+          "the destination \(first.start.plan.address) already holds \(first.found.words):"
             + " nothing was written (choose --on-conflict replace|skip, or --clear-dest to remove them"
             + " first)"))
     }
     try confirmClearing(occupied)
     var lines: [String] = []
-    for (plan, _) in occupied {
-      let removed = try walk(plan) { (keys) throws(ReplayError) in try keys.remove() }
+    for (start, _) in occupied {
+      let removed = try remove(start)
       lines.append(
-        "removed \(HumanNumber.count(removed)) keys from the destination \(plan.address)")
+        "removed \(HumanNumber.count(removed)) keys from the destination \(start.plan.address)")
     }
     return lines
+  }
+
+  /// Removes what is there, as the job's runner: whoever has taken the job meanwhile ends this connection,
+  /// or is found before anything goes that he has written.
+  private func remove(_ start: JobStart) throws(PreflightError) -> UInt64 {
+    do throws(ReplayError) {
+      let plan = start.plan
+      var record = try JobStart.open(plan, start.runner)
+      var keys = DestinationKeys(
+        try JobStart.open(plan, start.runner), mapping: plan.mapping,
+        databases: plan.occupiedDatabases)
+      return try keys.remove(confirm: { () throws(ReplayError) in
+        try start.runner.prolong(&record)
+      })
+    } catch {
+      throw .failed(error)
+    }
   }
 
   /// Counts the keys of a destination that stand for some that move.
@@ -53,6 +69,7 @@ struct ExistingKeys {
     }
     do throws(ReplayError) {
       var connection = try JobStart.open(start.plan, start.runner)
+      try start.runner.prolong(&connection)
       try SkippedKeys.add(members, to: start.runner.identity.skippedKey, &connection)
     } catch {
       throw .failed(error)
@@ -61,19 +78,19 @@ struct ExistingKeys {
   }
 
   private func confirmClearing(
-    _ occupied: [(plan: DestinationPlan, found: DestinationKeys.Findings)]
+    _ occupied: [(start: JobStart, found: DestinationKeys.Findings)]
   ) throws(PreflightError) {
     if options.assumesYes { return }
     let total = occupied.reduce(0) { $0 + $1.found.count }
-    let places = occupied.map(\.plan.address).joined(separator: " and ")
+    let places = occupied.map(\.start.plan.address).joined(separator: " and ")
     guard Confirmation.isPossible else {
       throw .refused(
         PreflightRefusal(
           "--clear-dest would remove \(HumanNumber.count(total)) keys from \(places) and there is no"
             + " terminal to confirm it on (add --yes)"))
     }
-    let lines = occupied.map { plan, found in
-      "This removes \(found.words), from \(plan.address).\n"
+    let lines = occupied.map { start, found in
+      "This removes \(found.words), from \(start.plan.address).\n"
     }
     let question = lines.joined() + "Type the number of keys to go on: "
     if !Confirmation.ask(question, expecting: "\(total)") {

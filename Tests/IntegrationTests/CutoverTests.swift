@@ -216,7 +216,9 @@ struct CutoverTests {
     let result = try runtime.run([
       "cutover", "--skip-verify", "--fence-time", "2s", "--observe-time", "0ms",
     ])
-    #expect(result.exitCode == 1 && result.standardError.contains("hung up"), "\(result)")
+    // Who asked cannot know how far it had come.
+    #expect(result.exitCode == 6 && result.standardError.contains("hung up"), "\(result)")
+    #expect(result.standardError.contains("not known"), "\(result)")
     #expect(try Tool.finish(tool).exitCode == 128 + SIGKILL)
     // Answered as soon as the pause is over.
     try source.client()("SET", "bump:x", 1)
@@ -297,11 +299,37 @@ struct CutoverTests {
       ], environment: runtime.environment)
     try awaitCondition("it to be ready") { first.standardOutput.contains("waiting until") }
     let second = try runtime.cutover()
-    #expect(second.exitCode != 0 && second.standardError.contains("under way"), "\(second)")
+    #expect(second.exitCode == 4, "\(second)")
+    #expect(
+      second.standardError == "migr8sync cutover: a cutover is under way already\n", "\(second)")
     try runtime.expectFollowing(tool, source, destination)
     unlink(file)
     #expect(try Tool.finish(first).exitCode == 0)
     #expect(try Tool.finish(tool).exitCode == 0)
+  }
+
+  /// The first thing that is heard of a cutover comes when the servers have answered: it is waited for.
+  @Test func serversThatAnswerLate() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    source.freeze()
+    let asked = try Tool.start(
+      ["cutover", "--skip-verify", "--max-lag", "1m", "--fence-time", "20s", "--linger", "0ms"],
+      environment: runtime.environment)
+    // Longer than a running job may take to answer from what it knows.
+    let end = monotonicSeconds() + 6
+    try awaitCondition("six seconds") { monotonicSeconds() >= end || !asked.isRunning }
+    source.thaw()
+    let result = try Tool.finish(asked)
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try Tool.finish(tool).exitCode == 0)
+  }
+
+  @Test func withoutARunNothingIsBegun() throws {
+    let result = try ControlRuntime().run(["cutover", "--skip-verify"])
+    #expect(
+      result.exitCode == 4 && result.standardError.contains("no job"), "\(result)")
   }
 
   /// A stop while it waits: nothing was done, and the same command goes on.

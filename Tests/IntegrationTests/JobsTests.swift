@@ -118,6 +118,21 @@ struct JobsTests {
     #expect(try client("DBSIZE").number == 0)
   }
 
+  /// Its reverse works at the other server, which is not asked; without the record the same command would
+  /// copy that one over the application's data.
+  @Test func aJobThatWasTurnedRoundIsNotForgottenUnasked() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    try client("HSET", "migr8sync:job:one", "phase", "reversed", "source", "old:6379")
+    expectLine(
+      try jobs(server, "--forget", "one", "--yes"), code: 4,
+      saying: ["handed the application over", "old:6379", "--complete", "--force"])
+    #expect(try client("HGET", "migr8sync:job:one", "phase").text == "reversed")
+    let forgotten = try jobs(server, "--forget", "one", "--yes", "--force")
+    #expect(forgotten.exitCode == 0, "\(forgotten)")
+    #expect(try client("DBSIZE").number == 0)
+  }
+
   @Test func aServerThatDoesNotAnswerIsAFailure() throws {
     let result = try Tool.run(["jobs", "-d", "redis://127.0.0.1:\(try freePort())"])
     #expect(result.exitCode == 1, "\(result)")

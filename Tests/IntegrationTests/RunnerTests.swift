@@ -67,4 +67,58 @@ struct RunnerTests {
     try application.awaitCommands(2000)
     try native.conclude(application, second, destination, fulls: nil)
   }
+
+  // MARK: - Before the run
+
+  /// A run of the job that asks whether the two keys of the destination may be removed.
+  private func askToClear(
+    _ source: TestServer, _ destination: TestServer, at terminal: Terminal
+  ) throws -> Subprocess {
+    try destination.client()("MSET", "bump:old", 1, "bump:older", 1)
+    let tool = try Tool.start(arguments(source, destination) + ["--clear-dest"], at: terminal)
+    try awaitCondition("the question", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return tool.standardError.contains("Type the number of keys")
+    }
+    return tool
+  }
+
+  /// Who waits for an answer is at work: nobody else begins the job meanwhile.
+  @Test func theJobIsKeptWhileTheOperatorIsAsked() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "bump:new", 1)
+    let terminal = try Terminal()
+    let first = try askToClear(source, destination, at: terminal)
+    let again = arguments(source, destination) + ["--clear-dest", "--yes", "-q"]
+    expectLine(try Tool.run(again), code: 4, saying: ["job one", "\(first.processIdentifier)"])
+    try terminal.type("2")
+    try source.awaitToolFollowing(first)
+    #expect(try destination.client()("KEYS", "bump:*").elements.map(\.text) == ["bump:new"])
+    first.send(signal: SIGINT)
+    #expect(try Tool.finish(first).exitCode == 5)
+  }
+
+  /// What another has copied meanwhile is not removed, whether he is still there or not.
+  @Test(arguments: [true, false])
+  func whoLosesTheJobWhileHeIsAskedRemovesNothing(isOver: Bool) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("MSET", "bump:1", 1, "bump:2", 1)
+    let terminal = try Terminal()
+    let first = try askToClear(source, destination, at: terminal)
+    let taking = arguments(source, destination) + ["--clear-dest", "--yes", "--takeover"]
+    let second = try Tool.start(taking + (isOver ? ["--once"] : []))
+    if isOver {
+      #expect(try Tool.finish(second).exitCode == 0)
+    } else {
+      try source.awaitToolFollowing(second)
+    }
+    try terminal.type("2")
+    let result = try Tool.finish(first)
+    #expect(result.exitCode == 1 && result.standardError.contains("job one "), "\(result)")
+    #expect(result.standardError.contains("nothing at"), "\(result)")
+    #expect(try destination.client()("EXISTS", "bump:1", "bump:2").number == 2)
+    if isOver { return }
+    second.send(signal: SIGINT)
+    #expect(try Tool.finish(second).exitCode == 5)
+  }
 }

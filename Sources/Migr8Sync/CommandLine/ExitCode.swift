@@ -14,4 +14,6 @@ enum ExitCode: Int32, Sendable {
   case refused = 4
   /// A signal ended the run; what was in flight was finished first.
   case interrupted = 5
+  /// Something was begun whose end was not seen: what is there now has to be looked at.
+  case unknown = 6
 }

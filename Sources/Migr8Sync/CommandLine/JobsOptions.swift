@@ -10,6 +10,8 @@ struct JobsOptions: Sendable {
   var forgets: String?
   /// Whether that is done without asking.
   var assumesYes: Bool
+  /// Whether also the record goes that says which way a job goes.
+  var isForced: Bool
   /// The limits on waiting for a server.
   var timeouts: Timeouts
   /// The form of the list.
@@ -27,6 +29,7 @@ struct JobsOptions: Sendable {
     self.destination = destination
     forgets = try reader.jobName(.forget)
     assumesYes = arguments.has(.yes)
+    isForced = arguments.has(.force)
     timeouts = try reader.timeouts()
     view = try OutputView(reader)
     warnings = reader.warnings()

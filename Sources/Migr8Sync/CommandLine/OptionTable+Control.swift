@@ -205,6 +205,7 @@ extension Command {
       (.failed, "taken back; the job goes on following"),
       (.usage, "the command line is wrong"),
       (.refused, "refused for the reason given; nothing was touched"),
+      (.unknown, "the run was lost on the way: see its log, and where the application is"),
     ],
     read: { arguments, environment throws(UsageError) in
       .cutover(try CutoverOptions(arguments, environment: environment))

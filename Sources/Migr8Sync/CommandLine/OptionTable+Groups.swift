@@ -280,7 +280,13 @@ extension OptionGroup {
       CommandOption(
         name: .forget, value: "JOB",
         help: "Remove what the destination keeps of this job, after you confirm it; the keys that "
-          + "were moved stay. Refused while a process works on the job."),
+          + "were moved stay. Refused while a process works on the job, and for one that has "
+          + "handed over with --reverse."),
+      CommandOption(
+        name: .force,
+        help:
+          "Forget also a job that has handed over with --reverse. End its reverse first: nothing "
+          + "else keeps the same command from copying the old side over the new one."),
       CommandOption(name: .yes, help: "Do not ask for that confirmation."),
     ])
 

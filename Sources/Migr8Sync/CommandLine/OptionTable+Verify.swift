@@ -34,7 +34,7 @@ extension Command {
       (.converged, "no differences; or all of them mended"),
       (
         .failed,
-        "a server failed (--from goes on from there), or keys that never rested stay undecided"
+        "a server failed (see --from), or keys that never rested stay undecided"
       ),
       (.usage, "the command line is wrong"),
       (.differences, "there are differences; each is named on stdout"),

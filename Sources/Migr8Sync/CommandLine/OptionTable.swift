@@ -65,7 +65,7 @@ extension Command {
       (.converged, "listed; or forgotten"),
       (.failed, "the server could not be asked, or would not do it"),
       (.usage, "the command line is wrong"),
-      (.refused, "nothing was removed: no such job, a living one, or not confirmed"),
+      (.refused, "nothing was removed: no such job, living, reversed, or not confirmed"),
     ],
     read: { arguments, environment throws(UsageError) in
       .jobs(try JobsOptions(arguments, environment: environment))

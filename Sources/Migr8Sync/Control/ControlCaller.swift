@@ -22,11 +22,11 @@ final class ControlCaller {
     self.socket = socket
   }
 
-  var descriptor: Int32 { socket.descriptor }
-
-  /// What to poll for. Of one who has closed his end only room is of interest.
-  var events: Int16 {
-    (hasClosed ? 0 : Int16(POLLIN)) | (output.isEmpty ? 0 : Int16(POLLOUT))
+  /// What to poll for. Of one who has closed his end only room is of interest, and nothing while there is
+  /// nothing to say: that he has hung up is told whatever was asked for, and again and again.
+  var interest: pollfd {
+    let events = (hasClosed ? 0 : Int16(POLLIN)) | (output.isEmpty ? 0 : Int16(POLLOUT))
+    return pollfd(fd: events == 0 ? -1 : socket.descriptor, events: events, revents: 0)
   }
 
   /// Whether everything that was said to him has left.

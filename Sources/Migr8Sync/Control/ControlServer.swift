@@ -139,9 +139,7 @@ final class ControlServer: @unchecked Sendable {
     if deadline == nil {
       entries.append(pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0))
     }
-    for caller in callers.values {
-      entries.append(pollfd(fd: caller.descriptor, events: caller.events, revents: 0))
-    }
+    entries += callers.values.map(\.interest)
     let left = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
     _ = poll(&entries, nfds_t(entries.count), left.map { Int32(clamping: $0) } ?? -1)
   }

@@ -113,6 +113,23 @@ struct JobRunner: Sendable, Equatable {
     return reply.errorLine?.hasPrefix("NOPERM") != true
   }
 
+  /// Makes the lease last, and does not take it again when it has vanished: before the run begins, what
+  /// others have done meanwhile is not known, and beginning anew costs nothing.
+  ///
+  /// - Throws: when the job is not this runner's any more, without a moment's interruption.
+  func prolong(_ connection: inout RedisConnection) throws(ReplayError) {
+    let holder = try ask(&connection, ["GET", key]).text
+    guard holder == id else {
+      let reason =
+        holder.map { "was taken over by \($0)" }
+        ?? "is not this process's any more: another has taken it and ended, or the lease has run out"
+      throw ReplayError(
+        "job \(identity.name) \(reason); this run ends, and nothing at \(connection.peer) is removed or"
+          + " written from here on")
+    }
+    _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
+  }
+
   /// What became of a lease that was to be renewed.
   enum Renewal: Sendable, Equatable {
     case renewed

@@ -7,6 +7,8 @@ import ReplicaLink
 struct JobStart: Sendable {
   let plan: DestinationPlan
   let runner: JobRunner
+  /// What keeps the job this process's until `leave`; nil where there is no job at the destination.
+  let lease: LeaseKeeper?
   /// How far an earlier run has come; nil for a job that begins.
   let record: JobRecord?
   /// What a reverse begins with where the server has no record of it yet.
@@ -18,13 +20,15 @@ struct JobStart: Sendable {
   /// Whether connections that are given up can be ended at the destination.
   let endsConnections: Bool
 
-  /// Takes the job and reads its record.
+  /// Takes the job, keeps it, and reads its record.
   ///
   /// - Throws: `.refused` when another process works on it, or when it is another job by this name.
   init(_ plan: DestinationPlan, options: SyncOptions) throws(PreflightError) {
     self.plan = plan
     runner = JobRunner(
       JobIdentity(name: options.jobName, options: options, route: plan.index))
+    let lease = LeaseKeeper(plan, runner)
+    self.lease = lease
     let refusal: PreflightRefusal?
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner)
@@ -38,9 +42,11 @@ struct JobStart: Sendable {
         )
         record = nil
       } else if options.clearsDestination {
+        lease.start()
         refusal = try Self.objection(toClearing: plan, runner.identity, &connection)
         record = nil
       } else {
+        lease.start()
         record = try JobRecord.read(runner.identity, &connection)
         var objection = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }
         if objection == nil {
@@ -58,8 +64,12 @@ struct JobStart: Sendable {
           otherTypes = try SkippedKeys.read(runner.identity.otherTypesKey, &connection)
         }
       }
-      if refusal != nil { try? runner.release(&connection) }
+      if refusal != nil {
+        lease.stop()
+        try? runner.release(&connection)
+      }
     } catch {
+      lease.stop()
       throw .failed(error)
     }
     if let refusal { throw .refused(refusal) }
@@ -70,6 +80,7 @@ struct JobStart: Sendable {
     self.plan = plan
     runner = JobRunner(
       JobIdentity(name: options.jobName, options: options, route: plan.index))
+    lease = nil
     record = nil
     endsConnections = false
   }
@@ -159,6 +170,7 @@ struct JobStart: Sendable {
   /// - Returns: what the operator has to do himself.
   @discardableResult
   func leave(isDone: Bool) -> String? {
+    lease?.stop()
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner, timeouts: Self.farewellTimeouts)
       if isDone {

@@ -52,6 +52,8 @@ protocol ReplayHost: AnyObject, Sendable {
 final class DestinationReplay: @unchecked Sendable {
   let plan: DestinationPlan
   let runner: JobRunner
+  /// What keeps the job this run's; nil where nothing is written.
+  let lease: LeaseKeeper?
   let host: any ReplayHost
   let progress: ReplayProgress
   let snapshotCounters = SnapshotCounters()
@@ -94,11 +96,12 @@ final class DestinationReplay: @unchecked Sendable {
 
   /// - Parameter record: what the destination had of the job before.
   init(
-    plan: DestinationPlan, runner: JobRunner, record: JobRecord?, reader: LinkReader,
-    stopBell: WakePipe, host: any ReplayHost
+    plan: DestinationPlan, runner: JobRunner, lease: LeaseKeeper?, record: JobRecord?,
+    reader: LinkReader, stopBell: WakePipe, host: any ReplayHost
   ) {
     self.plan = plan
     self.runner = runner
+    self.lease = lease
     self.host = host
     progress = ReplayProgress(gate: host.gate, pacer: host.pacer)
     self.stopBell = stopBell
@@ -124,12 +127,7 @@ final class DestinationReplay: @unchecked Sendable {
   ///
   /// - Throws: why it cannot go on: `.failure`, or `.interruption`.
   func run() throws(ReplayError) -> ReplayOutcome {
-    let lease = LeaseKeeper(self)
-    let leaseThread = lease.start()
-    defer {
-      lease.stop()
-      leaseThread.join()
-    }
+    lease?.serve(progress)
     var pause = Backoff.forStream()
     var snapshotPause = Backoff.forSnapshot()
     while true {

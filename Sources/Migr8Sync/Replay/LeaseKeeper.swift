@@ -1,45 +1,71 @@
-// Keeps the job's lease at a destination alive, on a connection and a thread of its own: neither a
-// long snapshot nor a full lane lets it run out, only a destination that answers nobody.
+// Keeps the job's lease at a destination alive, on a connection and a thread of its own, from the moment
+// that the job is taken: neither a question to the operator nor a long snapshot nor a full lane lets it run
+// out, only a destination that answers nobody.
 
 import ReplicaLink
 
 /// Renews the lease until stopped.
 ///
-/// `@unchecked Sendable`: `isStopping` is guarded by `monitor`, the rest is immutable.
+/// `@unchecked Sendable`: what changes is guarded by `monitor`.
 final class LeaseKeeper: @unchecked Sendable {
   /// So often that a destination with a `timeout` of one second does not close the connection.
   private static let intervalMilliseconds = JobRunner.leaseMilliseconds / 20
 
   private let runner: JobRunner
   private let connector: DestinationConnector
-  private let progress: ReplayProgress
   private let stopBell = WakePipe()
   private let monitor = Monitor()
+  private var thread: NamedThread?
+  /// Whether others can see by now that a process is at work, where the destination lets them.
+  private var hasBegun = false
+  /// Who is told of a loss; nil before the run.
+  private var progress: ReplayProgress?
   private var isStopping = false
 
-  init(_ replay: DestinationReplay) {
-    runner = replay.runner
-    var connector = replay.connector
+  init(_ plan: DestinationPlan, _ runner: JobRunner) {
+    self.runner = runner
+    var connector = DestinationConnector(
+      locator: plan.locator, timeouts: plan.timeouts, runner: runner)
+    connector.knowsImportMode = plan.facts?.knowsImportMode ?? false
     connector.isForLease = true
     self.connector = connector
-    progress = replay.progress
   }
 
-  /// Starts the thread.
-  func start() -> NamedThread {
-    NamedThread("lease") { [self] in
+  /// Starts the thread, and waits until it is connected, or could not connect.
+  func start() {
+    let thread = NamedThread("lease") { [self] in
       repeat {
         // A destination that cannot be reached is the lane's and the loaders' to report.
         do throws(ReplayError) { try renewWhileConnected() } catch {}
+        begin()
       } while pause()
+    }
+    monitor.withLock {
+      self.thread = thread
+      while !hasBegun { monitor.wait() }
     }
   }
 
-  /// Ends the thread soon.
+  /// The run begins: from now on a lease that has vanished is taken again, and what is lost is told.
+  func serve(_ progress: ReplayProgress) {
+    monitor.withLock { self.progress = progress }
+  }
+
+  /// Ends the thread.
   func stop() {
     stopBell.ring()
-    monitor.withLock {
+    let thread = monitor.withLock {
       isStopping = true
+      monitor.broadcast()
+      defer { self.thread = nil }
+      return self.thread
+    }
+    thread?.join()
+  }
+
+  private func begin() {
+    monitor.withLock {
+      hasBegun = true
       monitor.broadcast()
     }
   }
@@ -50,6 +76,11 @@ final class LeaseKeeper: @unchecked Sendable {
       &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     var clock = ClockReading()
     repeat {
+      guard let progress = monitor.withLock({ self.progress }) else {
+        try runner.prolong(&connection)
+        begin()
+        continue
+      }
       switch try runner.renew(&connection) {
       case .renewed: break
       case .retaken:
@@ -61,25 +92,27 @@ final class LeaseKeeper: @unchecked Sendable {
         return progress.fail(
           ReplayError("job \(runner.identity.name) was taken over by another process"))
       }
-      try ReplayError.wrap { () throws(LinkError) in try readClock(&connection, &clock) }
+      try ReplayError.wrap { () throws(LinkError) in
+        try readClock(&connection, &clock, progress.clocks)
+      }
     } while pause()
   }
 
   /// Reads the destination's clock, by which it expires keys, and whether it still does not.
   private func readClock(
-    _ connection: inout RedisConnection, _ clock: inout ClockReading
+    _ connection: inout RedisConnection, _ clock: inout ClockReading, _ clocks: DestinationClocks
   ) throws(LinkError) {
     let sent = Clock.monotonicMilliseconds()
     if let time = try connection.command("TIME").milliseconds {
       let received = Clock.monotonicMilliseconds()
       if let offset = clock.offset(of: time, between: sent, and: received) {
-        progress.clocks.noteDestination(offset)
+        clocks.noteDestination(offset)
       }
     }
     guard connector.knowsImportMode else { return }
     // A user that may not ask has to leave it on.
     let mode = try connection.command("CONFIG", "GET", "import-mode").array
-    if mode?.last?.text == "no" { progress.clocks.noteImport(false) }
+    if mode?.last?.text == "no" { clocks.noteImport(false) }
   }
 
   /// Waits for the next renewal; false when it is time to end.

@@ -80,6 +80,7 @@ enum Summary {
     case .differences: return "The two ends differ\(because)"
     case .refused: return "Refused, nothing was written\(because)"
     case .interrupted: return "Stopped on request\(because). \(standing(final))"
+    case .unknown: return "How it ended is not known\(because)"
     }
   }
 

@@ -70,15 +70,18 @@ struct DestinationKeys: ~Copyable {
 
   /// Removes the matching keys of which `isUnwanted` says so, asked with the source's names.
   ///
+  /// - Parameter confirm: called before every command that removes; throws to end it.
   /// - Returns: how many were removed.
   mutating func remove(
-    _ isUnwanted: (KeyName) throws(ReplayError) -> Bool = { _ in true }
+    _ isUnwanted: (KeyName) throws(ReplayError) -> Bool = { _ in true },
+    confirm: () throws(ReplayError) -> Void = {}
   ) throws(ReplayError) -> UInt64 {
     var removed: UInt64 = 0
     try walk { (connection, _, keys) throws(ReplayError) in
       var unwanted: [[UInt8]] = []
       for key in keys where try isUnwanted(key.name) { unwanted.append(key.there) }
       if unwanted.isEmpty { return }
+      try confirm()
       let count = try Self.ask(&connection, [Array("UNLINK".utf8)] + unwanted).integer
       removed = removed.saturatingAdd(UInt64(clamping: count ?? 0))
     }

@@ -32,12 +32,15 @@ final class Subprocess: @unchecked Sendable {
 
   /// Starts `program`. The child dies with the thread that starts it, so an aborted test run leaves
   /// no server behind; signals have their default meaning in it.
-  init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+  init(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:],
+    standardInput: String = "/dev/null"
+  ) throws {
     let pipes = try (Pipe(), Pipe())
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 0, standardInput, O_RDONLY | O_NOCTTY, 0)
     posix_spawn_file_actions_adddup2(&actions, pipes.0.writeEnd, 1)
     posix_spawn_file_actions_adddup2(&actions, pipes.1.writeEnd, 2)
     var attributes = posix_spawnattr_t()

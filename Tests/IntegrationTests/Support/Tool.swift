@@ -35,9 +35,11 @@ enum Tool {
   }()
 
   /// Starts it and returns at once.
-  static func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Subprocess
-  {
-    try Subprocess(path, arguments, environment: environment)
+  static func start(
+    _ arguments: [String], environment: [String: String] = [:], at terminal: Terminal? = nil
+  ) throws -> Subprocess {
+    try Subprocess(
+      path, arguments, environment: environment, standardInput: terminal?.path ?? "/dev/null")
   }
 
   /// Runs it to its end.

@@ -142,6 +142,27 @@ struct ControlSocketTests {
     }
   }
 
+  /// One who hangs up before the answer is there is not polled meanwhile: that he has would be told at once,
+  /// for ever.
+  @Test func whoHangsUpIsNotPolledUntilThereIsAnAnswer() throws {
+    let folder = try makeFolder()
+    defer { rmdir(folder) }
+    let path = folder + "/socket"
+    defer { unlink(path) }
+    let listener = try ControlSocket.listen(at: path)
+    do { #expect(try connect(path).send(Array("{}\n".utf8)) == .bytes(3)) }
+    guard let socket = listener.accept() else { throw Gone() }
+    let caller = ControlCaller(socket)
+    #expect(caller.interest.fd >= 0 && caller.interest.events == Int16(POLLIN))
+    caller.awaitsAnswer()
+    #expect(caller.exchange().count == 1)
+    #expect(caller.interest.fd == -1 && !caller.isOver)
+    caller.say("{}", isLast: true)
+    #expect(caller.interest.fd >= 0 && caller.interest.events == Int16(POLLOUT))
+    _ = caller.exchange()
+    #expect(caller.isOver)
+  }
+
   @Test func tooManyCallersAreSentAway() throws {
     try withServer { path, _ in
       var callers: [CallerBox] = []

@@ -87,7 +87,7 @@ struct SyncCommand {
         "job \(name) goes from \(start.plan.sourceAddress) back to \(start.plan.address), which"
           + (phase == nil ? " has no record of it any more" : " has a part of a snapshot only")
           + " (--reverse-snapshot copies anew what moved; 'migr8sync jobs --forget \(name)' at both"
-          + " servers ends the job)"))
+          + " servers, with --force where it is refused, ends the job)"))
   }
 
   private mutating func describe(_ start: JobStart) {

@@ -44,6 +44,21 @@ struct CheckRightsTests {
     }
   }
 
+  /// No beginning says what an expression lets in: a user who may write that, and no more, is not refused.
+  @Test(arguments: [ServerKind.redis70, .redis82])
+  func whatAnExpressionDemandsIsEnough(kind: ServerKind) throws {
+    let (source, destination) = (try TestServer(kind), try TestServer(kind))
+    try VerifyTests.run(source, [["SET", "app:1", "1"], ["SET", "web:1", "1"]])
+    try destination.client()(
+      "ACL", "SETUSER", "mover", "on", ">pw", "~app:*", "~migr8sync:*", "+@all")
+    let ends = ["-s", source.url, "-d", Self.user(destination), "--regex", "^app:"]
+    let rows = try CheckRow.all(ends)
+    #expect(!rows.contains { $0.level == "fail" }, "\(rows)")
+    let result = try Tool.run(["sync", "--once"] + ends)
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try destination.client()("GET", "app:1").text == "1")
+  }
+
   @Test(arguments: ServerKind.allCases, cases)
   func theLinesSuffice(kind: ServerKind, rules: Case) throws {
     let (source, destination) = (try TestServer(kind), try TestServer(kind))

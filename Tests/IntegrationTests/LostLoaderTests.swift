@@ -85,6 +85,30 @@ struct LostLoaderTests {
     #expect(try Tool.finish(tool).exitCode == 5)
   }
 
+  /// A large hash may be gone in its middle and all the same be right: its fields expire one by one.
+  @Test func aLargeHashWhoseFieldsExpireOnTheWay() throws {
+    let source = try TestServer(.redis82, ["--rdbcompression", "no"])
+    let destination = try TestServer(.redis82)
+    let writer = try source.client()
+    let filling = """
+      for i = 1, 20000 do
+        redis.call('HSET', KEYS[1], i, i .. ARGV[1])
+        redis.call('HPEXPIRE', KEYS[1], 4000, 'FIELDS', 1, i)
+      end
+      """
+    try writer("EVAL", filling, 1, "bump:hash", String(repeating: "x", count: 100))
+    try writer("SET", "bump:other", "1")
+    let result = try Tool.run([
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--once", "--max-rate",
+      "500kb",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try source.resynchronisations()[0] == "1", "\(result)")
+    let reader = try destination.client()
+    #expect(try reader("GET", "bump:other").text == "1")
+    #expect(try reader("EXISTS", "bump:hash").number == 0)
+  }
+
   @Test func aStrangersKeyIsStillAConflict() throws {
     let source = try TestServer()
     let destination = try TestServer()

@@ -7,10 +7,11 @@ extension CheckRules {
 
   /// What the source's user runs. `PSYNC` cannot be tried without attaching.
   ///
-  /// - Parameter beginnings: how keys that he must be able to read begin.
+  /// - Parameter mapping: which keys he must be able to read.
   static func sourceRequests(
-    _ way: SourceWay, psync: String, _ beginnings: [[UInt8]]
+    _ way: SourceWay, psync: String, _ mapping: KeyMapping
   ) -> [ServerSurvey.Request] {
+    let beginnings = mapping.beginnings.source
     let common = [["ping"], ["info"], ["time"]]
     guard way == .scan else {
       // ACL DRYRUN is as old as PEXPIRETIME.
@@ -18,19 +19,19 @@ extension CheckRules {
         [[psync, "?", "-1"], ["replconf", "ack", "0"]] + common + [
           ["select", "0"], ["multi"], ["exec"], ["dump", keyMark], ["pexpiretime", keyMark],
           ["memory", "usage", keyMark],
-        ], access: ["dump", keyMark], beginnings)
+        ], access: ["dump", keyMark], beginnings, mapping)
     }
     return requests(
       [
         ["scan", "0"], ["select", "0"], ["dump", keyMark], ["pttl", keyMark], ["type", keyMark],
         ["memory", "usage", keyMark], ["watch", keyMark], ["multi"], ["exec"],
-      ] + common, access: ["dump", keyMark], beginnings)
+      ] + common, access: ["dump", keyMark], beginnings, mapping)
   }
 
   /// What the destination's user runs.
   ///
-  /// - Parameter beginnings: how keys that he must be able to write begin.
-  static func destinationRequests(_ beginnings: [[UInt8]]) -> [ServerSurvey.Request] {
+  /// - Parameter mapping: which keys he must be able to write.
+  static func destinationRequests(_ mapping: KeyMapping) -> [ServerSurvey.Request] {
     requests(
       [
         ["restore", keyMark, "0", "x"], ["set", keyMark, "v"], ["mset", keyMark, "v"],
@@ -39,7 +40,8 @@ extension CheckRules {
         ["sadd", keyMark, "a"], ["zadd", keyMark, "1", "a"], ["hset", keyMark, "f", "v"],
         ["xadd", keyMark, "*", "f", "v"], ["multi"], ["exec"], ["select", "0"], ["scan", "0"],
         ["info"], ["client", "list"], ["client", "kill", "id", "1"],
-      ], access: ["rename", keyMark, keyMark], beginnings + [KeyFilter.reservedPrefix])
+      ], access: ["rename", keyMark, keyMark],
+      mapping.beginnings.destination + [KeyFilter.reservedPrefix], mapping)
   }
 
   /// Stands in a command for a key.
@@ -47,11 +49,12 @@ extension CheckRules {
 
   /// Every command below the first beginning, and below each other one that which needs most of a key.
   private static func requests(
-    _ commands: [[String]], access: [String], _ beginnings: [[UInt8]]
+    _ commands: [[String]], access: [String], _ beginnings: [[UInt8]],
+    _ mapping: KeyMapping
   ) -> [ServerSurvey.Request] {
     func words(_ command: [String], _ beginning: [UInt8]) -> [[UInt8]] {
       // Not below migr8sync:, which a user may have where no key that moves is his.
-      let key = beginning + Array("check:migr8sync".utf8)
+      let key = mapping.probe("check", below: beginning)
       return command.map { $0 == keyMark ? key : Array($0.utf8) }
     }
     let first = beginnings.first ?? []

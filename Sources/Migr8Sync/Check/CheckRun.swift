@@ -74,7 +74,7 @@ struct CheckRun: Sendable {
       source: survey(
         source,
         needed: CheckRules.sourceRequests(
-          way, psync: psyncCommand, mapping.beginnings.source),
+          way, psync: psyncCommand, mapping),
         names: way == .psync ? [psyncCommand] : [], probes: []),
       destination: surveyDestination(), mapping: mapping)
     facts.way = way
@@ -125,7 +125,7 @@ struct CheckRun: Sendable {
 
   private func surveyDestination() -> ServerSurvey {
     survey(
-      destination, needed: CheckRules.destinationRequests(mapping.beginnings.destination),
+      destination, needed: CheckRules.destinationRequests(mapping),
       names: [], probes: Preflight.writeProbes(mapping))
   }
 

@@ -238,7 +238,7 @@ struct SourceFence: ~Copyable {
   }
 
   /// The ids of the clients in an answer to CLIENT LIST that are blocked, by whatever, with another command
-  /// than those.
+  /// than those, and are not this program's.
   static func blocked(in list: String, except commands: Set<String>) -> [String] {
     list.split(separator: "\n").compactMap { line in
       var fields: [Substring: Substring] = [:]
@@ -246,6 +246,8 @@ struct SourceFence: ~Copyable {
         guard let equals = field.firstIndex(of: "=") else { continue }
         fields[field[..<equals]] = field[field.index(after: equals)...]
       }
+      // A reverse renews its lease at the source, and can wait.
+      if JobConnection(line: line) != nil { return nil }
       guard let flags = fields["flags"], flags.contains("b"), let id = fields["id"] else {
         return nil
       }

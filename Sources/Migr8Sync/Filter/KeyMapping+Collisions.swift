@@ -71,6 +71,13 @@ extension KeyMapping {
     )
   }
 
+  /// A name to try in the place of the keys that begin so. Where an expression, or a pattern that begins with
+  /// anything, says which they are, no beginning does; then it is one of the names that every run needs.
+  func probe(_ word: String, below beginning: [UInt8]) -> [UInt8] {
+    beginning.isEmpty && !filter.matchesEveryKey
+      ? KeyFilter.reservedPrefix + Array(word.utf8) : beginning + Array("\(word):migr8sync".utf8)
+  }
+
   private func region(_ source: [UInt8], _ index: Int?) -> Region {
     guard let index else { return Region(source: source, destination: source, rewrite: nil) }
     let rewrite = rewrites[index]

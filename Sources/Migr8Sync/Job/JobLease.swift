@@ -119,15 +119,18 @@ struct JobRunner: Sendable, Equatable {
   /// - Throws: when the job is not this runner's any more, without a moment's interruption.
   func prolong(_ connection: inout RedisConnection) throws(ReplayError) {
     let holder = try ask(&connection, ["GET", key]).text
-    guard holder == id else {
-      let reason =
-        holder.map { "was taken over by \($0)" }
-        ?? "is not this process's any more: another has taken it and ended, or the lease has run out"
-      throw ReplayError(
-        "job \(identity.name) \(reason); this run ends, and nothing at \(connection.peer) is removed or"
-          + " written from here on")
+    if holder == id,
+      try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"]).integer == 1
+    {
+      return
     }
-    _ = try ask(&connection, ["PEXPIRE", key, "\(Self.leaseMilliseconds)"])
+    let taken = holder.flatMap { $0 == id ? nil : "was taken over by \($0)" }
+    let reason =
+      taken
+      ?? "is not this process's any more: another has taken it and ended, or the lease has run out"
+    throw ReplayError(
+      "job \(identity.name) \(reason); this run ends, and nothing at \(connection.peer) is removed or"
+        + " written from here on")
   }
 
   /// What became of a lease that was to be renewed.

@@ -189,7 +189,7 @@ struct JobStart: Sendable {
   private func left(
     of job: JobIdentity, at address: String, _ error: ReplayError, also other: JobIdentity? = nil
   ) -> String {
-    let servers = other == nil ? "" : " at both servers"
+    let servers = other == nil ? "" : " at both servers, with --force where it is refused"
     return "what \(address) keeps of job \(job.name) could not be removed: \(error) (do it with"
       + " 'migr8sync jobs --forget \(job.name)'\(servers))"
   }

@@ -4,7 +4,8 @@
 //
 //   HSET key:partial … ; PEXPIRE key:partial … ;            any number of batches, one loader
 //   PEXPIRE key:partial … ; HSET … ; PEXPIRE … ;            where the first says that there is no such key any
-//                                                           more, all of it begins anew
+//                                                           more, all of it begins anew (but for hashes whose
+//                                                           fields expire: with the last of them they go)
 //   PERSIST or PEXPIREAT key:partial ; RENAMENX key:partial key ; UNLINK key:partial
 //
 // The name begins with the key's own, so that a user confined to the filter's keys may write it. It
@@ -45,8 +46,10 @@ extension LoaderSink {
         try loaders.pace(batch)
         try pipeline.submit(batch)
         batch = try orderedBatch(entry)
-        batch.continuesValue = true
-        note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
+        if !value.mayVanish(entry) {
+          batch.continuesValue = true
+          note(batch) { $0.appendCommand(Self.keepForAWhile(partial)) }
+        }
       case .end(let report):
         try checkComplete(
           report, "\(value.place)\(entry.offset > 0 ? " at byte \(entry.offset)" : "")", key)

@@ -16,6 +16,8 @@ protocol ValueCommands: ~Copyable {
   var commandStringLength: UInt64 { get }
   /// When the value expires, in milliseconds since 1970; behind its last commands.
   func expiryMilliseconds(of entry: RDBEntry) -> Int64?
+  /// Whether nothing may be there of it in the middle, and all the same be right.
+  func mayVanish(_ entry: RDBEntry) -> Bool
   /// Whether there turned out to be no such value, and its commands write nothing; behind the last of them.
   var isGone: Bool { get }
 }
@@ -23,4 +25,6 @@ protocol ValueCommands: ~Copyable {
 extension ValueCommands where Self: ~Copyable {
   func expiryMilliseconds(of entry: RDBEntry) -> Int64? { entry.expiryMilliseconds }
   var isGone: Bool { false }
+  /// A hash goes with its last field.
+  func mayVanish(_ entry: RDBEntry) -> Bool { entry.type.holdsFieldExpiries }
 }

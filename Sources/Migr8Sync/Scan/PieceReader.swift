@@ -99,6 +99,9 @@ struct PieceReader: ValueCommands, ~Copyable {
 
   func expiryMilliseconds(of entry: RDBEntry) -> Int64? { expiry }
 
+  /// What has changed meanwhile is removed, and read anew.
+  func mayVanish(_ entry: RDBEntry) -> Bool { true }
+
   mutating func setCommandKey(_ key: [UInt8]) { commandKey = key }
 
   func withCommands(_ body: (Span<UInt8>) -> Void) {

@@ -91,7 +91,7 @@ extension Preflight {
   static func writeProbes(_ mapping: KeyMapping) -> [[[UInt8]]] {
     // Below the beginnings, so that a user confined to those keys passes.
     mapping.beginnings.destination.map { beginning in
-      [Array("RESTORE".utf8), beginning + Array("probe:migr8sync".utf8), Array("0".utf8), []]
+      [Array("RESTORE".utf8), mapping.probe("probe", below: beginning), Array("0".utf8), []]
     }
   }
 

@@ -68,6 +68,7 @@ struct FenceTests {
       id=5 addr=e flags=S cmd=psync
       id=6 addr=f flags=b cmd=publish
       id=7 addr=g flags=b cmd=XREADGROUP
+      id=8 addr=h name=migr8sync:j:0:host:1:ab:lease flags=b cmd=pexpire
       garbage
       """
     // A consumer waits for its element, or with it: it is ended, but not waited for.

@@ -25,6 +25,7 @@ from resp import ReplyError, exit_on_signals
 HOME = ".bench"
 SERVER = ".servers/redis-7.0/redis-server"
 LEASE = 10.0
+RECORD = "migr8sync:job:crash"
 UNREACHABLE = ("connection refused", "closed the connection", "did not answer", "timed out",
                "nothing came", "loading", "reset by peer", "no answer", "is a replica", "being worked on")
 
@@ -120,7 +121,7 @@ class Machine:
     def record(self):
         try:
             client = self.destination.primary.client(timeout=2)
-            reply = client("HGETALL", "migr8sync:job:crash")
+            reply = client("HGETALL", RECORD)
             client.close()
             return dict(zip(reply[::2], reply[1::2]))
         except (OSError, ReplyError):
@@ -130,7 +131,7 @@ class Machine:
         """How many keys the destination's record says are under repair; some, when it cannot be asked."""
         try:
             client = self.destination.primary.client(timeout=2)
-            count = client("SCARD", "migr8sync:job:crash:repairs")
+            count = client("SCARD", RECORD + ":repairs")
             client.close()
             return count
         except (OSError, ReplyError):
@@ -232,6 +233,8 @@ class Machine:
         if not self.destination.is_replica_current():
             return
         self.destination.promote_replica(self.random)
+        if self.destination.primary.client()("HGET", RECORD, "phase") != b"stream":
+            self.allow_full("the promoted destination had not heard yet that the snapshot is there")
         self.front.switch(self.destination.primary.port)
 
     def pause_source(self):

@@ -156,6 +156,11 @@ class Machine:
         self.forced += 1
         self.reasons.append(why)
 
+    def allow_lost_record(self, how):
+        """A destination that does not know that it has the whole snapshot is given another."""
+        if self.destination.primary.client()("HGET", RECORD, "phase") != b"stream":
+            self.allow_full("the %s destination does not know that the snapshot is there" % how)
+
     # The faults
 
     def kill_tool(self):
@@ -227,14 +232,15 @@ class Machine:
         lost = self.destination.crash(self.random)
         self.say("  the destination lost %d bytes of its log" % lost)
         time.sleep(self.random.choice((0, self.random.uniform(0, 2))))
-        self.destination.restart()
+        with self.front.held():
+            self.destination.restart()
+            self.allow_lost_record("restarted")
 
     def fail_over(self):
         if not self.destination.is_replica_current():
             return
         self.destination.promote_replica(self.random)
-        if self.destination.primary.client()("HGET", RECORD, "phase") != b"stream":
-            self.allow_full("the promoted destination had not heard yet that the snapshot is there")
+        self.allow_lost_record("promoted")
         self.front.switch(self.destination.primary.port)
 
     def pause_source(self):

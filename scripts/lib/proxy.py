@@ -3,6 +3,7 @@
 One thread per direction; a machine of faults needs no more speed than that.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -43,9 +44,17 @@ class Proxy:
 
     def hole(self, seconds):
         """Keeps every connection and passes nothing on, then goes on as if nothing had been."""
+        with self.held():
+            time.sleep(seconds)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Passes nothing on for as long as the block runs."""
         self.open.clear()
-        time.sleep(seconds)
-        self.open.set()
+        try:
+            yield
+        finally:
+            self.open.set()
 
     def strand(self, seconds):
         """Tells the clients that their connections are gone; what they had sent arrives later.

@@ -105,7 +105,7 @@ struct AnalyzeCommand {
     do throws(ReplayError) {
       try extraction.run()
     } catch {
-      guard options.keepsGoing, extraction.snapshot.damage != nil else { throw error }
+      guard options.keepsGoing, extraction.isDamaged else { throw error }
       damage = error
     }
     try extraction.end()
@@ -137,7 +137,8 @@ struct AnalyzeCommand {
     bytes.append(Array(text.utf8).span)
     let failure = BlockWriter.write(bytes, to: target.descriptor)
     if failure != 0 { throw target.failed("writing", failure) }
-    try target.complete()
+    try target.secure()
+    try target.publish()
   }
 }
 

@@ -84,6 +84,7 @@ struct DiffCommand {
         output.write { $0.append(Array(line.utf8).span) }
       }
       try output.finish()
+      try output.publish()
       return tally
     } catch {
       output.abandon()

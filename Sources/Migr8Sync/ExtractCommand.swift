@@ -142,7 +142,7 @@ struct ExtractCommand {
       do throws(ReplayError) {
         try extraction.run()
       } catch {
-        guard extraction.snapshot.damage != nil, options.keepsGoing else { throw error }
+        guard extraction.isDamaged, options.keepsGoing else { throw error }
         outcome.damage = error
       }
       try extraction.end()

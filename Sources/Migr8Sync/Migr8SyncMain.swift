@@ -6,6 +6,13 @@ import ReplicaLink
 @main
 enum Migr8SyncMain {
   static func main() {
+    let descriptors = raisedDescriptorLimit()
+    if descriptors < descriptorsMin {
+      StandardError.write(
+        "migr8sync: this process may have no more than \(descriptors) files open, connections included"
+          + " (allow it \(descriptorsMin) at least: ulimit -n, LimitNOFILE)\n")
+      exit(ExitCode.failed.rawValue)
+    }
     let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
     let invocation = Invocation.parse(
       arguments: Array(CommandLine.arguments.dropFirst()), environment: environment)
@@ -15,6 +22,22 @@ enum Migr8SyncMain {
       if case .cutover = invocation {} else { code = .failed }
     }
     exit(code.rawValue)
+  }
+
+  /// What a run with one destination and its loaders has open.
+  private static let descriptorsMin: rlim_t = 64
+
+  /// Every connection, and every file of the spool, is a descriptor. The usual limit of 1024 is there
+  /// for programs that use select(2), which this one does not.
+  ///
+  /// - Returns: the limit from now on.
+  private static func raisedDescriptorLimit() -> rlim_t {
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard getrlimit(files, &limit) == 0 else { return .max }
+    var raised = limit
+    raised.rlim_cur = limit.rlim_max
+    return setrlimit(files, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur
   }
 
   private static func run(

@@ -71,6 +71,25 @@ struct ExtractDamageTests {
     }
   }
 
+  /// What is no RDB has nothing before the damage: no output takes the place of an older one.
+  @Test func whatIsNoFileOfTheKindLeavesTheOldOutput() throws {
+    let folder = try ScratchFolder()
+    let old = Array("what was there".utf8)
+    let out = try folder.write(old, "out")
+    for (name, bytes) in [
+      ("page", Array("<html>".utf8)), ("short", Array("REDIS00".utf8)), ("empty", []),
+    ] {
+      let file = try folder.write(bytes, name)
+      for format in Self.formats {
+        let result = try Tool.run(["extract", file, "--keep-going", "--format", format, "-o", out])
+        #expect(result.exitCode == 1 && result.errorLines.count == 1, "\(name): \(result)")
+        #expect(try folder.read("out") == old, "\(format) from \(name)")
+      }
+      let result = try Tool.run(["analyze", file, "--keep-going"])
+      #expect(result.exitCode == 1 && result.standardOutput == "", "\(name): \(result)")
+    }
+  }
+
   private func folderOfNames(_ folder: ScratchFolder, _ bytes: [UInt8]) throws -> Int {
     let file = try folder.write(bytes, "whole.rdb")
     let result = try Tool.run(["extract", file, "--format", "count"])

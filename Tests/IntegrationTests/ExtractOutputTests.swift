@@ -83,4 +83,55 @@ struct ExtractOutputTests {
     #expect(limited.standardError.contains("File too large"), "\(limited)")
     #expect(folder.names() == ["many.rdb"])
   }
+
+  /// Several outputs: none takes the place of an older one before all are on the disk.
+  @Test func severalOutputsAppearTogether() throws {
+    let folder = try ScratchFolder()
+    let file = try savedFile(folder, keys: 100)
+    let old = Array("what was there".utf8)
+    for format in Self.formats {
+      let kept = try folder.write(old, "kept")
+      let result = try Tool.run([
+        "extract", file, "--format", format, "--route", "bump:=\(kept)", "--route", "=/dev/full",
+      ])
+      // With nothing to write, a full disk is none.
+      if result.exitCode == 0 { continue }
+      #expect(result.exitCode == 1 && result.errorLines.count == 1, "\(format): \(result)")
+      #expect(try folder.read("kept") == old, "\(format)")
+    }
+    let result = try Tool.run([
+      "extract", file, "--route", "bump:=\(folder.file("a"))", "--route", "=\(folder.file("b"))",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(folder.names() == ["a", "b", "kept", "many.rdb"])
+  }
+
+  /// A pipe that nobody writes to, or no more: Ctrl-C is heard all the same.
+  @Test func aPipeThatIsSilent() throws {
+    let folder = try ScratchFolder()
+    let file = try savedFile(folder, keys: 1_000)
+    let pipe = folder.file("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let beginning = try folder.read("many.rdb").prefix(20_000)
+    for command in [
+      ["extract", pipe, "--format", "keys"], ["analyze", pipe], ["diff", pipe, file],
+    ] {
+      for isBegun in [false, true] {
+        let tool = try Tool.start(command)
+        try awaitCondition("the pipe to be opened") {
+          guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+          return tool.openFiles().contains(pipe)
+        }
+        let writer = isBegun ? open(pipe, O_WRONLY | O_CLOEXEC) : -1
+        if isBegun {
+          let written = beginning.withUnsafeBytes { write(writer, $0.baseAddress, $0.count) }
+          #expect(written == beginning.count)
+        }
+        tool.send(signal: SIGINT)
+        let result = try Tool.finish(tool)
+        if isBegun { close(writer) }
+        #expect(result.exitCode == 5 && result.errorLines.count == 1, "\(command): \(result)")
+      }
+    }
+  }
 }

@@ -24,6 +24,20 @@ struct FailureTests {
       ["sync", "-s", pair.source.url, "-d", pair.destination.url, "-p", "bump:"] + options)
   }
 
+  /// The shell's limit of open files is a habit; what the system allows counts.
+  @Test func aLowLimitOfOpenFilesIsRaised() throws {
+    let pair = try servers()
+    let tool = "\(Tool.path) sync --once -s \(pair.source.url) -d \(pair.destination.url) -p bump:"
+    let result = try Tool.finish(
+      try Subprocess("bash", ["-c", "ulimit -S -n 12; exec \(tool) --workers 16"]))
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(try pair.destination.digest() == pair.source.digest())
+    let refused = try Tool.finish(
+      try Subprocess("bash", ["-c", "ulimit -n 12; exec \(tool)"]))
+    #expect(refused.exitCode == 1 && refused.errorLines.count == 1, "\(refused)")
+    #expect(refused.standardError.contains("no more than 12 files open"), "\(refused)")
+  }
+
   /// The run does not end with its source: it says so and waits.
   @Test func theSourceGoesAwayWhileFollowing() throws {
     let pair = try servers()

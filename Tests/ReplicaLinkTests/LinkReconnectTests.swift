@@ -45,6 +45,25 @@ struct LinkReconnectTests {
     running.end()
   }
 
+  /// An answer to INFO is counted in bytes, whatever a replica calls itself.
+  @Test func namesThatAreNoText() throws {
+    let master = try FakeMaster()
+    let (running, first) = try Self.follow(master)
+    try first.say(Self.ping)
+    _ = try running.take(3 + 14)
+    first.hangUp()
+    let second = try master.accept()
+    try second.expect("REPLCONF", "capa", "eof", "capa", "psync2")
+    try second.say("+OK\r\n")
+    try second.expect("INFO", "replication")
+    let line = Array("slave0:ip=".utf8) + [UInt8](repeating: 0xFF, count: 40) + [13, 10]
+    try second.say(Array("$\(line.count * 2)\r\n".utf8) + line + line + [13, 10])
+    try second.expect("PSYNC", FakePeer.identity, "1015")
+    try second.say("+CONTINUE\r\n" + Self.ping)
+    _ = try running.take(14)
+    running.end()
+  }
+
   /// A replica was promoted that had received one PING less.
   private static func promote(_ peer: FakePeer, to offset: UInt64) throws {
     try peer.expect("REPLCONF", "capa", "eof", "capa", "psync2")

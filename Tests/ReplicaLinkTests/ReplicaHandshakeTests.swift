@@ -209,7 +209,13 @@ struct ReplicaHandshakeTests {
       lines: ["+OK", "$0", "", fullResync, "$5"], ending: start(1234, .length(5))),
     Conversation(
       name: "an answer to INFO longer than any", place: place,
-      lines: ["+OK", "$9223372036854775807", fullResync, "$5"], ending: start(1234, .length(5))),
+      lines: ["+OK", "$9223372036854775807", fullResync, "$5"],
+      ending: .failure(.protocolViolation)),
+    Conversation(
+      name: "an answer to INFO of many replicas", place: place,
+      lines: ["+OK", "$\(2_000 * 50)"]
+        + Array(repeating: String(repeating: "x", count: 48), count: 2_000)
+        + ["", "+CONTINUE"], ending: .continued(nil)),
     Conversation(
       name: "a source before 2.8",
       lines: [

@@ -52,6 +52,18 @@ import Testing
     for end in dead { #expect("\(error)".contains("\(end.endpoint): connection refused")) }
   }
 
+  /// One that takes the connection and says nothing does not hold up the next for the time that a reply
+  /// may take otherwise: an hour, here.
+  @Test func aSentinelThatHangs() throws {
+    let master = try ScriptedServer.server { ["role:master"] }
+    let sentinel = try ScriptedServer.sentinel { master }
+    let hanging = try FakeMaster()
+    let url = try locator([.tcp(host: "127.0.0.1", port: hanging.port), sentinel.endpoint]).url
+    let patient = ServerLocator(
+      url, timeouts: Timeouts(connectMilliseconds: 3_000, ioMilliseconds: 3_600_000))
+    #expect(try patient.locate().endpoint == master.endpoint)
+  }
+
   @Test func theMasterIsUnknown() throws {
     let sentinel = try ScriptedServer.sentinel { nil }
     let error = try failure(try locator([sentinel.endpoint], master: "mian"))
@@ -100,7 +112,7 @@ import Testing
     let sentinel = try ScriptedServer.sentinel { replica }
     let url = try locator([sentinel.endpoint]).url
     let impatient = ServerLocator(
-      url, timeouts: Timeouts(connectMilliseconds: 1, ioMilliseconds: 10_000))
+      url, timeouts: Timeouts(connectMilliseconds: 2_000, ioMilliseconds: 10_000))
     let error = try failure(impatient)
     #expect(error.code == .notMaster && error.isRetryable)
     #expect("\(error)".contains("the master main by the word of the sentinel"), "\(error)")

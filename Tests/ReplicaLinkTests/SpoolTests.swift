@@ -250,4 +250,13 @@ struct SpoolTests {
     }
     #expect(try probe.drain())
   }
+
+  /// However much of the disk it may take, that are few files.
+  @Test func aLargeLimitHasLargeFiles() {
+    for bytes: UInt64 in [0, 1, 16 << 30, 1 << 40, 1 << 60, .max] {
+      let limits = SpoolLimits(memoryBytes: 0, diskBytes: bytes, directory: "/")
+      #expect(limits.segmentBytes >= 1 << 26)
+      #expect(bytes / UInt64(limits.segmentBytes) <= 257, "\(bytes)")
+    }
+  }
 }

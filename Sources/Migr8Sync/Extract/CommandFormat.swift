@@ -119,6 +119,8 @@ struct CommandFormat: ExtractFormat, ~Copyable {
 
   mutating func end() throws(ReplayError) { try output.finish() }
 
+  mutating func publish() throws(ReplayError) { try output.publish() }
+
   mutating func abandon() { output.abandon() }
 
   var losses: [String] {

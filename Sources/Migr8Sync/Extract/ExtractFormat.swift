@@ -17,8 +17,10 @@ protocol ExtractFormat: ~Copyable {
   ) throws(ReplayError)
   /// Takes back what was written of an entry whose value is damaged.
   mutating func takeBack() throws(ReplayError)
-  /// Completes the output.
+  /// Completes the output; a file waits beside its name.
   mutating func end() throws(ReplayError)
+  /// Makes the complete output appear under its name.
+  mutating func publish() throws(ReplayError)
   /// Removes what was written.
   mutating func abandon()
   /// What was not said in full, for the operator.
@@ -29,6 +31,7 @@ extension ExtractFormat where Self: ~Copyable {
   mutating func begin(_ header: RDBHeader) throws(ReplayError) {}
   mutating func takeAuxiliary(from snapshot: borrowing SnapshotReader) throws(ReplayError) {}
   mutating func takeFunction(from snapshot: borrowing SnapshotReader) throws(ReplayError) {}
+  mutating func publish() throws(ReplayError) {}
   var losses: [String] { [] }
 }
 

@@ -34,6 +34,8 @@ struct Extraction<Format: ExtractFormat & ~Copyable>: ~Copyable {
   let routes: [ExtractRoute<Format>]
   private let counters: SnapshotCounters
   private(set) var tally = ExtractTally()
+  /// Whether the file has turned out to be an RDB.
+  private var hasBegun = false
   /// The name that the present entry gets.
   private var name = ByteBuffer()
 
@@ -52,6 +54,7 @@ struct Extraction<Format: ExtractFormat & ~Copyable>: ~Copyable {
       switch try snapshot.next() {
       case .entry(let entry): try take(entry)
       case .header(let header):
+        hasBegun = true
         for route in routes { try route.format.begin(header) }
       case .auxiliary:
         if AOFMark.isSet(by: snapshot) { tally.isAppendOnlyFile = true }
@@ -70,9 +73,13 @@ struct Extraction<Format: ExtractFormat & ~Copyable>: ~Copyable {
     }
   }
 
-  /// Completes every output.
+  /// Whether it ended at a damage, with something before it that is worth keeping.
+  var isDamaged: Bool { hasBegun && snapshot.damage != nil }
+
+  /// Completes every output; none appears before all are complete.
   func end() throws(ReplayError) {
     for route in routes { try route.format.end() }
+    for route in routes { try route.format.publish() }
   }
 
   /// Removes what was written.

@@ -18,6 +18,9 @@ final class InputFile: SnapshotBytes, @unchecked Sendable {
   /// The longest manifest that is read, in bytes.
   private static let manifestBytesMax = 1 << 20
 
+  /// How long a pipe is waited for before the caller may look whether it is to stop, in milliseconds.
+  private static let waitMilliseconds: Int32 = 200
+
   /// Opens it.
   ///
   /// - Parameter path: a file, a folder with a manifest in it, or `-`.
@@ -31,7 +34,8 @@ final class InputFile: SnapshotBytes, @unchecked Sendable {
     } else {
       let path = try Self.base(of: path)
       name = path
-      descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      // A named pipe that nobody writes to yet is waited for where the operator can stop it.
+      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
       if descriptor < 0 { throw Self.failed("opening", path) }
     }
     var status = stat()
@@ -45,12 +49,18 @@ final class InputFile: SnapshotBytes, @unchecked Sendable {
   }
 
   func snapshotBytes(into room: UnsafeMutableRawBufferPointer) throws(ReplayError) -> Int? {
-    while true {
-      let count = read(descriptor, room.baseAddress, room.count)
-      if count > 0 { return count }
-      if count == 0 { return nil }
-      if errno != EINTR { throw Self.failed("reading", name) }
-    }
+    if size == nil, !isReadable() { return 0 }
+    let count = read(descriptor, room.baseAddress, room.count)
+    if count > 0 { return count }
+    if count == 0 { return nil }
+    if errno == EINTR || errno == EAGAIN { return 0 }
+    throw Self.failed("reading", name)
+  }
+
+  /// Waits a moment for bytes, or for the end.
+  private func isReadable() -> Bool {
+    var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&state, 1, Self.waitMilliseconds) > 0
   }
 
   private static func failed(_ doing: String, _ path: String) -> ReplayError {

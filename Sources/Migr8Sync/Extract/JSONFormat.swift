@@ -107,5 +107,7 @@ struct JSONFormat: ExtractFormat, ~Copyable {
     try output.finish()
   }
 
+  mutating func publish() throws(ReplayError) { try output.publish() }
+
   mutating func abandon() { output.abandon() }
 }

@@ -116,5 +116,7 @@ struct ListFormat: ExtractFormat, ~Copyable {
     try output.finish()
   }
 
+  mutating func publish() throws(ReplayError) { try output.publish() }
+
   mutating func abandon() { output.abandon() }
 }

@@ -76,7 +76,7 @@ struct OutputStream: ~Copyable {
     entryStart = 0
   }
 
-  /// Completes the output.
+  /// Completes the output; a file waits beside its name.
   mutating func finish() throws(ReplayError) {
     try handOver()
     let (checksum, failure) = writer.close()
@@ -89,8 +89,11 @@ struct OutputStream: ~Copyable {
       let failure = BlockWriter.write(trailer, to: target.descriptor)
       if failure != 0 { throw target.failed("writing", failure) }
     }
-    try target.complete()
+    try target.secure()
   }
+
+  /// Makes the complete output appear under its name.
+  mutating func publish() throws(ReplayError) { try target.publish() }
 
   /// Removes what was written.
   mutating func abandon() {

@@ -54,11 +54,16 @@ final class OutputTarget: @unchecked Sendable {
   /// Whether what was written can be taken back.
   var canRewind: Bool { partialPath != nil }
 
-  /// Makes the file appear under its name, once all of it is on the disk.
-  func complete() throws(ReplayError) {
+  /// Brings what was written to the disk.
+  func secure() throws(ReplayError) {
+    guard isOpen, partialPath != nil else { return }
+    guard fsync(descriptor) == 0 else { throw failed("writing", errno) }
+  }
+
+  /// Makes the file appear under its name; all of it is on the disk.
+  func publish() throws(ReplayError) {
     guard isOpen else { return }
     guard let partialPath else { return isOpen = false }
-    guard fsync(descriptor) == 0 else { throw failed("writing", errno) }
     guard rename(partialPath, path) == 0 else { throw failed("renaming", errno) }
     close(descriptor)
     isOpen = false

@@ -136,6 +136,8 @@ struct RDBFormat: ExtractFormat, ~Copyable {
     try output.finish()
   }
 
+  mutating func publish() throws(ReplayError) { try output.publish() }
+
   mutating func abandon() { output.abandon() }
 
   var losses: [String] {

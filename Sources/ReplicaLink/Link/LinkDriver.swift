@@ -138,7 +138,10 @@ struct LinkDriver<Transport: LinkTransport & ~Copyable>: ~Copyable {
     }
     line.removeLast()
     if line.last == 13 { line.removeLast() }
-    let text = String(decoding: line, as: UTF8.self)
+    // As many bytes as came, for those who count them, whatever they are.
+    let text =
+      String(validating: line, as: UTF8.self)
+      ?? String(decoding: line.map { $0 < 128 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     line.removeAll(keepingCapacity: true)
     machine.line(text, now: transport.nowMilliseconds)
     return true

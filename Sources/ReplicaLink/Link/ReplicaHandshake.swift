@@ -60,8 +60,8 @@ struct ReplicaHandshake: Sendable {
 
   /// A line longer than this is no answer to a handshake.
   static let lineBytesMax = 1024
-  /// An answer to INFO longer than this is none.
-  private static let historyBytesMax = 1 << 16
+  /// An answer to INFO longer than this, in bytes, is none. Each replica has a line in it.
+  private static let historyBytesMax = 1 << 20
 
   private var state = State.logIn
   private var request: Request
@@ -112,9 +112,12 @@ struct ReplicaHandshake: Sendable {
       return request.place == nil || request.snapshotClientID != nil
         ? requestSync() : askHistory()
     case .askHistory:
-      guard error == nil, let length = SnapshotStart.number(line.dropFirst()),
-        length <= UInt64(Self.historyBytesMax)
-      else { return requestSync() }
+      guard error == nil, let length = SnapshotStart.number(line.dropFirst()) else {
+        return requestSync()
+      }
+      guard length <= UInt64(Self.historyBytesMax) else {
+        return fail(.protocolViolation, "the answer to INFO is \(length) bytes long")
+      }
       state = .readHistory(bytesLeft: Int(length) + 2, text: "")
       return .wait
     case .requestSync:

@@ -26,12 +26,14 @@ public struct ServerLocator: Sendable {
   /// Makes a locator; nothing is asked yet.
   ///
   /// - Parameters:
-  ///   - timeouts: for every server asked. A failover in progress is waited for as long as for a
-  ///     connection.
+  ///   - timeouts: for every server asked. An answer, and the end of a failover in progress, is waited
+  ///     for as long as for a connection at most: one that hangs must not hold up the next.
   ///   - prefersReplica: whether a replica of the server will do, and is better.
   public init(_ url: RedisURL, timeouts: Timeouts, prefersReplica: Bool = false) {
     self.url = url
-    self.timeouts = timeouts
+    self.timeouts = Timeouts(
+      connectMilliseconds: timeouts.connectMilliseconds,
+      ioMilliseconds: min(timeouts.ioMilliseconds, timeouts.connectMilliseconds))
     self.prefersReplica = prefersReplica
   }
 

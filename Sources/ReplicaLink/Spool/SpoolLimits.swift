@@ -17,7 +17,11 @@ public struct SpoolLimits: Sendable {
   public var reserveBytes: UInt64?
   /// The size of a block of memory and of a file, in bytes; tests make them small.
   var chunkBytes = 1 << 18
-  var segmentBytes = 1 << 26
+  var segmentBytes: Int
+
+  /// The smallest size of a file, in bytes, and how many there may be: each is an open descriptor.
+  private static let segmentBytesMin = 1 << 26
+  private static let segmentsMax: UInt64 = 256
 
   /// Makes a set of bounds.
   public init(
@@ -29,6 +33,7 @@ public struct SpoolLimits: Sendable {
     self.directory = directory
     self.historyBytes = historyBytes
     self.reserveBytes = reserveBytes
+    segmentBytes = max(Self.segmentBytesMin, Int(clamping: diskBytes / Self.segmentsMax))
   }
 }
 

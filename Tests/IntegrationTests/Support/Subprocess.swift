@@ -103,6 +103,24 @@ final class Subprocess: @unchecked Sendable {
     return false
   }
 
+  /// The files it has open, by their paths.
+  func openFiles() -> [String] {
+    let folder = "/proc/\(processIdentifier)/fd"
+    guard let entries = opendir(folder) else { return [] }
+    defer { closedir(entries) }
+    var paths: [String] = []
+    while let entry = readdir(entries) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+      guard readlink("\(folder)/\(name)", &path, path.count - 1) > 0 else { continue }
+      paths.append(
+        String(decoding: path.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+    }
+    return paths
+  }
+
   /// The most memory it has had at once, in bytes. Only while it runs.
   func peakMemoryBytes() throws -> Int {
     let file = fopen("/proc/\(processIdentifier)/status", "r")

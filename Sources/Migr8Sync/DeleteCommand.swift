@@ -24,9 +24,16 @@ struct DeleteCommand {
         lines.failed(reason)
         return .refused
       }
-      if !options.isDryRun, !options.assumesYes, try !confirm() {
-        lines.failed("not confirmed: nothing was removed (add --yes where there is no terminal)")
-        return .refused
+      if !options.isDryRun, !options.assumesYes {
+        guard try confirm() else {
+          lines.failed("not confirmed: nothing was removed (add --yes where there is no terminal)")
+          return .refused
+        }
+        // Counting and asking take their time.
+        if let reason = try objection() {
+          lines.failed("nothing was removed: \(reason)")
+          return .refused
+        }
       }
       for (plan, route) in plans { try remove(plan, route, lines, &counts) }
     } catch {
@@ -83,6 +90,11 @@ struct DeleteCommand {
   /// Why removing keys at the source would remove them elsewhere, too; nil when it would not.
   private func objection() throws(ReplayError) -> String? {
     let source = try VerifyEnd(options.sourceLocator, timeouts: options.timeouts)
+    if source.facts.runID == nil, !options.routes.isEmpty {
+      return
+        "the source does not say which server it is (run_id in INFO server): whether the destination"
+        + " is another one cannot be told"
+    }
     if source.facts.isReplica {
       return "the source is a replica of \(source.facts.masterAddress): name its master"
     }

@@ -94,9 +94,9 @@ struct SyncCommand {
     let at = options.routes.count > 1 ? " at \(start.plan.address)" : ""
     if !start.endsConnections {
       reporter.warn(
-        "the destination's user\(at) may not run CLIENT LIST and CLIENT KILL: what was sent on a"
+        "the destination's user\(at) may not run CLIENT LIST, KILL and SETNAME: what was sent on a"
           + " connection that is lost may be carried out late, and so twice, and the lease of a killed"
-          + " run has to run out (grant +client|list +client|kill)")
+          + " run has to run out (grant +client|list +client|kill +client|setname)")
     }
     guard let record = start.record ?? start.first else { return }
     let reverse = options.isReverse ? "the reverse of " : ""

@@ -119,4 +119,47 @@ struct DeleteSafetyTests {
     }
     #expect(try Self.delete(source.url, destination.url, "--yes").exitCode == 0)
   }
+
+  /// A job that begins while keys are removed would carry the removal over, perhaps right behind its copy.
+  @Test func aJobThatBeginsMeanwhile() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let client = try source.client()
+    try VerifyTests.run(source, (0..<8_000).map { ["SET", "bump:\($0)", "value"] })
+    try VerifyTests.copy(source, destination)
+    let tool = try Tool.start([
+      "delete", "-s", source.url, "-d", destination.url, "-p", "bump:", "--yes", "--max-rate",
+      "800",
+    ])
+    try awaitCondition("some keys to be removed", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return try client("DBSIZE").number ?? 0 < 7_900
+    }
+    let follower = try FakeReplica(of: source)
+    defer { follower.stop() }
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(result.standardError.contains("has begun to follow this source"), "\(result)")
+    #expect(try client("DBSIZE").number ?? 0 > 1_000)
+  }
+
+  /// And one that begins while the operator is asked.
+  @Test func aJobThatBeginsBeforeTheAnswer() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "bump:1", 1)
+    try VerifyTests.copy(source, destination)
+    let terminal = try Terminal()
+    let tool = try Tool.start(
+      ["delete", "-s", source.url, "-d", destination.url, "-p", "bump:"], at: terminal)
+    try awaitCondition("the question", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return tool.standardError.contains("Type their number")
+    }
+    let follower = try FakeReplica(of: source)
+    defer { follower.stop() }
+    try terminal.type("1")
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 4, "\(result)")
+    #expect(result.standardError.contains("nothing was removed: a job at"), "\(result)")
+    #expect(try source.client()("EXISTS", "bump:1").number == 1)
+  }
 }

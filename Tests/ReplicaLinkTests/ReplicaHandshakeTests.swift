@@ -107,6 +107,13 @@ struct ReplicaHandshakeTests {
       lines: ["+OK"] + good + ["$5"],
       ending: start(1234, .length(5))),
     Conversation(
+      name: "AUTH has another name", user: "bob", password: "secret",
+      lines: ["-ERR unknown command 'AUTH', with args beginning with: 'bob' 'secret' "],
+      ending: .failure(.rejected)),
+    Conversation(
+      name: "a proxy that repeats what it is told", password: "secret",
+      lines: ["-ERR AUTH secret: not here"], ending: .failure(.rejected)),
+    Conversation(
       name: "newlines before every answer", password: "secret",
       lines: ["", "", "+OK", "", "+OK", "", "", "", fullResync, "", "", "$5"],
       ending: start(1234, .length(5))),

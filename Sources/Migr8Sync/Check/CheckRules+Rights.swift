@@ -40,6 +40,7 @@ extension CheckRules {
         ["sadd", keyMark, "a"], ["zadd", keyMark, "1", "a"], ["hset", keyMark, "f", "v"],
         ["xadd", keyMark, "*", "f", "v"], ["multi"], ["exec"], ["select", "0"], ["scan", "0"],
         ["info"], ["client", "list"], ["client", "kill", "id", "1"],
+        ["client", "setname", "x"],
       ], access: ["rename", keyMark, keyMark],
       mapping.beginnings.destination + [KeyFilter.reservedPrefix], mapping)
   }

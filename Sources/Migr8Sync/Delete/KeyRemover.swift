@@ -35,6 +35,9 @@ struct KeyRemover: ~Copyable {
   static let attemptsMax = 5
   /// Elements removed at once from a value that cannot be unlinked.
   static let pieceElements = 100
+  /// How often the source is asked whether a job has begun to follow it, in milliseconds: sooner than it
+  /// begins a snapshot for one by its repl-diskless-sync-delay.
+  static let lookMilliseconds: Int64 = 100
   /// The name that a large key has while it is removed in pieces.
   static let partialSuffix = Array(":migr8sync-removed".utf8)
 
@@ -53,6 +56,7 @@ struct KeyRemover: ~Copyable {
   private var throttle: LatencyThrottle
   private var pace: Pace
   private(set) var counts = DeleteCounts()
+  private var nextLookMilliseconds: Int64 = 0
 
   /// - Parameter comparer: nil to remove without looking at the destination.
   init(
@@ -64,6 +68,12 @@ struct KeyRemover: ~Copyable {
     self.progress = progress
     self.onKept = onKept
     var source = try VerifyEnd(plan.source, timeouts: plan.timeouts)
+    // A name may lead to another server from one moment to the next.
+    guard comparer.map({ $0.pair.source.facts.runID == source.facts.runID }) ?? true else {
+      throw ReplayError(
+        "connecting to \(source.peer): two connections have led to two servers (a failover is under way:"
+          + " try again when it is over); nothing was removed")
+    }
     canUnlink = try Self.probeUnlink(&source, plan.mapping.filter)
     self.source = source
     throttle = LatencyThrottle(microsecondsMax: plan.latencyMicrosecondsMax)
@@ -120,6 +130,7 @@ struct KeyRemover: ~Copyable {
       if keys.isEmpty { try remover.progress.pause(microseconds: Self.shortRestMicroseconds) }
       while !rest.isEmpty {
         if remover.progress.isCancelled { throw .interrupted }
+        try remover.lookForFollowers()
         let batch = Array(rest.prefix(remover.throttle.batch))
         rest = rest.dropFirst(batch.count)
         let start = Clock.monotonicMicroseconds()
@@ -131,6 +142,19 @@ struct KeyRemover: ~Copyable {
         try remover.rest(batch.count, since: start)
       }
     }
+  }
+
+  /// Ends it when a job has begun to follow the source: what is removed from now on would be removed at
+  /// that job's destination, too, where it is perhaps about to arrive.
+  private mutating func lookForFollowers() throws(ReplayError) {
+    let now = Clock.monotonicMilliseconds()
+    if plan.isDryRun || now < nextLookMilliseconds { return }
+    nextLookMilliseconds = now + Self.lookMilliseconds
+    let info = InfoFields(try source.ask("INFO", "replication").text ?? "")
+    guard let follower = info.followersWithoutPort.first else { return }
+    throw ReplayError(
+      "a job at \(follower) has begun to follow this source: what is removed from now on may be removed"
+        + " at its destination, too (end it first; the same command goes on)")
   }
 
   /// Waits as long as the rate and the server ask for.

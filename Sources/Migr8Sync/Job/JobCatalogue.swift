@@ -32,7 +32,7 @@ struct JobCatalogue: ~Copyable {
       case stalled
       /// It has a lease and no connection: it has died, or is just connecting anew.
       case gone
-      /// It has a lease, and its connections may not be asked for.
+      /// It has a lease, and its connections may not be asked for, or carry no name.
       case unknown
     }
 
@@ -119,8 +119,9 @@ struct JobCatalogue: ~Copyable {
     if record.isEmpty, skipped == 0, holder == nil { return nil }
     let mine = connected?.filter { $0.job == name && $0.database == database }.map(\.runner)
     if let holder {
+      let listed = JobRunner.isNamed(holder) ? mine : nil
       let state: Runner.State =
-        mine.map { $0.contains(holder) ? .working : $0.isEmpty ? .gone : .stalled } ?? .unknown
+        listed.map { $0.contains(holder) ? .working : $0.isEmpty ? .gone : .stalled } ?? .unknown
       entry.runner = Runner(id: holder, state: state, leaseMilliseconds: max(0, lease))
     } else if let id = mine?.first {
       entry.runner = Runner(id: id, state: .stalled, leaseMilliseconds: 0)

@@ -11,9 +11,15 @@ struct JobRunner: Sendable, Equatable {
   /// How long a lease lasts, in milliseconds; it is renewed twenty times as often.
   static let leaseMilliseconds: Int64 = 10_000
 
-  /// `host:pid:random`.
-  let id: String
+  /// `host:pid:random`, and `:unnamed` behind it where that is so.
+  private(set) var id: String
   let identity: JobIdentity
+
+  /// The end of the id of a runner whose connections carry no name: that none is listed says nothing of it.
+  private static let unnamedEnd = ":unnamed"
+
+  /// Whether the connections of the runner `id` carry its name.
+  static func isNamed(_ id: String) -> Bool { !id.hasSuffix(unnamedEnd) }
 
   /// This process, working on a job.
   init(_ identity: JobIdentity) {
@@ -30,6 +36,14 @@ struct JobRunner: Sendable, Equatable {
   func connectionName(isLease: Bool) -> String {
     JobConnection.name(
       job: identity.name, database: identity.database, runner: id, isLease: isLease)
+  }
+
+  /// Gives a connection the runner's name, and notes when that is not permitted. Before `acquire`.
+  mutating func name(_ connection: inout RedisConnection) throws(ReplayError) {
+    let reply = try ReplayError.wrap { () throws(LinkError) in
+      try connection.command("CLIENT", "SETNAME", connectionName(isLease: false))
+    }
+    if reply.errorLine != nil, Self.isNamed(id) { id += Self.unnamedEnd }
   }
 
   /// How an attempt to become the job's runner ended.
@@ -86,7 +100,8 @@ struct JobRunner: Sendable, Equatable {
   private func isAtWork(
     _ holder: String, _ connection: inout RedisConnection
   ) throws(ReplayError) -> Bool {
-    try connections(&connection)?.contains { $0.runner == holder } ?? true
+    guard Self.isNamed(holder) else { return true }
+    return try connections(&connection)?.contains { $0.runner == holder } ?? true
   }
 
   /// Ends the connections that this runner has given up. What they had sent may still be on its way,
@@ -104,7 +119,7 @@ struct JobRunner: Sendable, Equatable {
   /// Whether the job's connections can be told from others and ended: without that nothing keeps what a
   /// given-up connection had sent from being carried out late.
   func canEndConnections(_ connection: inout RedisConnection) throws(ReplayError) -> Bool {
-    guard try connections(&connection) != nil else { return false }
+    guard Self.isNamed(id), try connections(&connection) != nil else { return false }
     // No client has this number: who may not ask is refused, who may ends nobody. (Not 0, which names
     // everybody to servers before 7.0.)
     let reply = try ReplayError.wrap { () throws(LinkError) in

@@ -25,13 +25,15 @@ struct JobStart: Sendable {
   /// - Throws: `.refused` when another process works on it, or when it is another job by this name.
   init(_ plan: DestinationPlan, options: SyncOptions) throws(PreflightError) {
     self.plan = plan
-    runner = JobRunner(
+    var runner = JobRunner(
       JobIdentity(name: options.jobName, options: options, route: plan.index))
-    let lease = LeaseKeeper(plan, runner)
-    self.lease = lease
     let refusal: PreflightRefusal?
+    var keeper: LeaseKeeper?
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner)
+      try runner.name(&connection)
+      let lease = LeaseKeeper(plan, runner)
+      keeper = lease
       endsConnections = try runner.canEndConnections(&connection)
       if case .held(let holder, let milliseconds) = try runner.acquire(
         &connection, isForced: options.takesOver)
@@ -69,9 +71,10 @@ struct JobStart: Sendable {
         try? runner.release(&connection)
       }
     } catch {
-      lease.stop()
+      keeper?.stop()
       throw .failed(error)
     }
+    (self.runner, lease) = (runner, keeper)
     if let refusal { throw .refused(refusal) }
   }
 

@@ -14,6 +14,8 @@ struct DestinationConnector: Sendable {
   var knowsImportMode = false
   /// Whether the connections only renew the lease.
   var isForLease = false
+  /// What the job's record must say for them; nil where their owner looks for himself.
+  var claim: RecordClaim?
 
   /// Connects, logs in and says its name.
   ///
@@ -39,15 +41,16 @@ struct DestinationConnector: Sendable {
     }
   }
 
-  /// Connects, selects the db of the record, and makes sure that the job is still this runner's: asked
-  /// behind the name, so that whoever takes over meanwhile sees the connection and ends it. Without a job
-  /// there is nothing to be sure of.
+  /// Connects, selects the db of the record, and makes sure that the job is still this runner's, and was
+  /// nobody else's meanwhile: asked behind the name, so that whoever takes over then sees the connection
+  /// and ends it. Without a job there is nothing to be sure of.
   func openAsRunner(interrupt: WakePipe?) throws(ReplayError) -> RedisConnection {
     var connection = try open(interrupt: interrupt)
     guard let runner else { return connection }
     _ = try DestinationReplay.ask(
       &connection, [Array("SELECT".utf8), Array("\(runner.identity.database)".utf8)])
     try runner.confirm(&connection)
+    try claim?.confirm(runner.identity, &connection)
     return connection
   }
 

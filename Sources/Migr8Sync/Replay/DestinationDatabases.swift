@@ -24,6 +24,11 @@ final class DestinationDatabases {
       try connection.command("SELECT", "\(database)")
     }
     if let line = reply.errorLine {
+      // Busy, loading, out of memory: that says nothing of the db.
+      guard line.hasPrefix("ERR ") else {
+        throw DestinationRefusal.error(
+          line, command: "SELECT", key: nil, place: "", peer: connection.peer)
+      }
       throw ReplayError(
         "writing to \(connector.locator.url.endpoint): the destination cannot select db \(database): \(line)"
           + " (raise its databases setting, or choose dbs with --db)")

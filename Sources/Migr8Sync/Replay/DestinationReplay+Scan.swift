@@ -12,6 +12,7 @@ extension DestinationReplay {
     snapshotCounters.reset()
     progress.beginSnapshot()
     let nowhere = ReplicationPlace(replicationID: "", offset: 0)
+    origin = runner.id
     try insist { () throws(ReplayError) in try writeRecord(.snapshot, nowhere) }
     let server = destinationIdentity
     let repeats = isRepeated

@@ -63,7 +63,7 @@ extension DestinationReplay {
     do {
       try snapshot.run(into: &sink) { [self] (names) throws(ReplayError) in
         // Beside the loaders, whose connections no other may end.
-        var connection = try connector.openAsRunner(interrupt: stopBell)
+        var connection = try snapshotConnector.openAsRunner(interrupt: stopBell)
         try SkippedKeys.add(names, to: runner.identity.otherTypesKey, &connection)
       }
       try sink.drain()
@@ -92,7 +92,7 @@ extension DestinationReplay {
     let conflicts = repeats ? .replace : plan.onConflict
     return LoaderSink(
       loaders: LoaderPool(
-        count: plan.workers, connector: connector, conflicts: conflicts,
+        count: plan.workers, connector: snapshotConnector, conflicts: conflicts,
         mapping: plan.mapping, targets: targets, progress: progress,
         isStopRequested: { [host] in host.isStopRequested }),
       encoder: EntryEncoder(
@@ -104,7 +104,8 @@ extension DestinationReplay {
 
   func reconcile(_ known: KeyHashSet) throws(ReplayError) {
     var reconciliation = Reconciliation(
-      connection: try connector.open(interrupt: stopBell), plan: plan, snapshot: known,
+      connection: try snapshotConnector.openAsRunner(interrupt: stopBell), plan: plan,
+      snapshot: known,
       skipped: progress.skippedKeys)
     let removed = try reconciliation.run { () throws(ReplayError) in try throwIfOver() }
     if removed > 0 {
@@ -123,7 +124,7 @@ extension DestinationReplay {
     if late.isEmpty { return }
     try insist { () throws(ReplayError) in
       // Beside the loaders, whose connections no other may end.
-      var connection = try connector.openAsRunner(interrupt: stopBell)
+      var connection = try snapshotConnector.openAsRunner(interrupt: stopBell)
       try SkippedKeys.add(late, to: runner.identity.skippedKey, &connection)
     }
     progress.forgetLateSkips(late.count)
@@ -146,16 +147,28 @@ extension DestinationReplay {
     guard phase == .snapshot else {
       // Whoever reads that the snapshot is there must find no key of before under repair.
       _ = try Self.ask(&connection, forgetting)
-      _ = try Self.ask(&connection, record.command(runner.identity))
-      hasRecord = true
-      return
+      return try write(record, &connection)
     }
     // The other way round: as long as the record says that the data are of use, they are only so together
     // with what is under repair.
-    _ = try Self.ask(&connection, record.command(runner.identity))
-    hasRecord = true
+    try write(record, &connection)
     _ = try Self.ask(&connection, forgetting)
     _ = try Self.ask(&connection, [Array("UNLINK".utf8), runner.identity.otherTypesKey])
     try StrangersKey.forget(of: runner.identity, &connection)
+  }
+
+  func write(
+    _ record: JobRecord, _ connection: inout RedisConnection
+  ) throws(ReplayError) {
+    nextMark = RecordMark(record)
+    _ = try Self.ask(&connection, record.command(runner.identity))
+    (mark, nextMark) = (nextMark, nil)
+  }
+
+  /// Opens the connections with which the snapshot is written, as long as the record says that it is.
+  private var snapshotConnector: DestinationConnector {
+    var connector = connector
+    connector.claim = mark.map { RecordClaim(snapshot: $0, at: destinationIdentity) }
+    return connector
   }
 }

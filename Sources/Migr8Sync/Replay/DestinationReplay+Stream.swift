@@ -12,6 +12,8 @@ extension DestinationReplay {
     progress.resume(at: record.place.offset, confirmed: confirmed)
     // What the lane says later belongs to the beginning that it was made in.
     let generation = feed.generation
+    var connector = connector
+    connector.claim = RecordClaim(stream: record)
     applied(record.place.offset, generation: generation)
     let pipeline = Pipeline(
       connector, mapping: plan.mapping, progress: progress,

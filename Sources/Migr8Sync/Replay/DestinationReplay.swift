@@ -76,9 +76,13 @@ final class DestinationReplay: @unchecked Sendable {
   var isRepeated: Bool
   /// The snapshot that the destination's data go back to, as the record names it.
   var origin: String
-  /// Whether the destination has had a record of this job, and the server that had it.
-  var hasRecord: Bool
+  /// What the record at the destination said when this run last looked or wrote it; nil without one.
+  var mark: RecordMark?
+  /// What is being written into it: that may be there though no answer came.
+  var nextMark: RecordMark?
+  /// The server that it was at; nil before the first look, and where the server may not be asked.
   var destinationIdentity: ServerIdentity?
+  private var hasLooked = false
   /// What a reverse begins with, until both servers know.
   var firstRecord: JobRecord?
   /// The place that the source was last asked to go back to.
@@ -115,7 +119,7 @@ final class DestinationReplay: @unchecked Sendable {
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
     origin = record?.origin ?? ""
-    hasRecord = record != nil
+    mark = record.map { RecordMark($0) }
     if let record {
       progress.resume(
         at: record.place.offset,
@@ -173,6 +177,7 @@ final class DestinationReplay: @unchecked Sendable {
     do throws(ReplayError) {
       var connection = try openForFarewell()
       let phase = JobRecord.Phase.snapshot.rawValue
+      nextMark = mark?.with(.snapshot)
       _ = try Self.ask(
         &connection,
         [
@@ -306,21 +311,25 @@ final class DestinationReplay: @unchecked Sendable {
     return connection
   }
 
-  /// A record that vanished from a server that did not restart was removed: the job was ended by another
-  /// run while this one was away, and what is there now is somebody's own. A server that has lost
-  /// everything says so by its new id.
+  /// A record that vanished from a server that did not restart, or says what this run has not written, is
+  /// the doing of another run while this one was away: it ended the job, so that what is there now is
+  /// somebody's own, or has gone on with it. A server that has lost everything says so by its new id.
   private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
-    guard let identity = try ServerIdentity.read(&connection) else { return }
-    let exists = try JobRecord.exists(runner.identity, &connection)
-    guard hasRecord, !exists, identity == destinationIdentity else {
-      hasRecord = exists
-      destinationIdentity = identity
-      return
+    let server = try ServerIdentity.read(&connection)
+    let found = try RecordMark.read(runner.identity, &connection)
+    let isSame = hasLooked && server == destinationIdentity
+    let isLost = found == nil && server == nil
+    guard !isSame || isLost || found == mark || found == nextMark else {
+      guard found == nil else {
+        throw RecordMark.isOfAnotherRun(runner.identity, at: connection.peer)
+      }
+      throw ReplayError(
+        "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
+          + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"
+          + " was written since (to move everything again, run the same command again)")
     }
-    throw ReplayError(
-      "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
-        + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"
-        + " was written since (to move everything again, run the same command again)")
+    (mark, nextMark) = (found, nil)
+    (destinationIdentity, hasLooked) = (server, true)
   }
 
   /// Sends a command whose refusal ends the session.

@@ -38,7 +38,9 @@ struct LoaderConnection: ~Copyable {
 extension Pipeline {
   /// Works until it is closed, over as many connections as it takes.
   func carrySnapshot() throws(ReplayError) {
-    let first = try LoaderConnection.open(connector, interrupt: closingBell)
+    let first = try insist { () throws(ReplayError) in
+      try LoaderConnection.open(connector, interrupt: closingBell)
+    }
     let server = first.server
     var clientID = first.clientID
     var wire = PipelineWire(self, first.takeSocket())
@@ -50,34 +52,51 @@ extension Pipeline {
         let next = try reconnect(after: error, to: server, insteadOf: clientID)
         clientID = next.clientID
         let count = wire.sendAgain(on: next.takeSocket())
-        progress.notices.goesOn()
         progress.notices.note(
           "a loader's connection was lost: \(count) batches without an answer are sent again")
       }
     }
   }
 
-  /// Tries until the server is reached again.
+  /// Connects to the same server again.
   ///
   /// - Throws: `error` when it is another, or has lost what it had.
   private func reconnect(
     after error: ReplayError, to server: ServerIdentity, insteadOf clientID: Int64?
   ) throws(ReplayError) -> LoaderConnection {
+    let lost = error
+    do throws(ReplayError) {
+      let next = try insist(after: error) { () throws(ReplayError) in
+        try LoaderConnection.open(connector, insteadOf: clientID, interrupt: closingBell)
+      }
+      if next.server == server { return next }
+    } catch {
+      guard error.kind == .restart else { throw error }
+    }
+    throw lost
+  }
+
+  /// Does something as soon as the server lets it: what is lost before anything was sent costs nothing.
+  ///
+  /// - Parameter obstacle: what was in the way before the first attempt; nil begins at once.
+  func insist<R: ~Copyable>(
+    after obstacle: ReplayError? = nil, _ step: () throws(ReplayError) -> R
+  ) throws(ReplayError) -> R {
     var pause = Backoff.forStream()
-    var reason = error
+    var obstacle = obstacle
     while true {
-      progress.notices.waiting("\(reason); trying again")
-      try waitUnlessOver(milliseconds: pause.next())
+      if let obstacle {
+        progress.notices.waiting("\(obstacle); trying again")
+        try waitUnlessOver(milliseconds: pause.next())
+      }
       do throws(ReplayError) {
-        let next = try LoaderConnection.open(
-          connector, insteadOf: clientID, interrupt: closingBell)
-        if next.server == server { return next }
+        let result = try step()
+        if obstacle != nil { progress.notices.goesOn() }
+        return result
       } catch {
         guard error.kind == .transient else { throw error }
-        reason = error
-        continue
+        obstacle = error
       }
-      throw error
     }
   }
 }

@@ -48,7 +48,7 @@ struct LoaderPool: ~Copyable {
   /// A batch of its own for the source's db `database`, with nothing in it but the SELECT.
   func freshBatch(database: Int) throws(ReplayError) -> Batch {
     let target = mapping.destination(of: database)
-    try targets.confirm(target)
+    try pipelines[0].insist { () throws(ReplayError) in try targets.confirm(target) }
     let fresh = progress.emptyBatch()
     fresh.database = database
     fresh.bytes.append("*2\r\n$6\r\nSELECT\r\n")

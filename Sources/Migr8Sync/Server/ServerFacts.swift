@@ -81,14 +81,7 @@ struct ServerFacts: Sendable {
   var masterAddress: String { "\(fields["master_host"] ?? "?"):\(fields["master_port"] ?? "?")" }
   var isReadOnlyReplica: Bool { isReplica && fields["slave_read_only"] != "0" }
   /// The hosts of those that follow it and listen on no port: tools, and no replicas.
-  var followersWithoutPort: [String] {
-    fields.values.filter { name, value in
-      name.hasPrefix("slave") && value.split(separator: ",").contains("port=0")
-    }.map { _, value in
-      value.split(separator: ",").first { $0.hasPrefix("ip=") }.map { String($0.dropFirst(3)) }
-        ?? "?"
-    }.sorted()
-  }
+  var followersWithoutPort: [String] { fields.followersWithoutPort }
   var isLoading: Bool { fields["loading"] == "1" }
   var isCluster: Bool { fields["cluster_enabled"] == "1" }
 
@@ -107,4 +100,16 @@ struct ServerFacts: Sendable {
 
   /// The number of keys in all dbs.
   var keyCount: UInt64 { keyCounts.values.reduce(0) { $0.saturatingAdd($1) } }
+}
+
+extension InfoFields {
+  /// The hosts of a server's followers that listen on no port.
+  var followersWithoutPort: [String] {
+    values.filter { name, value in
+      name.hasPrefix("slave") && value.split(separator: ",").contains("port=0")
+    }.map { _, value in
+      value.split(separator: ",").first { $0.hasPrefix("ip=") }.map { String($0.dropFirst(3)) }
+        ?? "?"
+    }.sorted()
+  }
 }

@@ -102,7 +102,8 @@ struct ReplicaHandshake: Sendable {
     let error = first == "-" ? String(line.dropFirst()) : nil
     switch state {
     case .logIn:
-      return error.map { refuse($0, "logging in to \(request.peer)") } ?? announce()
+      guard let error, let credentials = request.credentials else { return announce() }
+      return .fail(ServerRefusal.login(error, credentials, peer: request.peer))
     case .announce:
       // Only what would stop PSYNC too is fatal here; an unknown option is not.
       if let error, Self.isFatal(error) {

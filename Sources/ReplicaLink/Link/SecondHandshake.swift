@@ -73,7 +73,11 @@ struct SecondHandshake: Sendable {
   mutating func receive(_ line: String) -> Action {
     if line.isEmpty { return .wait }
     if line.hasPrefix("-") {
-      return .fail(ServerRefusal.error(String(line.dropFirst()), action: action))
+      let error = String(line.dropFirst())
+      if case .logIn = state, let credentials {
+        return .fail(ServerRefusal.login(error, credentials, peer: peer))
+      }
+      return .fail(ServerRefusal.error(error, action: action))
     }
     switch state {
     case .logIn: return announce()

@@ -56,7 +56,7 @@ public struct RedisConnection: ~Copyable, Sendable {
     if let credentials = url.credentials {
       let reply = try connection.command(credentials.authCommand)
       if let line = reply.errorLine {
-        throw ServerRefusal.error(line, action: "logging in to \(connection.peer)")
+        throw ServerRefusal.login(line, credentials, peer: connection.peer)
       }
     }
     return connection

@@ -3,10 +3,20 @@
 
 /// Turns error replies into `LinkError`s.
 public enum ServerRefusal {
+  /// The error for `line`, the answer to a login: with no word of what was sent.
+  static func login(_ line: String, _ credentials: Credentials, peer: String) -> LinkError {
+    let password = credentials.password
+    let shown = password.isEmpty ? line : line.replacing(password, with: "***")
+    return error(shown, action: "logging in to \(peer)")
+  }
+
   /// The error for `line`, the text of an error reply without its `-`.
   ///
   /// - Parameter action: what was being done, such as `logging in to 10.0.0.7:6379`.
   public static func error(_ line: String, action: String) -> LinkError {
+    // Servers since 5.0 repeat the arguments of a command that they do not know, a password included.
+    let arguments = line.firstRange(of: ", with args beginning with")
+    let line = arguments.map { String(line[..<$0.lowerBound]) } ?? line
     let word = line.prefix { $0 != " " }
     switch word {
     case "WRONGPASS":

@@ -1,0 +1,143 @@
+// A run that was asleep, or cut off, in its snapshot while another run worked on its job and left: when it
+// wakes nobody is there, and what is at the destination is not its own any more.
+
+import Glibc
+import ReplicaLink
+import Testing
+
+@Suite("A run that was away", .ownThread)
+struct AwayTests {
+  private static let keyCount = 6_000
+
+  private func arguments(_ source: TestServer, _ destination: TestServer) -> [String] {
+    [
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--job", "one",
+      "--on-conflict", "replace",
+    ]
+  }
+
+  private func filled() throws -> TestServer {
+    let source = try TestServer()
+    _ = try source.client().pipeline((0..<Self.keyCount).map { ["SET", "bump:\($0)", "old"] })
+    return source
+  }
+
+  /// A run that is stopped while its loaders write.
+  private func sleeper(
+    _ source: TestServer, _ destination: TestServer
+  ) throws -> Subprocess {
+    let tool = try Tool.start(arguments(source, destination) + ["--max-rate", "1000"])
+    let client = try destination.client()
+    try awaitCondition("some keys", seconds: Tool.deadlineSeconds) {
+      guard tool.isRunning else { throw TestFailure("it ended: \(try Tool.finish(tool))") }
+      return try client("DBSIZE").number ?? 0 > 300
+    }
+    tool.send(signal: SIGSTOP)
+    return tool
+  }
+
+  /// Wakes it, and makes sure that it ends and has written nothing.
+  private func wake(_ tool: Subprocess, _ destination: TestServer) throws {
+    let before = try Keyspace(of: destination)
+    // As if it had run out: nobody waits for a lease of ten seconds here.
+    try destination.client()("DEL", "migr8sync:job:one:runner")
+    tool.send(signal: SIGCONT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(result.standardError.contains("another run has worked on job one"), "\(result)")
+    let after = try Keyspace(of: destination).filter { !$0.description.contains("migr8sync:job:") }
+    #expect(
+      after.differences(from: before.filter { !$0.description.contains("migr8sync:job:") }) == [])
+  }
+
+  /// The other one has copied everything, has followed for a while, and was killed.
+  @Test func theOtherHasGoneOn() throws {
+    let (source, destination) = (try filled(), try TestServer())
+    let client = try source.client()
+    let first = try sleeper(source, destination)
+    let second = try Tool.start(arguments(source, destination) + ["--takeover"])
+    let other = try destination.client()
+    try awaitCondition("the snapshot", seconds: Tool.deadlineSeconds) {
+      guard second.isRunning else { throw TestFailure("it ended: \(try Tool.finish(second))") }
+      return try other("HGET", "migr8sync:job:one", "phase").text == "stream"
+    }
+    for number in 0..<50 {
+      try client("INCR", "bump:counter")
+      try client("APPEND", "bump:\(number)", "er")
+      try client("SET", "bump:new:\(number)", number)
+    }
+    try awaitCondition("the stream", seconds: Tool.deadlineSeconds) {
+      try other("EXISTS", "bump:new:49").number == 1
+    }
+    second.kill()
+    try wake(first, destination)
+    let third = try Tool.run(arguments(source, destination) + ["--once"])
+    #expect(third.exitCode == 0, "\(third)")
+    #expect(try destination.digest() == source.digest())
+  }
+
+  /// The other one has ended the job, and the application writes to the destination.
+  @Test func theJobIsOver() throws {
+    let (source, destination) = (try filled(), try TestServer())
+    let first = try sleeper(source, destination)
+    let second = try Tool.run(arguments(source, destination) + ["--takeover", "--once"])
+    #expect(second.exitCode == 0, "\(second)")
+    let application = try destination.client()
+    for number in 0..<Self.keyCount where number.isMultiple(of: 10) {
+      try application("SET", "bump:\(number)", "the application's")
+    }
+    try application("SET", "bump:new", "the application's")
+    try wake(first, destination)
+  }
+
+  /// Before anything was sent a lost connection costs a connection, and no second snapshot.
+  @Test func aLoaderThatCannotBeginTriesAgain() throws {
+    let (source, destination) = (try filled(), try TestServer())
+    let (left, port) = (Guarded(6), destination.port)
+    let proxy = try InterjectingProxy(
+      to: destination,
+      [
+        "HMGET": {
+          let client = try TestClient(port: port)
+          guard try client("HGET", "migr8sync:job:one", "phase").text == "snapshot" else { return }
+          let isDue = left.withLock { left in
+            left -= 1
+            return left >= 0
+          }
+          if isDue { try client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }
+        }
+      ])
+    defer { proxy.stop() }
+    let result = try Tool.run([
+      "sync", "--once", "-s", source.url, "-d", proxy.url, "-p", "bump:", "--job", "one",
+    ])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(left.withLock { $0 } <= 0)
+    #expect(try source.resynchronisations()[0] == "1", "\(result)")
+    #expect(try destination.digest() == source.digest())
+  }
+
+  /// Connections without a name say nothing of who is there.
+  @Test func aRunWhoseConnectionsHaveNoName() throws {
+    let (source, destination) = (try filled(), try TestServer())
+    try destination.client()(
+      "ACL", "SETUSER", "me", "on", ">pw", "~*", "&*", "+@all", "-client|setname")
+    let ends = ["-s", source.url, "-d", "redis://me:pw@127.0.0.1:\(destination.port)"]
+    let words = ends + ["-p", "bump:", "--job", "one"]
+    let checked = try Tool.run(["check"] + ends)
+    #expect(checked.standardOutput.contains("client|setname"), "\(checked)")
+    let first = try Tool.start(["sync"] + words)
+    try source.awaitToolFollowing(first)
+    try first.awaitError("+client|setname")
+    let again = try Tool.run(["sync", "-q"] + words)
+    expectLine(again, code: 4, saying: ["job one", "\(first.processIdentifier)", "--takeover"])
+    let jobs = try Tool.run(["jobs", "-d", destination.url, "--forget", "one", "--yes"])
+    #expect(jobs.exitCode == 4, "\(jobs)")
+    #expect(first.isRunning)
+    for _ in 0..<100 { try source.client()("INCR", "bump:counter") }
+    try source.awaitToolInSync(first)
+    first.send(signal: SIGINT)
+    #expect(try Tool.finish(first).exitCode == 5)
+    try expectEqual(destination, to: source, prefixes: ["bump:"])
+  }
+}

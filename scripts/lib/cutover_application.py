@@ -77,8 +77,10 @@ class Connection:
         return True
 
 
-def run(results, source, destination, count, others, rate, abandons):
-    """Writes until SIGTERM; moves to the other server at SIGUSR1. Sends what it has done through `results`."""
+def run(results, source, destination, count, others, rate, abandons, moved):
+    """Writes until SIGTERM; moves to the other server at SIGUSR1, and says so in the pipe `moved`. Sends what it
+    has done through `results`."""
+    moved = os.open(moved, os.O_RDWR)
     signals = []
     ready, bell = os.pipe()
     os.set_blocking(bell, False)
@@ -147,4 +149,5 @@ def run(results, source, destination, count, others, rate, abandons):
                     due = connection.due
                     connection.drop(now)
                     connection.due = now if connection.asked is not None else due
+            os.write(moved, b"\n")
     results.send(([(c.name, c.number) for c in connections], latencies))

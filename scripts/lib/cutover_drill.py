@@ -92,13 +92,16 @@ class Round:
         self.environment = dict(os.environ, MIGR8SYNC_RUNTIME_DIR=folder)
         self.log = open(os.path.join(folder, "log"), "w+")
         self.begun, self.reports = [], []
+        self.moved = os.path.join(folder, "moved")
+        if not os.path.exists(self.moved):
+            os.mkfifo(self.moved)
 
     def cut_over(self, tool, application, *words):
         self.begun.append(time.monotonic())
         said = ask(
             self.options, self.environment, "cutover", "--json", "--skip-verify", "--fence", self.fence, "--fence-time",
-            "2s", "--observe-time", "200ms", "--linger", "300ms", "--on-cutover", "kill -USR1 %d" % application.pid,
-            *words)
+            "5s", "--observe-time", "200ms", "--linger", "300ms", "--on-cutover",
+            "kill -USR1 %d; read answer < %s" % (application.pid, self.moved), *words)
         if said.returncode != 0:
             self.log.seek(0)
             fail("the cutover: %s%s\n%s" % (said.stdout, said.stderr, self.log.read()), tool)
@@ -119,7 +122,7 @@ class Round:
             application = multiprocessing.Process(
                 target=cutover_application.run,
                 args=(sender, source.port, destination.port, options.connections, 0 if "acl" in self.fence else 2,
-                      options.rate, abandons))
+                      options.rate, abandons, self.moved))
             application.start()
             results.recv()
             tool = subprocess.Popen(

@@ -174,7 +174,8 @@ def contents(server):
         if names:
             digests = client("DEBUG", "DIGEST-VALUE", *names)
             expiries = client.pipeline([("PEXPIRETIME", name) for name in names])
-            found.update(zip(names, zip(digests, expiries)))
+            # -2: it has expired since the question before.
+            found.update((n, s) for n, s in zip(names, zip(digests, expiries)) if s[1] != -2)
     return found
 
 

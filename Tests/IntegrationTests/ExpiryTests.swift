@@ -123,7 +123,10 @@ struct ExpiryTests {
       if fields {
         try expectEqualFields()
       } else {
-        try expectEqual(destination, to: native.server, prefixes: ["bump:"], afterStream: true)
+        // No more than has to be: keys with less to live are not compared.
+        try expectEqual(
+          destination, to: native.server, prefixes: ["bump:"], afterStream: true,
+          expiryTolerance: source.kind == .redis62 ? 2_000 : 0)
       }
       #expect(try source.resynchronisations()[0] == "2", "\(result)")
       return result

@@ -112,7 +112,7 @@ struct FailureTests {
 
   /// Nothing is overwritten unasked, also not what appears after the check.
   @Test func somebodyElseWritesAKeyDuringTheSnapshot() throws {
-    let pair = try servers(["--rdb-key-save-delay", "1000"])
+    let pair = try servers(["--rdb-key-save-delay", "10000"])
     let tool = try start(pair)
     let other = try pair.destination.client()
     try awaitSomeKeys(pair.destination)
@@ -125,6 +125,7 @@ struct FailureTests {
       #expect(Set(values) == ["mine"])
     }
     try expectMine()
+    try pair.source.client()("CONFIG", "SET", "rdb-key-save-delay", 0)
     // Nor by the same command, whoever starts it again.
     for _ in 0..<2 {
       let refused = try Tool.finish(try start(pair))
@@ -140,7 +141,7 @@ struct FailureTests {
 
   /// A run that is killed has written down which keys it left alone.
   @Test func whatAppearsDuringTheSnapshotIsSkippedForGood() throws {
-    let pair = try servers(["--rdb-key-save-delay", "2000"])
+    let pair = try servers(["--rdb-key-save-delay", "10000"])
     var tool = try start(pair, "--on-conflict", "skip")
     let other = try pair.destination.client()
     try awaitSomeKeys(pair.destination)
@@ -159,6 +160,7 @@ struct FailureTests {
     let noted = try other("SMEMBERS", try records(":skipped")[0]).elements.map {
       String($0.text.dropFirst(2))
     }
+    try pair.source.client()("CONFIG", "SET", "rdb-key-save-delay", 0)
     tool = try start(pair, "--on-conflict", "skip")
     try pair.source.awaitToolFollowing(tool)
     let values = try other.pipeline(noted.map { ["GET", $0] }).map(\.text)
@@ -244,6 +246,7 @@ struct FailureTests {
     for round in 0..<300 {
       _ = try client.pipeline([["SET", "bump:\(round)", value], ["INCR", "bump:n"]])
     }
+    try tool.awaitError("reading from the source is slowed down")
     pair.destination.thaw()
     try pair.source.awaitToolInSync(tool)
     tool.send(signal: SIGINT)

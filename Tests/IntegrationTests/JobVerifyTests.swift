@@ -38,8 +38,11 @@ struct JobVerifyTests {
     #expect(try Self.cutover(runtime, "--dry-run").exitCode == 0)
 
     try source.client()("SET", "bump:planted", 1)
-    try source.awaitToolInSync(tool)
-    try destination.client()("SET", "bump:planted", 2)
+    let planting = try destination.client()
+    try awaitCondition("the key to arrive", seconds: Tool.deadlineSeconds) {
+      try planting.reply(to: "GET", "bump:planted").text == "1"
+    }
+    try planting("SET", "bump:planted", 2)
     let loud = try runtime.run(["verify", "--json"])
     #expect(loud.exitCode == 3 && VerifyTests.found(loud) == ["bump:planted": "value"], "\(loud)")
     #expect(try runtime.run(["status"]).standardOutput.contains("a cutover is refused"))

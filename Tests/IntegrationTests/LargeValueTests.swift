@@ -42,7 +42,7 @@ struct LargeValueTests {
     let source = try TestServer()
     let destination = try TestServer()
     try SampleData.fillLarge(source)
-    try source.client()("CONFIG", "SET", "rdb-key-save-delay", 200_000)
+    try source.client()("CONFIG", "SET", "rdb-key-save-delay", 2_000_000)
     let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     let client = try destination.client()
     var seen: [String] = []
@@ -52,8 +52,11 @@ struct LargeValueTests {
     }
     tool.send(signal: SIGKILL)
     _ = try Tool.finish(tool)
-    for key in seen where try client("EXISTS", key + Self.suffix).number == 1 {
+    let parts = try seen.filter { try client("EXISTS", $0 + Self.suffix).number == 1 }
+    try #require(!parts.isEmpty)
+    for key in parts {
       #expect(try client("EXISTS", key).number == 0)
+      #expect((1...3_600_000).contains(try client("PTTL", key + Self.suffix).number ?? 0))
     }
   }
 

@@ -90,7 +90,7 @@ struct ReconnectTests {
         guard scene.tool.isRunning else {
           throw TestFailure("the tool ended: \(try Tool.finish(scene.tool))")
         }
-        return try scene.source.resynchronisations()[0] == "\(round + 2)"
+        return Int(try scene.source.resynchronisations()[0] ?? "") ?? 0 >= round + 2
       }
       try scene.source.awaitToolFollowing(scene.tool, besides: [scene.native.server.port])
     }
@@ -172,10 +172,10 @@ struct ReconnectTests {
     #expect(keys == ["bump:a", "bump:b"])
   }
 
-  /// A destination that closes connections which are quiet for a second.
+  /// A destination that closes connections which are quiet for four seconds.
   @Test func aQuietRunIsNotClosedByTheDestinationsTimeout() throws {
     let source = try TestServer()
-    let destination = try TestServer(.redis70, ["--timeout", "1"])
+    let destination = try TestServer(.redis70, ["--timeout", "4"])
     try source.client()("SET", "other:1", 1)
     let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
     try source.awaitToolFollowing(tool)
@@ -184,8 +184,8 @@ struct ReconnectTests {
     let seconds = { try reader("TIME").elements[0].text }
     let (count, began) = (try connections(), Int(try seconds()) ?? 0)
     // The servers' own clock: what is being waited for is their patience.
-    try awaitCondition("three seconds at the destination") {
-      (Int(try seconds()) ?? 0) >= began + 3
+    try awaitCondition("ten seconds at the destination") {
+      (Int(try seconds()) ?? 0) >= began + 10
     }
     #expect(try connections() == count)
     try source.client()("SET", "bump:1", 1)

@@ -54,7 +54,7 @@ struct ReverseTests {
     let there = try Keyspace(of: new, streams: detail).filter(prefix: "bump:")
     let here = try Keyspace(of: old, streams: detail).filter(prefix: "bump:")
     #expect(!there.keys.isEmpty)
-    let tolerance = isOld ? 1_000 : 0
+    let tolerance = isOld ? 10_000 : 0
     #expect(
       here.differences(
         from: there, ignoringExpiredAt: wallClockMilliseconds(), expiryTolerance: tolerance) == [])
@@ -228,8 +228,8 @@ struct ReverseTests {
     let tool = try runtime.follow(old, new)
     let cutover = try Tool.start(
       [
-        "cutover", "--reverse", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms",
-        "--linger", "4s",
+        "cutover", "--reverse", "--skip-verify", "--max-lag", "1m", "--fence-time", "20s",
+        "--observe-time", "0ms", "--linger", "4s",
       ], environment: runtime.environment)
     let client = try new.client()
     try awaitCondition("the job to be turned round", seconds: Tool.deadlineSeconds) {
@@ -269,7 +269,7 @@ struct ReverseTests {
     try old.client()("SET", "bump:n", 1)
     let runtime = try ControlRuntime()
     let dying = try runtime.follow(old, new, dyingAt: point)
-    try runtime.cutover(["--reverse"], killing: dying)
+    try runtime.cutover(["--reverse"], killing: dying, fencing: old)
     try expectRefused(runtime, old, new, "add --handed-over", "--not-handed-over")
     guard isHandedOver else {
       let tool = try runtime.follow(old, new, ["--not-handed-over"])
@@ -312,7 +312,7 @@ struct ReverseTests {
     let runtime = try ControlRuntime()
     let dying = try runtime.follow(old, new, dyingAt: "marked:2")
     try handOver(runtime, dying)
-    try runtime.cutover(["--back"], killing: dying)
+    try runtime.cutover(["--back"], killing: dying, fencing: new)
     try expectRefused(runtime, old, new, "at both servers")
     try new.client()("SET", "bump:x", 1)
     let tool = try Tool.start(

@@ -38,7 +38,7 @@ struct RoutesTests {
     #expect(mark > 3)
     // The source is told what is applied everywhere.
     try client("SET", "\(stopped.prefix)late", 1)
-    #expect(try client("WAIT", 2, 300).number == 1)
+    #expect(try client("WAIT", 2, 5_000).number == 1)
     try tool.awaitError("127.0.0.1:\(stopped.server.port)", "has not answered")
     stopped.server.thaw()
     try awaitCondition("the source to hear that all is applied", seconds: 60) {

@@ -188,16 +188,19 @@ struct ScanTests {
       stride(from: 0, to: 60_000, by: 1_000).map { start in
         ["HSET", "bump:hash"] + (start..<(start + 1_000)).flatMap { ["f\($0)", body] }
       })
-    let application = WritingThread()
+    // Two, so that one of them writes while the system lets the other wait.
+    let application = [WritingThread(), WritingThread()]
     let port = source.port
-    application.start {
-      let client = try TestClient(port: port)
-      return {
-        try client("HSET", "bump:hash", "busy", UInt32.random(in: 0...UInt32.max).description)
+    for writer in application {
+      writer.start {
+        let client = try TestClient(port: port)
+        return {
+          try client("HSET", "bump:hash", "busy", UInt32.random(in: 0...UInt32.max).description)
+        }
       }
     }
     let result = try Self.copy(source, destination, "--log-format", "json")
-    try application.stop()
+    for writer in application { try writer.stop() }
     #expect(result.exitCode == 0, "\(result)")
     #expect(result.standardError.contains("\"keys_torn\":1,"), "\(result)")
     #expect(try destination.client()("HLEN", "bump:hash").number ?? 0 >= 60_000)

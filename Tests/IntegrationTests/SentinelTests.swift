@@ -16,7 +16,7 @@ struct SentinelTests {
     let sentinels = try TestSentinels(kind, watching: ["main": source])
 
     // It is listed under the port that it does not have, and cannot be reached there.
-    try awaitCondition("Sentinel's opinion of the two replicas") {
+    try awaitCondition("Sentinel's opinion of the two replicas", seconds: 90) {
       let listed = try sentinels.replicas(of: "main")
       return listed["127.0.0.1:0"]?["flags"]?.contains("s_down") == true
         && listed["127.0.0.1:\(replica.server.port)"]?["master-link-status"] == "ok"
@@ -35,7 +35,7 @@ struct SentinelTests {
     try source.awaitToolFollowing(tool)
     let sentinels = try TestSentinels(watching: ["main": source])
     source.crash()
-    try awaitCondition("Sentinel to give up", seconds: 60) {
+    try awaitCondition("Sentinel to give up", seconds: 90) {
       sentinels.logs.contains("-failover-abort-no-good-slave master main")
     }
     #expect(try sentinels.masterPorts("main").allSatisfy { $0 == source.port })

@@ -141,7 +141,7 @@ struct LinkReconnectTests {
 
   @Test func silenceIsALostLinkAndStreamsThatMakeNoSenseAreAskedForOnceMore() throws {
     let master = try FakeMaster()
-    let (running, first) = try Self.follow(master) { $0.timeouts.ioMilliseconds = 300 }
+    let (running, first) = try Self.follow(master) { $0.timeouts.ioMilliseconds = 3_000 }
     try first.say(Self.ping)
     // It says nothing more, and keeps the connection.
     let second = try master.accept()

@@ -160,7 +160,7 @@ struct ReplicaLinkTests {
   @Test func aFullSpoolStopsReadingButNotAcknowledging() throws {
     let master = try FakeMaster()
     let running = RunningLink(try master.url(), memoryBytes: 1) {
-      $0.timeouts.ioMilliseconds = 500
+      $0.timeouts.ioMilliseconds = 2_000
     }
     let peer = try master.accept()
     try peer.acceptReplica(offset: 0, framing: "$100000000")
@@ -172,7 +172,7 @@ struct ReplicaLinkTests {
       sent += count
     }
     // Longer than the timeout for silence: a link that does not listen cannot complain of silence.
-    for _ in 0..<3 { try peer.expectAcknowledgement(of: 0) }
+    for _ in 0..<5 { try peer.expectAcknowledgement(of: 0) }
     #expect(running.link.status.reconnects == 0)
     #expect(running.link.status.spool.receivedBytes == UInt64(2 * SpoolProbe.chunkBytes))
     #expect(try running.take(sent).allSatisfy { $0 == 9 })

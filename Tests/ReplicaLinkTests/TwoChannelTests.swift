@@ -66,7 +66,7 @@ struct TwoChannelTests {
     // Longer than repl-timeout, so that the source must be content with how it is treated meanwhile.
     let server = try RealServer(
       (isOffered ? source.options : [source.options[0], "no"])
-        + ["--rdb-key-save-delay", "1000", "--repl-timeout", "2"], program: source.program)
+        + ["--rdb-key-save-delay", "2000", "--repl-timeout", "4"], program: source.program)
     try Self.fill(server, keys: 4_000)
     let running = RunningLink(try server.url()) { $0.usesTwoChannels = true }
     if isOffered {

@@ -61,6 +61,16 @@ private final class ThreadExecutor: TaskExecutor, @unchecked Sendable {
   private init() {
     gate = .allocate(capacity: 1)
     sem_init(gate, 0, Self.concurrentJobsMax)
+    Self.raiseDescriptorLimit()
+  }
+
+  /// Servers, clients and proxies of all tests share one process: what the system allows counts.
+  private static func raiseDescriptorLimit() {
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard getrlimit(files, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(files, &limit)
   }
 
   func enqueue(_ job: consuming ExecutorJob) {

@@ -65,12 +65,22 @@ final class ControlRuntime {
     return result
   }
 
-  /// A cutover of a run that is to kill itself on the way.
-  func cutover(_ options: [String] = [], killing tool: Subprocess) throws {
-    _ = try run(
-      ["cutover", "--skip-verify", "--fence-time", "1s", "--observe-time", "0ms"] + options)
+  /// A cutover of a run that is to kill itself on the way. The fence that it leaves at `fenced` is ended.
+  func cutover(
+    _ options: [String] = [], killing tool: Subprocess, fencing fenced: TestServer
+  ) throws {
+    let asked = try run(
+      [
+        "cutover", "--skip-verify", "--max-lag", "1m", "--fence-time", "20s", "--observe-time",
+        "0ms",
+      ] + options)
+    // Who asks a run that dies is hung up on; any other answer comes from one that lives.
+    if asked.exitCode != 6 { throw TestFailure("it has not killed itself: \(asked)") }
     let end = try Tool.finish(tool)
-    if end.exitCode != 128 + SIGKILL { throw TestFailure("it has not killed itself: \(end)") }
+    if end.exitCode != 128 + SIGKILL {
+      throw TestFailure("it has not killed itself: \(end)\nthe cutover: \(asked)")
+    }
+    try fenced.client()("CLIENT", "UNPAUSE")
   }
 
   /// The run goes on: what is written now arrives, and the source takes it.

@@ -39,20 +39,16 @@ final class FakingProxy: Sendable {
 
   private func acceptConnections() {
     while let near = listener.accept() {
-      guard let far = try? connectToLoopback(port: target) else {
-        close(near)
-        continue
-      }
+      guard let connection = ProxiedConnection(near, toPort: target) else { continue }
       // What the server says is passed on, until a transaction was answered with silence.
       let isMute = Mute()
-      pthread_detach(startThread { self.listen(to: near, far, isMute) })
-      pthread_detach(
-        startThread {
-          Self.copy(from: far) { bytes in
-            if !isMute.value.load(ordering: .acquiring) { try sendAll(near, bytes) }
-          }
-          shutdown(near, Int32(SHUT_RDWR))
-        })
+      connection.start { self.listen(to: $0.near, $0.far, isMute) }
+      connection.start { ends in
+        Self.copy(from: ends.far) { bytes in
+          if !isMute.value.load(ordering: .acquiring) { try sendAll(ends.near, bytes) }
+        }
+        shutdown(ends.near, Int32(SHUT_RDWR))
+      }
     }
   }
 

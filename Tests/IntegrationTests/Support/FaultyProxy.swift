@@ -22,7 +22,8 @@ final class FaultyProxy: Sendable {
   private let target: Int
   private let fault: Fault?
   private let listener: Listener
-  private let connections = Guarded<[Int32]>([])
+  /// Those that have not ended, and some that have.
+  private let connections = Guarded<[Passing]>([])
   private let hasStruck = Atomic<Bool>(false)
   /// While set, connections stay open, and nothing passes; not even the end of one.
   let isHole = Atomic<Bool>(false)
@@ -58,25 +59,28 @@ final class FaultyProxy: Sendable {
 
   /// Ends every connection; new ones are accepted.
   func drop() {
-    connections.withLock { for connection in $0 { shutdown(connection, Int32(SHUT_RDWR)) } }
+    connections.withLock { for passing in $0 { passing.connection?.end() } }
   }
 
   private var isOnce: Bool { if case .cutOnce = fault { true } else { false } }
 
   private func acceptConnections() {
     while let near = listener.accept() {
-      guard let far = try? connectToLoopback(port: target) else {
-        close(near)
-        continue
+      guard let connection = ProxiedConnection(near, toPort: target) else { continue }
+      connections.withLock {
+        $0.removeAll { $0.connection == nil }
+        $0.append(Passing(connection: connection))
       }
-      connections.withLock { $0 += [near, far] }
-      pthread_detach(startThread { self.relay(from: near, to: far, damaging: false) })
-      pthread_detach(startThread { self.relay(from: far, to: near, damaging: true) })
+      connection.start { self.relay(from: $0.near, to: $0.far, damaging: false) }
+      connection.start { self.relay(from: $0.far, to: $0.near, damaging: true) }
     }
   }
 
-  /// Copies until either side ends. The descriptors stay open until the test process ends: closing
-  /// them here could hit a number that another thread has been given in the meantime.
+  private struct Passing {
+    weak var connection: ProxiedConnection?
+  }
+
+  /// Copies until either side ends.
   private func relay(from input: Int32, to output: Int32, damaging: Bool) {
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     var harm = fault.map { Harm($0) }

@@ -25,12 +25,9 @@ final class InterjectingProxy: Sendable {
 
   private func acceptConnections() {
     while let near = listener.accept() {
-      guard let far = try? connectToLoopback(port: target) else {
-        close(near)
-        continue
-      }
-      pthread_detach(startThread { self.relay(from: near, to: far, interjecting: true) })
-      pthread_detach(startThread { self.relay(from: far, to: near, interjecting: false) })
+      guard let connection = ProxiedConnection(near, toPort: target) else { continue }
+      connection.start { self.relay(from: $0.near, to: $0.far, interjecting: true) }
+      connection.start { self.relay(from: $0.far, to: $0.near, interjecting: false) }
     }
   }
 

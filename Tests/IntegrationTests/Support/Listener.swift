@@ -2,6 +2,7 @@
 // input, from one that never answers to a master whose snapshot is broken.
 
 import Glibc
+import ReplicaLink
 
 final class Listener: @unchecked Sendable {
   // Sendable: everything is set once in init; the descriptor may be used from any thread.
@@ -9,19 +10,40 @@ final class Listener: @unchecked Sendable {
   let port: Int
   private let descriptor: Int32
 
+  /// Every port that a test of this process was given: none is given to two of them, so that a server which
+  /// starts again finds its own free, however long it was away.
+  private static let given = Guarded<Set<Int>>([])
+
   init(queueLength: Int32 = 64) throws {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    // Kept until another one is found: else the system could offer the same again.
+    var refused: [Int32] = []
+    defer { for descriptor in refused { close(descriptor) } }
+    while true {
+      let (descriptor, port) = try Self.listen(queueLength)
+      if Self.given.withLock({ $0.insert(port).inserted }) {
+        (self.descriptor, self.port) = (descriptor, port)
+        return
+      }
+      refused.append(descriptor)
+    }
+  }
+
+  private static func listen(_ queueLength: Int32) throws -> (descriptor: Int32, port: Int) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = loopbackAddress(port: 0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let descriptor = descriptor
     let status = withUnsafeMutablePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) | listen(descriptor, queueLength)
+        bind(descriptor, $0, length) | Glibc.listen(descriptor, queueLength)
           | getsockname(descriptor, $0, &length)
       }
     }
-    port = Int(UInt16(bigEndian: address.sin_port))
-    guard status == 0 else { throw TestFailure("listen: \(String(cString: strerror(errno)))") }
+    guard status == 0 else {
+      let reason = String(cString: strerror(errno))
+      close(descriptor)
+      throw TestFailure("listen: \(reason)")
+    }
+    return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
   }
 
   deinit {

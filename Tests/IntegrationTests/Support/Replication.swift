@@ -141,7 +141,7 @@ func expectEqual(
 ) throws {
   var detail = min(StreamDetail(destination.kind), StreamDetail(truth.kind))
   if afterStream { detail = min(detail, .replicated) }
-  let tolerance = expiryTolerance ?? (afterStream && truth.kind == .redis62 ? 2000 : 0)
+  let tolerance = expiryTolerance ?? (afterStream && truth.kind == .redis62 ? 10_000 : 0)
   func selected(_ server: TestServer) throws -> Keyspace {
     let all = try Keyspace(of: server, streams: detail)
     guard !prefixes.isEmpty else { return all }

@@ -1,4 +1,5 @@
-// Three real sentinels that watch masters of a test. They are quick to suspect: a second of silence.
+// Three real sentinels that watch masters of a test. They are quick to suspect: three seconds of
+// silence.
 
 import Glibc
 
@@ -69,7 +70,7 @@ final class TestSentinels {
 
   /// Waits until they all name `server` as the master, and it is one.
   func awaitFailover(of name: String, to server: TestServer) throws {
-    try awaitCondition("the failover of \(name)", seconds: 60) {
+    try awaitCondition("the failover of \(name)", seconds: 90) {
       try masterPorts(name).allSatisfy { $0 == server.port }
         && server.client().info("replication")["role"] == "master"
     }
@@ -101,7 +102,7 @@ final class TestSentinels {
     for (name, master) in masters {
       lines += [
         "sentinel monitor \(name) 127.0.0.1 \(master.port) 2",
-        "sentinel down-after-milliseconds \(name) 1000",
+        "sentinel down-after-milliseconds \(name) 3000",
         "sentinel failover-timeout \(name) 6000",
       ]
     }

@@ -140,7 +140,7 @@ final class TestServer {
   }
 }
 
-/// A TCP port that was free a moment ago.
+/// A TCP port that was free a moment ago, and that no other test of this process gets.
 func freePort() throws -> Int {
   let listener = try Listener()
   return listener.port

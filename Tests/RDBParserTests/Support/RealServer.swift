@@ -84,7 +84,16 @@ final class RealServer {
   init(_ kind: ServerKind) throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "rdb-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let port = try Self.freePort()
+    // Between finding a free port and using it somebody else may take it.
+    for _ in 0..<5 {
+      let port = try Self.freePort()
+      try start(kind, port)
+      if try isAnswering(port) { return }
+    }
+    throw RealServerError(description: "\(kind) found no free port")
+  }
+
+  private func start(_ kind: ServerKind, _ port: UInt16) throws {
     var arguments = [
       kind.program, "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--dir", folder.path,
       "--proto-max-bulk-len", "1gb", "--logfile", folder.appending(path: "log").path,
@@ -96,18 +105,28 @@ final class RealServer {
     guard posix_spawn(&process, kind.program, nil, nil, &words, environ) == 0 else {
       throw RealServerError(description: "\(kind.program) does not start")
     }
+  }
+
+  /// Waits until the process answers; false when it has ended instead, because the port is somebody else's.
+  private func isAnswering(_ port: UInt16) throws -> Bool {
     for _ in 0..<2000 {
+      if waitpid(process, nil, WNOHANG) == process {
+        process = 0
+        return false
+      }
       connection = Self.connect(port)
-      if connection >= 0 { break }
+      if connection >= 0 {
+        // No reply of a test takes longer; a mistake shows as an error instead of a hang.
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        setsockopt(
+          connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if try ask("INFO", "server").string.contains("process_id:\(process)\r\n") { return true }
+        close(connection)
+        connection = -1
+      }
       usleep(5000)
     }
-    // No reply of a test takes longer; a mistake shows as an error instead of a hang.
-    var limit = timeval(tv_sec: 60, tv_usec: 0)
-    setsockopt(
-      connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    guard connection >= 0, try ask("PING").string == "PONG" else {
-      throw RealServerError(description: "\(kind) does not answer")
-    }
+    throw RealServerError(description: "the server does not answer")
   }
 
   deinit {

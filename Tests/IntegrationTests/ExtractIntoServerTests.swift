@@ -115,7 +115,10 @@ struct ExtractIntoServerTests {
     let words = line.split(separator: " ").map(String.init)
     let place = try #require(words.firstIndex(of: "keys"), "\(line)")
     let number = Int(words[place - 1].filter { $0 != "," && $0 != "(" })
-    #expect(try destination.client()("DBSIZE").number == number, "\(line)")
+    let count = try destination.client()("DBSIZE").number ?? 0
+    // Answers that did not come are told.
+    let isExact = !line.contains("at least ")
+    #expect(isExact ? count == number : count >= number ?? .max, "\(count), and \(line)")
   }
 
   @Test func aServerThatStaysOutOfMemoryEndsTheRun() throws {

@@ -112,9 +112,11 @@ final class ServerLoad: RunPeer, @unchecked Sendable {
     }
   }
 
-  /// What is at the server, in words.
+  /// What is at the server, in words. What it was sent and has not answered may be there, too.
   var result: String {
-    let written = HumanNumber.count(progress.keysWritten.load(ordering: .relaxed))
+    let isExact = progress.bytesInFlight.load(ordering: .relaxed) == 0
+    let count = HumanNumber.count(progress.keysWritten.load(ordering: .relaxed))
+    let written = (isExact ? "" : "at least ") + count
     let skipped = progress.keysSkipped.load(ordering: .relaxed)
     return "\(written) keys were written to \(server.url.endpoint)"
       + (skipped > 0 ? ", \(HumanNumber.count(skipped)) that it had were left alone" : "")

@@ -143,10 +143,12 @@ struct StreamReplay: ~Copyable {
   }
 
   private var incompleteCommand: String {
-    let pending = decoder.pendingBytes
-    guard pending > 0 else { return "; everything up to offset \(lane.boundary) is applied" }
-    return "; the stream was cut inside a command: everything up to offset \(lane.boundary) is"
-      + " applied, \(pending) bytes behind it are not"
+    let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
+    let received = decoder.startOffset + UInt64(decoder.pendingBytes)
+    guard received > applied else { return "; everything up to offset \(applied) is applied" }
+    return
+      "; the stream was cut inside a command or a transaction: everything up to offset \(applied) is"
+      + " applied, \(received - applied) bytes behind it are not"
   }
 
   private mutating func isTimeToStop() -> Bool {

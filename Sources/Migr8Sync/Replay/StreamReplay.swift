@@ -182,6 +182,7 @@ struct StreamReplay: ~Copyable {
     if explains { explain(decision, start) }
     lane.note(writtenMilliseconds: written)
     if replay.recentKeys.isOn { remember(decision) }
+    if let database = router.otherDatabase { try replay.targets.confirm(database) }
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -197,6 +198,7 @@ struct StreamReplay: ~Copyable {
       try forward(to: database, end)
       lane.recordIsLost(underRepair: router.repairs.names)
     case .swap(let one, let other):
+      for database in [one, other] { try replay.targets.confirm(database) }
       var command = ByteBuffer()
       command.appendCommand("SWAPDB", "\(one)", "\(other)")
       try command.withBytes { bytes throws(ReplayError) in

@@ -176,6 +176,34 @@ struct ExpiryTests {
     try scene.killTheTool()
   }
 
+  /// More commands than are remembered one by one, on keys that the destination has expired.
+  @Test func aTransactionTooLargeToRememberFindsNothing() throws {
+    let (source, destination) = (try TestServer(.redis70, Self.backlog), try TestServer())
+    let (writer, reader) = (try source.client(), try destination.client())
+    let (count, time) = (70_000, wallClockMilliseconds() + 3_600_000)
+    let each = "for i = 1, ARGV[1] do "
+    try writer(
+      "EVAL", each + "redis.call('SET', 'bump:' .. i, i, 'PXAT', ARGV[2]) end", 0, count, time)
+    let tool = try Tool.start(["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"])
+    try source.awaitToolFollowing(tool)
+    try reader("EVAL", each + "redis.call('UNLINK', 'bump:' .. i) end", 0, count)
+    try writer(
+      "EVAL", each + "redis.call('PEXPIREAT', 'bump:' .. i, ARGV[2]) end", 0, count, time + 1)
+    try source.awaitToolInSync(tool)
+    tool.send(signal: SIGINT)
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 5, "\(result)")
+    let equal =
+      "redis.call('GET', 'bump:' .. i) == tostring(i)"
+      + " and redis.call('PEXPIRETIME', 'bump:' .. i) == tonumber(ARGV[2])"
+    let found = try reader(
+      "EVAL", "local n = 0 " + each + "if \(equal) then n = n + 1 end end return n", 0, count,
+      time + 1)
+    #expect(found.number == count, "\(result)")
+    #expect(result.standardError.contains("too large to tell which"), "\(result)")
+    #expect(try source.resynchronisations()[0] == "1", "\(result)")
+  }
+
   /// What the source wrote meanwhile arrives all at once, and looks new.
   @Test(arguments: [ServerKind.redis70, .redis82])
   func theLinkIsCutForAWhile(kind: ServerKind) throws {

@@ -235,6 +235,27 @@ struct FailureTests {
     expectLine(try Tool.finish(tool), code: 1, saying: ["7", "databases"])
   }
 
+  /// Nothing of such a command is sent, so nothing is lost, and a run with more databases goes on with it.
+  @Test(arguments: [
+    ["MOVE", "bump:1", "20"], ["COPY", "bump:1", "bump:copy", "DB", "20"], ["SWAPDB", "0", "20"],
+  ])
+  func aCommandNamesADatabaseThatTheDestinationLacks(command: [String]) throws {
+    let pair = try servers(["--databases", "32"])
+    let tool = try Tool.start([
+      "sync", "-s", pair.source.url, "-d", pair.destination.url, "--job", "all",
+    ])
+    try pair.source.awaitToolFollowing(tool)
+    let writer = try pair.source.client()
+    try writer("SET", "bump:1", "moved")
+    try pair.source.awaitToolInSync(tool)
+    _ = try writer.pipeline([command])
+    expectLine(
+      try Tool.finish(tool), code: 1, saying: ["cannot select db 20", "databases"])
+    let reader = try pair.destination.client()
+    #expect(try reader("GET", "bump:1").text == "moved")
+    #expect(try reader("HGET", "migr8sync:job:all", "phase").text == "stream")
+  }
+
   /// A full queue makes the source wait; it loses nothing.
   @Test func theQueueIsFull() throws {
     let pair = try servers(["--client-output-buffer-limit", "replica 0 0 0"])

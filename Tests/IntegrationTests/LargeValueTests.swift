@@ -90,6 +90,39 @@ struct LargeValueTests {
     try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 
+  /// Half of a large command is at the destination, and the rest cannot be read back from the disk.
+  @Test func aLargeCommandIsCutByTheDisk() throws {
+    let source = try TestServer(.redis70, ["--repl-ping-replica-period", "3600"])
+    let destination = try TestServer()
+    let arguments = [
+      "sync", "-s", source.url, "-d", destination.url, "-p", "bump:", "--queue-memory", "1mb",
+      "--log-format", "json",
+    ]
+    let tool = try Tool.start(arguments)
+    let client = try source.client()
+    try source.awaitToolFollowing(tool)
+    try client("SET", "bump:first", 1)
+    try source.awaitToolInSync(tool)
+    destination.freeze()
+    try client("SET", "bump:s", [UInt8](repeating: 121, count: 60_000_000))
+    let end = try client.info("replication")["master_repl_offset"] ?? ""
+    // All of it was received: nothing more is written to the files.
+    try tool.awaitError("\"source_offset\":\(end),")
+    #expect(tool.truncateFiles(named: "migr8sync-spool") > 0)
+    destination.thaw()
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 1, "\(result)")
+    #expect(
+      result.standardError.contains("shorter than what was written; the stream was cut inside"),
+      "\(result)")
+    #expect(try destination.client()("EXISTS", "bump:s").number == 0)
+    let again = try Tool.start(arguments)
+    try source.awaitToolInSync(again)
+    again.send(signal: SIGINT)
+    #expect(try Tool.finish(again).exitCode == 5)
+    try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
+  }
+
   /// The destination refuses a large command: the line names it, and the key is put right.
   @Test func aRefusedLargeCommandIsNamedAndHealed() throws {
     let source = try TestServer()

@@ -41,6 +41,44 @@ struct RoutesFaultTests {
     try places.conclude(application, tool, native, source, fulls: 2)
   }
 
+  /// A destination that had caught up comes back empty when the last of the others has ended: the queue keeps
+  /// nothing for those, or the new snapshot would not fit.
+  @Test func oneRestartsEmptyWhenTheOthersHaveEnded() throws {
+    let source = try TestServer(.redis70, Self.backlog + ["--rdbcompression", "no"])
+    let places = try Place.some(2)
+    let (emptied, ended) = (places[0].server, places[1].server)
+    let writer = try source.client()
+    _ = try writer.pipeline((0..<400).map { ["SET", "\(places[$0 % 2].prefix)\($0)", $0] })
+    // The pause between keys makes the snapshot last long enough to stop one destination in its middle.
+    try writer("CONFIG", "SET", "rdb-key-save-delay", 10_000)
+    let tool = try places.start(
+      source, "--once", "--queue-memory", "1mb", "--spool-max", "0", "--log-format", "json")
+    var watcher = try ended.client()
+    try awaitCondition("the job to begin") { try watcher("DBSIZE").number ?? 0 > 1 }
+    ended.freeze()
+    try tool.awaitError("\"address\":\"127.0.0.1:\(emptied.port)\",\"phase\":\"following\"")
+    emptied.crash()
+    try writer("SET", "\(places[1].prefix)mark", 1)
+    ended.thaw()
+    watcher = try ended.client()
+    try awaitCondition("a write to arrive", seconds: 60) {
+      try watcher("EXISTS", "\(places[1].prefix)mark").number == 1
+    }
+    try awaitCondition("the lane to end", seconds: 60) {
+      try watcher("CLIENT", "LIST").text.split(separator: "\n").allSatisfy {
+        !$0.contains(" name=migr8sync:") || $0.contains(":lease ")
+      }
+    }
+    // Far more than the queue and all the sockets between hold, and none of it in the stream.
+    try writer("CONFIG", "SET", "rdb-key-save-delay", 0)
+    try writer("DEBUG", "POPULATE", 30_000, "nobody", 1_000)
+    try emptied.restart()
+    let result = try Tool.finish(tool)
+    #expect(result.exitCode == 0, "\(result)")
+    try places.expectDivided(as: source)
+    #expect(try source.resynchronisations()[0] == "2", "\(result)")
+  }
+
   /// A replica takes the source's place while one destination is behind the other. Where it has received
   /// all that is applied anywhere, the link goes on; else what is too much has to go.
   @Test(arguments: [true, false])

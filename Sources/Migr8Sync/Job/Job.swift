@@ -112,6 +112,7 @@ final class Job: @unchecked Sendable {
     let results = replays.map { _ in Promise<R?>() }
     let threads = zip(replays, results).map { replay, result in
       NamedThread(hasSeveral ? "replay-\(replay.plan.index)" : "replay") { [self] in
+        defer { replay.feed.close() }
         do throws(ReplayError) {
           result.fulfil(try body(replay))
         } catch {

@@ -80,6 +80,11 @@ final class Feed {
     reader.release(upTo: offset)
   }
 
+  /// Nothing more is read: what the link receives need not be kept for this destination.
+  func close() {
+    reader.close()
+  }
+
   /// Goes to the byte behind `offset`, for a destination that has everything up to `applied`.
   func rewind(to offset: UInt64, applied: UInt64) -> LinkRewind {
     reader.rewind(to: offset, applied: applied)

@@ -220,9 +220,10 @@ struct Lane: ~Copyable {
     }
   }
 
-  /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered.
+  /// Makes the checkpoint say how far the lane has come, and waits until all of it is answered. What is open
+  /// cannot be closed: inside a transaction, or a large command, only what was sent is waited for.
   mutating func drain() throws(ReplayError) {
-    if !isInTransaction,
+    if !isInTransaction, !isInLargeCommand,
       batch != nil || isOpen || !run.isEmpty || !repairs.isEmpty || boundary > checkpointed
     {
       try close()

@@ -1,5 +1,19 @@
-// The beginning of a transaction that is larger than a batch: what its commands were, so that an error
-// that comes with its EXEC can be given to the command it is about.
+// The beginning of a transaction that is larger than a batch: what its commands were, so that what its EXEC
+// says of one of them, an error or a doubt, can be given to the command it is about.
+
+/// A command that was sent, as far as it is remembered.
+struct SentCommand: Sendable {
+  /// From the name on.
+  var arguments: [[UInt8]]
+  /// The destination's db it acted on.
+  var database: Int
+  /// Whether these are all its arguments, or enough of them to know its keys.
+  var isWhole = true
+
+  /// A command of which nothing is known but the EXEC that it was answered with.
+  static let forgotten = SentCommand(
+    arguments: [Array("EXEC".utf8)], database: 0, isWhole: false)
+}
 
 /// Remembers the commands of a transaction as its batches pass.
 struct OpenTransaction {
@@ -16,16 +30,15 @@ struct OpenTransaction {
 
   private var argumentBytes = 0
 
-  private var commands: [(arguments: [[UInt8]], database: Int)] = []
+  private var commands: [SentCommand] = []
   /// How many commands have passed since the MULTI.
   private(set) var count = 0
   /// Whether no transaction is open.
   private(set) var isEmpty = true
 
-  /// The beginning of a command, and the destination's db it acted on; that of the EXEC when it was
-  /// not remembered.
-  func command(_ index: Int) -> (arguments: [[UInt8]], database: Int) {
-    index < commands.count ? commands[index] : ([Array("EXEC".utf8)], 0)
+  /// A command, by its place behind the MULTI.
+  func command(_ index: Int) -> SentCommand {
+    index < commands.count ? commands[index] : .forgotten
   }
 
   /// Takes note of an answered batch.
@@ -42,29 +55,32 @@ struct OpenTransaction {
     var cursor = BatchCursor()
     var database = batch.database
     for index in 0..<batch.commandCount {
-      let command = arguments(of: index, &cursor, batch)
-      if let selected = Self.selection(command) { database = selected }
-      if command.first == Array("MULTI".utf8) {
+      let (arguments, isWhole) = arguments(of: index, &cursor, batch)
+      if let selected = Self.selection(arguments) { database = selected }
+      if arguments.first == Array("MULTI".utf8) {
         commands = []
         argumentBytes = 0
         count = 0
         continue
       }
       count += 1
-      if commands.count < Self.rememberedMax { commands.append((command, database)) }
+      if commands.count < Self.rememberedMax {
+        commands.append(SentCommand(arguments: arguments, database: database, isWhole: isWhole))
+      }
     }
   }
 
   private mutating func arguments(
     of index: Int, _ cursor: inout BatchCursor, _ batch: Batch
-  ) -> [[UInt8]] {
+  ) -> (words: [[UInt8]], isWhole: Bool) {
     var probe = cursor
     let length = probe.range(of: index, in: batch).count
     guard length <= Self.commandBytesMax, argumentBytes + length <= Self.argumentBytesMax else {
-      return cursor.arguments(of: index, in: batch, first: Self.argumentsMax)
+      let words = cursor.arguments(of: index, in: batch, first: Self.argumentsMax + 1)
+      return (Array(words.prefix(Self.argumentsMax)), words.count <= Self.argumentsMax)
     }
     argumentBytes += length
-    return cursor.arguments(of: index, in: batch, first: .max)
+    return (cursor.arguments(of: index, in: batch, first: .max), true)
   }
 
   /// The db that a SELECT selects.

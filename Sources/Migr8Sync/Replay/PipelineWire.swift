@@ -292,29 +292,24 @@ struct PipelineWire: ~Copyable {
     }
     if doubtful.isEmpty { return }
     for command in commands(at: Set(doubtful).sorted(), in: batch) {
-      pipeline.progress.noteRefusal(
-        RefusedCommand(arguments: command.arguments, database: command.database, error: nil))
+      pipeline.progress.noteRefusal(RefusedCommand(command: command, error: nil))
     }
   }
 
   /// Tells the replay of a command that did nothing: its keys are not as the source has them. A key that
   /// is not there has expired.
-  private func noteRefusal(
-    _ command: (arguments: [[UInt8]], database: Int), _ line: String, _ batch: Batch
-  ) {
+  private func noteRefusal(_ command: SentCommand, _ line: String, _ batch: Batch) {
     let hasExpired = line.hasPrefix("ERR no such key")
     pipeline.progress.noteRefusal(
       RefusedCommand(
-        arguments: command.arguments, database: command.database,
+        command: command,
         error: hasExpired ? nil : refusal(line, command.arguments, batch).description))
   }
 
   /// The commands at these places, which rise, of the transaction whose EXEC is being answered, as far as
   /// they are known, and the destination's dbs they acted on.
-  private func commands(
-    at places: [Int], in batch: Batch
-  ) -> [(arguments: [[UInt8]], database: Int)] {
-    var found: [(arguments: [[UInt8]], database: Int)] = []
+  private func commands(at places: [Int], in batch: Batch) -> [SentCommand] {
+    var found: [SentCommand] = []
     // Without a MULTI here the transaction was begun in an earlier batch.
     var first = opened.isEmpty ? Int.max : -opened.count
     while found.count < places.count, !opened.isEmpty, places[found.count] < opened.count {
@@ -328,10 +323,10 @@ struct PipelineWire: ~Copyable {
       let arguments = walker.arguments(of: position, in: batch, first: isWanted ? .max : 2)
       if arguments.first == Array("MULTI".utf8) { first = position + 1 }
       if let selected = OpenTransaction.selection(arguments) { database = selected }
-      if isWanted { found.append((arguments, database)) }
+      if isWanted { found.append(SentCommand(arguments: arguments, database: database)) }
       position += 1
     }
-    while found.count < places.count { found.append(([Array("EXEC".utf8)], database)) }
+    while found.count < places.count { found.append(.forgotten) }
     return found
   }
 

@@ -7,9 +7,7 @@ import Synchronization
 /// A command of the stream that the destination ran and refused, or that may have found there something
 /// else than at the source.
 struct RefusedCommand: Sendable {
-  var arguments: [[UInt8]]
-  /// The destination's db it acted on.
-  var database: Int
+  var command: SentCommand
   /// What the operator would be told; nil where a key may have expired before the command arrived.
   var error: String?
 }

@@ -52,7 +52,7 @@ extension StreamReplay {
   mutating func repairTimeToLive(_ start: UInt64) {
     guard replay.host.isLate(at: start) else { return }
     let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
-    for name in router.keysRefused(words, database: destinationDatabase) {
+    for name in router.keysRefused(SentCommand(arguments: words, database: destinationDatabase)) {
       _ = router.repairs.request(name, at: start)
     }
   }
@@ -61,26 +61,29 @@ extension StreamReplay {
   /// are read again.
   mutating func heal() throws(ReplayError) {
     let refusals = replay.progress.refusals
+    var isForgotten = false
     for refused in refusals {
-      var names = router.keysRefused(refused.arguments, database: refused.database)
-      if names.isEmpty { names = try keysAsked(refused) }
+      let command = refused.command
+      var names = router.keysRefused(command)
+      if names.isEmpty { names = try keysAsked(command) }
       guard let error = refused.error else {
+        if names.isEmpty, !command.isWhole { isForgotten = true }
         try repairDoubtful(names)
         continue
       }
       CrashPoint.refusalRead.pass()
       counts.countRefused()
       guard !names.isEmpty else {
-        if isDoneAlready(refused.arguments, error) { continue }
+        if isDoneAlready(command.arguments, error) { continue }
         // Nothing can be read again: a run that goes on behind it would never have it. What is no part of a
         // dataset a snapshot would not bring, either.
         var failure = ReplayError(error)
-        failure.leavesGap = !Self.isOutsideDataset(refused.arguments)
+        failure.leavesGap = !Self.isOutsideDataset(command.arguments)
         throw failure
       }
       for name in names where !router.repairs.contains(name.key.span, database: name.database) {
         // A repair that is refused as well would go round for ever.
-        if !router.mayFailAtSource(refused.arguments) { healed[name, default: 0] += 1 }
+        if !router.mayFailAtSource(command.arguments) { healed[name, default: 0] += 1 }
         guard healed[name, default: 0] <= Self.healingsMax else {
           throw ReplayError("\(error), though the key was read again several times")
         }
@@ -88,15 +91,26 @@ extension StreamReplay {
       try requestRepairs(names)
       replay.progress.notices.note("\(error); the key is read again from the source")
     }
+    if isForgotten { try lookAgain() }
     if router.repairs.hasChanges { noteRepairs() }
     replay.progress.dealtWithRefusals(refusals.count)
   }
 
+  /// A transaction was too large to remember which of its commands are doubtful. The record calls nothing
+  /// confirmed from its beginning on: the next session passes over it, and doubts all that may be doubted.
+  private func lookAgain() throws(ReplayError) {
+    replay.progress.notices.note(
+      "keys may have expired at the destination before commands on them arrived, in a transaction too"
+        + " large to tell which (it ends before offset \(lane.boundary)): what it changed is read"
+        + " again from the source")
+    throw ReplayError("a transaction is to be looked at again", .restart)
+  }
+
   /// The keys of a command that nothing but the source can tell. Such a one passes only where no name changes.
-  private mutating func keysAsked(_ command: RefusedCommand) throws(ReplayError) -> [KeyName] {
+  private mutating func keysAsked(_ command: SentCommand) throws(ReplayError) -> [KeyName] {
     let name = command.arguments[0]
     let kind = name.withBytes { router.table.shape(named: Span(_unsafeBytes: $0))?.kind }
-    guard kind == .asked, let database = mapping.source(of: command.database)
+    guard kind == .asked, command.isWhole, let database = mapping.source(of: command.database)
     else { return [] }
     return (try repairs.keys(of: command.arguments) ?? []).map {
       KeyName(database: database, key: $0)

@@ -1,7 +1,7 @@
 // The stretch of the stream between what the record calls confirmed and its checkpoint. All of it is at the
-// destination; but the replies were not read, or what they said was not recorded, when the last session
-// ended. So nothing of it is sent again but what changes functions and scripts, and what may have been refused is
-// repaired.
+// destination; but the replies were not read, or what they said could not be told or was not recorded, when the
+// last session ended. So nothing of it is sent again but what changes functions and scripts, and what may have
+// been refused is repaired.
 //
 //   ──── confirmed ──── here ──── checkpoint ──── lane ────▶
 
@@ -75,8 +75,8 @@ extension StreamReplay {
   private func checkRoom(_ hasRoom: Bool, _ checkpoint: UInt64) throws(ReplayError) {
     if hasRoom { return }
     replay.requestSnapshot(
-      "the last run ended with so many replies unread, up to offset \(checkpoint), that their keys"
-        + " cannot be read again one by one")
+      "what became of so many commands, up to offset \(checkpoint), is not known that their keys cannot"
+        + " be read again one by one")
     throw ReplayError("a new snapshot is needed", .restart)
   }
 
@@ -98,8 +98,8 @@ extension StreamReplay {
     lane.confirmBeginning()
     guard router.repairs.hasChanges else { return }
     replay.progress.notices.note(
-      "the destination's last replies were lost with the connection: \(router.repairs.count) keys"
-        + " that they may have been about are read again from the source")
+      "not all replies to the last commands are known: \(router.repairs.count) keys that they may have"
+        + " been about are read again from the source")
     lane.note(router.repairs.takeChanges())
   }
 }

@@ -143,10 +143,12 @@ struct StreamReplay: ~Copyable {
   }
 
   private var incompleteCommand: String {
-    let pending = decoder.pendingBytes
-    guard pending > 0 else { return "; everything up to offset \(lane.boundary) is applied" }
-    return "; the stream was cut inside a command: everything up to offset \(lane.boundary) is"
-      + " applied, \(pending) bytes behind it are not"
+    let applied = replay.progress.appliedOffset.load(ordering: .acquiring)
+    let received = decoder.startOffset + UInt64(decoder.pendingBytes)
+    guard received > applied else { return "; everything up to offset \(applied) is applied" }
+    return
+      "; the stream was cut inside a command or a transaction: everything up to offset \(applied) is"
+      + " applied, \(received - applied) bytes behind it are not"
   }
 
   private mutating func isTimeToStop() -> Bool {
@@ -180,6 +182,7 @@ struct StreamReplay: ~Copyable {
     if explains { explain(decision, start) }
     lane.note(writtenMilliseconds: written)
     if replay.recentKeys.isOn { remember(decision) }
+    if let database = router.otherDatabase { try replay.targets.confirm(database) }
     try carryOut(decision, start, end)
     if arrival != nil, case .rewritten(_, _, .renamed) = decision { repairTimeToLive(start) }
     if router.repairs.hasChanges { noteRepairs() }
@@ -195,6 +198,7 @@ struct StreamReplay: ~Copyable {
       try forward(to: database, end)
       lane.recordIsLost(underRepair: router.repairs.names)
     case .swap(let one, let other):
+      for database in [one, other] { try replay.targets.confirm(database) }
       var command = ByteBuffer()
       command.appendCommand("SWAPDB", "\(one)", "\(other)")
       try command.withBytes { bytes throws(ReplayError) in

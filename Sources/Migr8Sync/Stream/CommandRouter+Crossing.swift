@@ -117,12 +117,11 @@ extension CommandRouter {
 
   /// The keys to repair after the destination refused a command.
   ///
-  /// - Parameters:
-  ///   - arguments: the command as it was sent there.
-  ///   - database: the destination's database it was sent to.
+  /// - Parameter command: as it was sent there.
   /// - Returns: the source's names of all its keys that match; empty when none can be told.
-  func keysRefused(_ arguments: [[UInt8]], database: Int) -> [KeyName] {
-    guard let source = mapping.source(of: database), !arguments.isEmpty else { return [] }
+  func keysRefused(_ command: SentCommand) -> [KeyName] {
+    let arguments = command.arguments
+    if arguments.isEmpty { return [] }
     var bytes: [UInt8] = []
     var ranges: [Range<Int>] = []
     for argument in arguments {
@@ -131,14 +130,20 @@ extension CommandRouter {
     }
     let name = bytes.span.extracting(ranges[0])
     guard let shape = table.shape(named: name) ?? Self.shape(ofQuestion: name) else { return [] }
-    let keys = table.keys(of: shape, in: bytes.span, arguments: ranges.span)
-    guard let keys else { return [] }
-    return (0..<keys.count).compactMap { position in
-      guard let key = mapping.sourceKey(of: arguments[keys[position]]),
-        !skippedKeys.contains(key.span, database: source)
-      else { return nil }
-      return KeyName(database: source, key: key)
+    guard command.isWhole || shape.writesAtFixedPlaces,
+      let keys = table.keys(of: shape, in: bytes.span, arguments: ranges.span)
+    else { return [] }
+    var names: [KeyName] = []
+    for there in databases(of: shape, bytes.span, ranges.span, selected: command.database) {
+      guard let database = mapping.source(of: there) else { continue }
+      for position in 0..<keys.count {
+        guard let key = mapping.sourceKey(of: arguments[keys[position]]),
+          !skippedKeys.contains(key.span, database: database)
+        else { continue }
+        names.append(KeyName(database: database, key: key))
+      }
     }
+    return names
   }
 
   /// The questions of an `ExpiryWatch`.
@@ -192,6 +197,17 @@ extension CommandRouter {
     return .drop(matches && reads == .outside ? .otherDatabase : .otherKeys)
   }
 
+  /// The databases that a command acts on: the selected one, and one that it names.
+  func databases(
+    of shape: CommandShape, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>, selected: Int
+  ) -> [Int] {
+    guard case .crossDatabase(let command) = shape.kind,
+      let option = databaseOption(command, bytes, arguments).index,
+      let named = databaseNumber(bytes, arguments, option)
+    else { return [selected] }
+    return [selected, named]
+  }
+
   /// Where MOVE or COPY names the other database, if it does, and whether that is sure.
   func databaseOption(
     _ command: CommandShape.CrossDatabase, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>
@@ -212,12 +228,13 @@ extension CommandRouter {
 
   /// MOVE or COPY with the destination's names and databases. A COPY within one database goes without
   /// its DB option.
-  private func acrossDatabases(
+  private mutating func acrossDatabases(
     _ command: CommandShape.CrossDatabase, _ bytes: Span<UInt8>, _ arguments: Span<Range<Int>>,
     option: Int?, to target: Int
   ) -> RoutingDecision {
     let here = mapping.destination(of: database)
     let there = mapping.destination(of: target)
+    otherDatabase = there
     let isWithin = command == .copy && option != nil && there == here
     let isAsItIs = !isWithin && (option == nil || there == target)
     let lastKey = command == .move ? 1 : 2

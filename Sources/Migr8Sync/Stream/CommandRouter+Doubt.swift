@@ -15,14 +15,7 @@ extension CommandRouter {
       !Self.isCertain(bytes, arguments),
       let keys = table.keys(of: shape, in: bytes, arguments: arguments)
     else { return true }
-    var databases = [database]
-    if case .crossDatabase(let command) = shape.kind {
-      let option = databaseOption(command, bytes, arguments).index
-      if let option, let named = databaseNumber(bytes, arguments, option) {
-        databases.append(named)
-      }
-    }
-    for database in databases {
+    for database in databases(of: shape, bytes, arguments, selected: database) {
       for position in 0..<keys.count {
         let key = bytes.extracting(arguments[keys[position]])
         guard doubt(key, database, boundary) else { return false }

@@ -36,6 +36,8 @@ struct CommandRouter: Sendable {
   var mayExpire = false
   /// How to find out whether the command that was just decided on meets what it met at the source.
   private(set) var watch = ExpiryWatch()
+  /// The destination's db that the command which was just decided on writes to beside the selected one.
+  var otherDatabase: Int?
   /// Whether the destination may have lost keys that the present command reads.
   private(set) var isLate = false
 
@@ -90,6 +92,7 @@ struct CommandRouter: Sendable {
     receiptMilliseconds: Int64? = nil, isLate: Bool = false
   ) -> RoutingDecision {
     watch = ExpiryWatch()
+    otherDatabase = nil
     self.isLate = isLate && mayExpire
     // `*0` is a filler that servers accept.
     if arguments.isEmpty { return .consumed }

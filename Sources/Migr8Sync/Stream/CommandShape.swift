@@ -122,4 +122,7 @@ struct CommandShape: Sendable, Equatable {
   var relativeTime = RelativeTime.none
   /// What it makes of the time to live of a key that exists.
   var hazard = ExpiryHazard.none
+
+  /// Whether the keys that it writes are known without all its arguments.
+  var writesAtFixedPlaces: Bool { kind == .keyed && (last > 0 || effect == .first) }
 }

@@ -104,21 +104,29 @@ final class Subprocess: @unchecked Sendable {
   }
 
   /// The files it has open, by their paths.
-  func openFiles() -> [String] {
+  func openFiles() -> [String] { descriptors().map(\.target) }
+
+  /// Takes the bytes of its open files whose path holds `name`; says how many files.
+  func truncateFiles(named name: String) -> Int {
+    descriptors().filter { $0.target.contains(name) && truncate($0.path, 0) == 0 }.count
+  }
+
+  /// Its descriptors: their places below /proc, and what they stand for.
+  private func descriptors() -> [(path: String, target: String)] {
     let folder = "/proc/\(processIdentifier)/fd"
     guard let entries = opendir(folder) else { return [] }
     defer { closedir(entries) }
-    var paths: [String] = []
+    var found: [(path: String, target: String)] = []
     while let entry = readdir(entries) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
       guard readlink("\(folder)/\(name)", &path, path.count - 1) > 0 else { continue }
-      paths.append(
-        String(decoding: path.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+      let target = path.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+      found.append(("\(folder)/\(name)", String(decoding: target, as: UTF8.self)))
     }
-    return paths
+    return found
   }
 
   /// The most memory it has had at once, in bytes. Only while it runs.

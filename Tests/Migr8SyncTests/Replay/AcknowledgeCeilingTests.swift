@@ -8,7 +8,8 @@ import Testing
 
 @Suite("What may be acknowledged")
 struct AcknowledgeCeilingTests {
-  private let command = RefusedCommand(arguments: [Array("INCR".utf8)], database: 0, error: nil)
+  private let command = RefusedCommand(
+    command: SentCommand(arguments: [Array("INCR".utf8)], database: 0), error: nil)
 
   @Test func aRefusalHoldsItDownUntilItsKeysAreRepaired() {
     var ceiling = AcknowledgeCeiling()

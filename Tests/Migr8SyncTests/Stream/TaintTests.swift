@@ -115,6 +115,11 @@ import Testing
     _ = router.outcome("SELECT 1")
     #expect(router.decide(CommandUnderTest("SET in:b 1")) == .forward(database: 1))
     #expect(router.outcome("MOVE in:b 0") == .renamed("MOVE in:b 4"))
+    #expect(router.otherDatabase == 4)
+    _ = router.outcome("COPY in:b in:a:1 DB 2")
+    #expect(router.otherDatabase == 2)
+    _ = router.outcome("SET in:b 1")
+    #expect(router.otherDatabase == nil)
   }
 
   @Test func aRefusedCommandNamesTheSourcesKeys() {
@@ -126,6 +131,10 @@ import Testing
     #expect(refused("LPUSH x:1 v", 4) == ["0:in:a:1"])
     #expect(refused("SUNIONSTORE in:b x:1", 4) == ["0:in:b", "0:in:a:1"])
     #expect(refused("LPUSH in:b v", 1) == ["1:in:b"])
+    // Both databases: the key is in the other one by now.
+    #expect(refused("MOVE x:1 1", 4) == ["0:in:a:1", "1:in:a:1"])
+    #expect(
+      refused("COPY x:1 in:b DB 4 REPLACE", 1) == ["1:in:a:1", "1:in:b", "0:in:a:1", "0:in:b"])
     #expect(refused("LPUSH other v", 4) == [] && refused("NOSUCH x:1", 4) == [])
     #expect(refused("LPUSH in:b v", 0) == [] && refused("LPUSH", 4) == [])
   }

@@ -29,3 +29,10 @@ struct CommandUnderTest {
     return (0..<positions.count).map { Array(bytes[arguments[positions[$0]]]) }
   }
 }
+
+extension CommandRouter {
+  /// The keys of a command that was sent as these words.
+  func keysRefused(_ words: [[UInt8]], database: Int) -> [KeyName] {
+    keysRefused(SentCommand(arguments: words, database: database))
+  }
+}

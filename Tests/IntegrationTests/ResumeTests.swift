@@ -62,12 +62,15 @@ struct ResumeTests {
   }
 
   /// Before 7.0 the stream says "in 1000 s", counted from a moment at which nobody listened.
-  @Test func aTimeToLiveThatWasSetMeanwhileIsExact() throws {
+  @Test(arguments: [true, false])
+  func aTimeToLiveThatWasSetMeanwhileIsExact(isRenamed: Bool) throws {
+    let renaming = isRenamed ? ["--rewrite", "bump:=moved:"] : []
     let source = try TestServer(.redis62, Self.backlog)
     let destination = try TestServer(.redis70)
     let (writer, reader) = (try source.client(), try destination.client())
     try writer("MSET", "bump:a", 1, "bump:b", 2)
-    var tool = try start(source, destination)
+    var tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"] + renaming)
     try source.awaitToolFollowing(tool)
     tool.kill()
     try writer("EXPIRE", "bump:a", 1000)
@@ -77,16 +80,21 @@ struct ResumeTests {
     try awaitCondition("three seconds at the source") {
       (Int(try writer("TIME").elements[0].text) ?? 0) >= began + 3
     }
-    tool = try start(source, destination)
+    tool = try Tool.start(
+      ["sync", "-s", source.url, "-d", destination.url, "-p", "bump:"] + renaming)
     try source.awaitToolFollowing(tool)
-    for key in ["bump:a", "bump:c"] {
-      try awaitCondition("the time to live of \(key)") {
-        let left = (try writer("PTTL", key).number ?? 0, try reader("PTTL", key).number ?? 0)
+    for key in ["a", "c"] {
+      let there = (isRenamed ? "moved:" : "bump:") + key
+      try awaitCondition("the time to live of \(there)") {
+        let left = (
+          try writer("PTTL", "bump:" + key).number ?? 0, try reader("PTTL", there).number ?? 0
+        )
         return left.1 > 0 && abs(left.0 - left.1) < 1000
       }
     }
     tool.send(signal: SIGINT)
     #expect(try Tool.finish(tool).exitCode == 5)
+    if isRenamed { return }
     try expectEqual(destination, to: source, prefixes: ["bump:"], afterStream: true)
   }
 

@@ -51,9 +51,8 @@ extension StreamReplay {
   /// at most the time the link was down.
   mutating func repairTimeToLive(_ start: UInt64) {
     guard replay.host.isLate(at: start) else { return }
-    let words = decoder.withCommand { (bytes, arguments) in arguments.map { Array(bytes[$0]) } }
-    for name in router.keysRefused(SentCommand(arguments: words, database: destinationDatabase)) {
-      _ = router.repairs.request(name, at: start)
+    decoder.withCommand { (bytes, arguments) in
+      router.repair(Span(_unsafeBytes: bytes), arguments: arguments.span, at: start)
     }
   }
 

@@ -24,6 +24,20 @@ extension CommandRouter {
     return true
   }
 
+  /// Enters the keys of a command that went through `route`, as far as there is room.
+  ///
+  /// - Parameter offset: where it begins.
+  mutating func repair(_ bytes: Span<UInt8>, arguments: Span<Range<Int>>, at offset: UInt64) {
+    guard !arguments.isEmpty, let shape = table.shape(named: bytes.extracting(arguments[0])),
+      let keys = table.keys(of: shape, in: bytes, arguments: arguments)
+    else { return }
+    for position in 0..<keys.count {
+      let key = bytes.extracting(arguments[keys[position]])
+      if standing(of: key, selected: database) == .outside { continue }
+      _ = repairs.request(KeyName(database: database, key: key), at: offset)
+    }
+  }
+
   /// How a command is treated; nil for one that nobody knows.
   func kind(of bytes: Span<UInt8>, arguments: Span<Range<Int>>) -> CommandShape.Kind? {
     arguments.isEmpty ? nil : table.shape(named: bytes.extracting(arguments[0]))?.kind

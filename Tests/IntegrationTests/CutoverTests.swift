@@ -171,7 +171,8 @@ struct CutoverTests {
     let runtime = try ControlRuntime()
     let tool = try runtime.follow(source, destination)
     let result = try runtime.run([
-      "cutover", "--skip-verify", "--fence-time", "2s", "--observe-time", "200ms", "--check-time",
+      "cutover", "--skip-verify", "--max-lag", "1m", "--fence-time", "2s", "--observe-time",
+      "200ms", "--check-time",
       "0ms",
       "--on-ready",
       "kill -STOP \(try processOf(destination)); redis-cli -p \(source.port) set bump:x 1",
@@ -215,7 +216,7 @@ struct CutoverTests {
     let runtime = try ControlRuntime()
     let tool = try runtime.follow(source, destination, dyingAt: "fenced")
     let result = try runtime.run([
-      "cutover", "--skip-verify", "--fence-time", "2s", "--observe-time", "0ms",
+      "cutover", "--skip-verify", "--max-lag", "1m", "--fence-time", "2s", "--observe-time", "0ms",
     ])
     // Who asked cannot know how far it had come.
     #expect(result.exitCode == 6 && result.standardError.contains("hung up"), "\(result)")
@@ -296,7 +297,8 @@ struct CutoverTests {
     fclose(fopen(file, "w"))
     let first = try Tool.start(
       [
-        "cutover", "--skip-verify", "--postpone-file", file, "--observe-time", "0ms", "--linger",
+        "cutover", "--skip-verify", "--max-lag", "1m", "--postpone-file", file, "--observe-time",
+        "0ms", "--linger",
         "0ms",
         "--fence-time", "20s",
       ], environment: runtime.environment)
@@ -343,7 +345,10 @@ struct CutoverTests {
     let file = runtime.folder + "/wait"
     fclose(fopen(file, "w"))
     let asked = try Tool.start(
-      ["cutover", "--skip-verify", "--postpone-file", file, "--observe-time", "0ms"],
+      [
+        "cutover", "--skip-verify", "--max-lag", "1m", "--postpone-file", file, "--observe-time",
+        "0ms",
+      ],
       environment: runtime.environment)
     try awaitCondition("it to be ready") { asked.standardOutput.contains("waiting until") }
     tool.send(signal: SIGTERM)

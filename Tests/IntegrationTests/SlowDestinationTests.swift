@@ -90,8 +90,8 @@ struct SlowDestinationTests {
     try source.awaitToolFollowing(tool)
     let sleeper = try Subprocess(
       packageRoot + "/.servers/redis-7.0/redis-cli",
-      ["-p", "\(destination.port)", "DEBUG", "SLEEP", "4"])
-    try writeMuch(source, seconds: 3)
+      ["-p", "\(destination.port)", "DEBUG", "SLEEP", "9"])
+    try writeMuch(source, seconds: 8)
     #expect(try sleeper.wait(seconds: 30) == 0)
     try finish(tool, source, destination)
   }

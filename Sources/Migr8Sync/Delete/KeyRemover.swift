@@ -130,7 +130,6 @@ struct KeyRemover: ~Copyable {
       if keys.isEmpty { try remover.progress.pause(microseconds: Self.shortRestMicroseconds) }
       while !rest.isEmpty {
         if remover.progress.isCancelled { throw .interrupted }
-        try remover.lookForFollowers()
         let batch = Array(rest.prefix(remover.throttle.batch))
         rest = rest.dropFirst(batch.count)
         let start = Clock.monotonicMicroseconds()
@@ -314,6 +313,8 @@ struct KeyRemover: ~Copyable {
       commands.append([Array("RENAME".utf8), key, key + Self.partialSuffix])
     }
     if !commands.isEmpty {
+      // Last: comparing a large value takes its time.
+      try lookForFollowers()
       guard try PairReader.transact(commands, &source) != nil else { return false }
     } else if watches {
       _ = try source.ask("UNWATCH")

@@ -38,8 +38,9 @@ final class Job: @unchecked Sendable {
     self.source = source
     replays = starts.map { start in
       let replay = DestinationReplay(
-        plan: start.plan, runner: start.runner, lease: start.lease, record: start.record,
-        reader: source.link.readers[start.plan.index], stopBell: source.stopBell, host: source)
+        plan: start.plan, runner: start.runner, lease: start.lease, watch: start.watch,
+        record: start.record, reader: source.link.readers[start.plan.index],
+        stopBell: source.stopBell, host: source)
       replay.progress.skip(start.skipped, otherTypes: start.otherTypes)
       if let first = start.first {
         if start.record == nil { replay.begin(with: first) } else { replay.firstRecord = first }

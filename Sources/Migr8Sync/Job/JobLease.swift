@@ -111,8 +111,10 @@ struct JobRunner: Sendable, Equatable {
   /// Call it while none but `connection` and the lease's is in use.
   func endAbandoned(_ connection: inout RedisConnection) throws(ReplayError) {
     for own in try connections(&connection) ?? [] where own.runner == id && !own.isLease {
-      // By default CLIENT KILL spares the connection that it comes on.
-      _ = try ask(&connection, ["CLIENT", "KILL", "ID", own.id])
+      // By default CLIENT KILL spares the connection that it comes on. Who may not end any has been warned.
+      _ = try ReplayError.wrap { () throws(LinkError) in
+        try connection.command("CLIENT", "KILL", "ID", own.id)
+      }
     }
   }
 

@@ -9,6 +9,8 @@ struct JobStart: Sendable {
   let runner: JobRunner
   /// What keeps the job this process's until `leave`; nil where there is no job at the destination.
   let lease: LeaseKeeper?
+  /// What is known of the record.
+  let watch: RecordWatch
   /// How far an earlier run has come; nil for a job that begins.
   let record: JobRecord?
   /// What a reverse begins with where the server has no record of it yet.
@@ -29,10 +31,12 @@ struct JobStart: Sendable {
       JobIdentity(name: options.jobName, options: options, route: plan.index))
     let refusal: PreflightRefusal?
     var keeper: LeaseKeeper?
+    let watch = RecordWatch(runner.identity)
+    self.watch = watch
     do throws(ReplayError) {
       var connection = try Self.open(plan, runner)
       try runner.name(&connection)
-      let lease = LeaseKeeper(plan, runner)
+      let lease = LeaseKeeper(plan, runner, watch)
       keeper = lease
       endsConnections = try runner.canEndConnections(&connection)
       if case .held(let holder, let milliseconds) = try runner.acquire(
@@ -44,10 +48,12 @@ struct JobStart: Sendable {
         )
         record = nil
       } else if options.clearsDestination {
+        try watch.begin(&connection)
         lease.start()
         refusal = try Self.objection(toClearing: plan, runner.identity, &connection)
         record = nil
       } else {
+        try watch.begin(&connection)
         lease.start()
         record = try JobRecord.read(runner.identity, &connection)
         var objection = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }
@@ -84,6 +90,7 @@ struct JobStart: Sendable {
     runner = JobRunner(
       JobIdentity(name: options.jobName, options: options, route: plan.index))
     lease = nil
+    watch = RecordWatch(runner.identity)
     record = nil
     endsConnections = false
   }
@@ -178,6 +185,7 @@ struct JobStart: Sendable {
       var connection = try Self.open(plan, runner, timeouts: Self.farewellTimeouts)
       if isDone {
         try runner.confirm(&connection)
+        try watch.confirmEnd(&connection)
         _ = try DestinationReplay.ask(
           &connection, [Array("DEL".utf8)] + runner.identity.dataKeys)
       }

@@ -37,7 +37,7 @@ struct RecordClaim: Sendable {
     _ identity: JobIdentity, _ connection: inout RedisConnection
   ) throws(ReplayError) {
     if try RecordMark.read(names, of: identity, &connection) == values { return }
-    if let server, try ServerIdentity.read(&connection) == server {
+    if let server, ServerIdentity.isSame(try ServerIdentity.read(&connection), server) {
       throw RecordMark.isOfAnotherRun(identity, at: connection.peer)
     }
     throw ReplayError(
@@ -89,10 +89,18 @@ struct RecordMark: Sendable, Equatable {
   }
 
   /// What ends a run whose job somebody else has worked on.
-  static func isOfAnotherRun(_ identity: JobIdentity, at peer: String) -> ReplayError {
+  ///
+  /// - Parameter hasWritten: whether connections of this run may have survived, and carried something.
+  static func isOfAnotherRun(
+    _ identity: JobIdentity, at peer: String, hasWritten: Bool = false
+  ) -> ReplayError {
     ReplayError(
       "another run has worked on job \(identity.name) at \(peer) while this one was away; this run has"
-        + " ended and has written nothing since (the same command goes on from where that one has come)"
+        + " ended"
+        + (hasWritten
+          ? ", and what it has written before it noticed may lie over newer values ('migr8sync verify"
+            + " --fix' finds and mends them)"
+          : " and has written nothing since (the same command goes on from where that one has come)")
     )
   }
 }

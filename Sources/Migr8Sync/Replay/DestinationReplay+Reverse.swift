@@ -57,7 +57,7 @@ extension DestinationReplay {
   func establish() throws(ReplayError) {
     guard let record = firstRecord, let job = plan.reverses else { return }
     var connection = try openOnRecord()
-    if mark == nil { try write(record, &connection) }
+    if watch.mark == nil { try write(record, &connection) }
     CrashPoint.reversing.pass()
     var other = try ReplayError.wrap { () throws(LinkError) in
       try RedisConnection.open(

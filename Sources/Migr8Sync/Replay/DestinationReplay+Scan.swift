@@ -14,7 +14,7 @@ extension DestinationReplay {
     let nowhere = ReplicationPlace(replicationID: "", offset: 0)
     origin = runner.id
     try insist { () throws(ReplayError) in try writeRecord(.snapshot, nowhere) }
-    let server = destinationIdentity
+    let server = watch.server
     let repeats = isRepeated
     isRepeated = true
     let known = try writeScanned(repeats: repeats)

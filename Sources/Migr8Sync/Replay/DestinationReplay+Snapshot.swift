@@ -27,7 +27,7 @@ extension DestinationReplay {
     origin = "\(start.replicationID):\(start.offset)"
     let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
     try insist { () throws(ReplayError) in try writeRecord(.snapshot, place) }
-    let server = destinationIdentity
+    let server = watch.server
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)
@@ -136,7 +136,7 @@ extension DestinationReplay {
     _ phase: JobRecord.Phase, _ place: ReplicationPlace, at server: ServerIdentity? = nil
   ) throws(ReplayError) {
     var connection = try openOnRecord()
-    if let server, server != destinationIdentity {
+    if let server, !ServerIdentity.isSame(watch.server, server) {
       requestSnapshot("the destination has restarted while the snapshot was written")
       throw ReplayError("a new snapshot is needed", .restart)
     }
@@ -160,15 +160,15 @@ extension DestinationReplay {
   func write(
     _ record: JobRecord, _ connection: inout RedisConnection
   ) throws(ReplayError) {
-    nextMark = RecordMark(record)
+    watch.willWrite(RecordMark(record))
     _ = try Self.ask(&connection, record.command(runner.identity))
-    (mark, nextMark) = (nextMark, nil)
+    watch.hasWritten()
   }
 
   /// Opens the connections with which the snapshot is written, as long as the record says that it is.
   private var snapshotConnector: DestinationConnector {
     var connector = connector
-    connector.claim = mark.map { RecordClaim(snapshot: $0, at: destinationIdentity) }
+    connector.claim = watch.claim
     return connector
   }
 }

@@ -76,13 +76,8 @@ final class DestinationReplay: @unchecked Sendable {
   var isRepeated: Bool
   /// The snapshot that the destination's data go back to, as the record names it.
   var origin: String
-  /// What the record at the destination said when this run last looked or wrote it; nil without one.
-  var mark: RecordMark?
-  /// What is being written into it: that may be there though no answer came.
-  var nextMark: RecordMark?
-  /// The server that it was at; nil before the first look, and where the server may not be asked.
-  var destinationIdentity: ServerIdentity?
-  private var hasLooked = false
+  /// What this run knows of the record at the destination.
+  let watch: RecordWatch
   /// What a reverse begins with, until both servers know.
   var firstRecord: JobRecord?
   /// The place that the source was last asked to go back to.
@@ -100,12 +95,13 @@ final class DestinationReplay: @unchecked Sendable {
 
   /// - Parameter record: what the destination had of the job before.
   init(
-    plan: DestinationPlan, runner: JobRunner, lease: LeaseKeeper?, record: JobRecord?,
-    reader: LinkReader, stopBell: WakePipe, host: any ReplayHost
+    plan: DestinationPlan, runner: JobRunner, lease: LeaseKeeper?, watch: RecordWatch,
+    record: JobRecord?, reader: LinkReader, stopBell: WakePipe, host: any ReplayHost
   ) {
     self.plan = plan
     self.runner = runner
     self.lease = lease
+    self.watch = watch
     self.host = host
     progress = ReplayProgress(gate: host.gate, pacer: host.pacer)
     self.stopBell = stopBell
@@ -119,7 +115,6 @@ final class DestinationReplay: @unchecked Sendable {
     isLoaded = record?.phase == .stream
     isRepeated = record != nil
     origin = record?.origin ?? ""
-    mark = record.map { RecordMark($0) }
     if let record {
       progress.resume(
         at: record.place.offset,
@@ -131,6 +126,7 @@ final class DestinationReplay: @unchecked Sendable {
   ///
   /// - Throws: why it cannot go on: `.failure`, or `.interruption`.
   func run() throws(ReplayError) -> ReplayOutcome {
+    defer { watch.end(at: progress.appliedOffset.load(ordering: .sequentiallyConsistent)) }
     lease?.serve(progress)
     var pause = Backoff.forStream()
     var snapshotPause = Backoff.forSnapshot()
@@ -177,7 +173,7 @@ final class DestinationReplay: @unchecked Sendable {
     do throws(ReplayError) {
       var connection = try openForFarewell()
       let phase = JobRecord.Phase.snapshot.rawValue
-      nextMark = mark?.with(.snapshot)
+      watch.willWrite(watch.mark?.with(.snapshot))
       _ = try Self.ask(
         &connection,
         [
@@ -311,25 +307,11 @@ final class DestinationReplay: @unchecked Sendable {
     return connection
   }
 
-  /// A record that vanished from a server that did not restart, or says what this run has not written, is
-  /// the doing of another run while this one was away: it ended the job, so that what is there now is
-  /// somebody's own, or has gone on with it. A server that has lost everything says so by its new id.
+  /// Makes sure that nobody else has worked on the job. The record is written before the job's first key,
+  /// and a server that has lost it has lost what came behind it, too: matching keys there are not the job's.
   private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
-    let server = try ServerIdentity.read(&connection)
-    let found = try RecordMark.read(runner.identity, &connection)
-    let isSame = hasLooked && server == destinationIdentity
-    let isLost = found == nil && server == nil
-    guard !isSame || isLost || found == mark || found == nextMark else {
-      guard found == nil else {
-        throw RecordMark.isOfAnotherRun(runner.identity, at: connection.peer)
-      }
-      throw ReplayError(
-        "job \(runner.identity.name) is not known at \(connection.peer) any more, and the server has not"
-          + " restarted: the job was ended by another run, or somebody has emptied the server; nothing"
-          + " was written since (to move everything again, run the same command again)")
-    }
-    (mark, nextMark) = (found, nil)
-    (destinationIdentity, hasLooked) = (server, true)
+    let finding = try watch.confirm(&connection)
+    if finding == .atAnotherServer, watch.mark == nil, watch.server != nil { isRepeated = false }
   }
 
   /// Sends a command whose refusal ends the session.

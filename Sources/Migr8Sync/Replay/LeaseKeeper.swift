@@ -13,6 +13,7 @@ final class LeaseKeeper: @unchecked Sendable {
 
   private let runner: JobRunner
   private let connector: DestinationConnector
+  private let watch: RecordWatch
   private let stopBell = WakePipe()
   private let monitor = Monitor()
   private var thread: NamedThread?
@@ -21,9 +22,12 @@ final class LeaseKeeper: @unchecked Sendable {
   /// Who is told of a loss; nil before the run.
   private var progress: ReplayProgress?
   private var isStopping = false
+  /// How the job was lost before the run.
+  private var loss: ReplayError?
 
-  init(_ plan: DestinationPlan, _ runner: JobRunner) {
+  init(_ plan: DestinationPlan, _ runner: JobRunner, _ watch: RecordWatch) {
     self.runner = runner
+    self.watch = watch
     var connector = DestinationConnector(
       locator: plan.locator, timeouts: plan.timeouts, runner: runner)
     connector.knowsImportMode = plan.facts?.knowsImportMode ?? false
@@ -48,7 +52,11 @@ final class LeaseKeeper: @unchecked Sendable {
 
   /// The run begins: from now on a lease that has vanished is taken again, and what is lost is told.
   func serve(_ progress: ReplayProgress) {
-    monitor.withLock { self.progress = progress }
+    let loss = monitor.withLock {
+      self.progress = progress
+      return self.loss
+    }
+    if let loss { progress.fail(loss) }
   }
 
   /// Ends the thread.
@@ -61,6 +69,22 @@ final class LeaseKeeper: @unchecked Sendable {
       return self.thread
     }
     thread?.join()
+  }
+
+  /// A failure of `body` is one of the run, which may not have begun.
+  private func noting(_ body: () throws(ReplayError) -> Void) throws(ReplayError) {
+    do throws(ReplayError) {
+      try body()
+    } catch {
+      if error.kind == .failure {
+        let progress = monitor.withLock {
+          loss = loss ?? error
+          return self.progress
+        }
+        progress?.fail(error)
+      }
+      throw error
+    }
   }
 
   private func begin() {
@@ -77,9 +101,13 @@ final class LeaseKeeper: @unchecked Sendable {
     var clock = ClockReading()
     repeat {
       guard let progress = monitor.withLock({ self.progress }) else {
-        try runner.prolong(&connection)
+        try noting { () throws(ReplayError) in try runner.prolong(&connection) }
         begin()
         continue
+      }
+      // Behind a hand-over the record is that of the reverse.
+      if !progress.gate.isHandedOver {
+        try noting { () throws(ReplayError) in try watch.look(&connection) }
       }
       switch try runner.renew(&connection) {
       case .renewed: break

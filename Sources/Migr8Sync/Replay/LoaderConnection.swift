@@ -69,7 +69,7 @@ extension Pipeline {
       let next = try insist(after: error) { () throws(ReplayError) in
         try LoaderConnection.open(connector, insteadOf: clientID, interrupt: closingBell)
       }
-      if next.server == server { return next }
+      if next.server?.continues(server) ?? false { return next }
     } catch {
       guard error.kind == .restart else { throw error }
     }

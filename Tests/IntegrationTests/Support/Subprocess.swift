@@ -103,6 +103,18 @@ final class Subprocess: @unchecked Sendable {
     return false
   }
 
+  /// Whether it is stopped by a signal.
+  func isStopped() throws -> Bool {
+    guard let file = fopen("/proc/\(processIdentifier)/stat", "r") else {
+      throw TestFailure("the process is gone")
+    }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    fgets(&line, Int32(line.count), file)
+    let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return text.split(separator: ")").last?.hasPrefix(" T") ?? false
+  }
+
   /// The files it has open, by their paths.
   func openFiles() -> [String] { descriptors().map(\.target) }
 

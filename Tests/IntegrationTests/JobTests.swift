@@ -79,6 +79,9 @@ struct JobTests {
     try source.awaitToolInSync(tool)
     try client("DEL", "bump:1")
     try client("HSET", "migr8sync:job:one", "origin", "another:1")
+    // Such a server has been a replica in between.
+    try client("REPLICAOF", "127.0.0.1", "1")
+    try client("REPLICAOF", "NO", "ONE")
     try client.endConnections(ofType: "normal")
     try awaitCondition("a new snapshot") { try source.resynchronisations()[0] == "2" }
     try source.awaitToolFollowing(tool)

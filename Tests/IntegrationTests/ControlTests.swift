@@ -60,6 +60,46 @@ struct ControlTests {
     #expect(access(path, F_OK) != 0)
   }
 
+  /// A run that has no descriptor for a caller rests, and takes him when it has one.
+  @Test func aCallerWithoutADescriptorWaits() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    let runtime = try ControlRuntime()
+    let tool = try runtime.follow(source, destination)
+    let (process, path) = (tool.processIdentifier, try runtime.socketPath())
+    let thread = try ThreadUse.find("control", of: process)
+    try limitFiles(of: process, to: "3")
+    let before = try thread.read()
+    let caller = try Subprocess(
+      "python3",
+      [
+        "-c",
+        "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+          + "s.sendall(b'{\"command\":\"status\"}')\ns.shutdown(1)\nprint(s.makefile().read())",
+        path,
+      ])
+    // It rests again and again, and works next to nothing meanwhile.
+    try awaitCondition("the run to rest") { try thread.read().rests >= before.rests + 10 }
+    #expect(try thread.read().ticks <= before.ticks + 20)
+    #expect(caller.isRunning)
+    try limitFiles(of: process, to: "h")
+    #expect(try caller.wait(seconds: 30) == 0)
+    #expect(caller.standardOutput.contains("\"drill\""))
+    tool.send(signal: SIGTERM)
+    #expect(try Tool.finish(tool).exitCode == 5)
+  }
+
+  /// Sets how many files a process may have open; "h" is as many as it may at the most.
+  private func limitFiles(of process: pid_t, to count: String) throws {
+    let setting = try Subprocess(
+      "python3",
+      [
+        "-c",
+        "import resource as r\nh=r.prlimit(\(process),r.RLIMIT_NOFILE)[1]\n"
+          + "r.prlimit(\(process),r.RLIMIT_NOFILE,(\(count),h))",
+      ])
+    #expect(try setting.wait(seconds: 30) == 0, "\(setting.standardError)")
+  }
+
   /// A run that is killed leaves a socket; nobody takes it for a run.
   @Test func theSocketOfAKilledRun() throws {
     let (source, destination) = (try TestServer(), try TestServer())

@@ -52,6 +52,14 @@ struct JobsTests {
     #expect(line.contains("  none  ") && line.hasSuffix("prefix bump:"), "\(stopped)")
   }
 
+  /// A stranger's key in the place of a record makes no job of what no job may be called: its name would
+  /// stand in commands that are copied.
+  @Test func whatCannotBeAJobsNameIsNone() throws {
+    let server = try TestServer()
+    try server.client()("HSET", "migr8sync:job:$(reboot)", "phase", "stream", "offset", 1)
+    #expect(try jobs(server).standardOutput == "No jobs at 127.0.0.1:\(server.port).\n")
+  }
+
   /// Records lie in the db that the keys go to; other keys, and a key of another type under such a
   /// name, are no jobs.
   @Test func everyDatabaseIsLookedAt() throws {

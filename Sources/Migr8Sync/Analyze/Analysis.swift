@@ -163,20 +163,16 @@ struct Analysis: Sendable {
     return branch.prefix.isEmpty ? nil : branch
   }
 
-  /// The command that moves a prefix away from `source`.
-  static func command(for prefix: [UInt8], at source: String) -> String {
-    "migr8sync sync -s \(source) -d redis://NEW:6379 -p \(quoted(prefix))"
+  /// The command that moves a prefix away from `source`; nil where none can name the prefix.
+  static func command(for prefix: [UInt8], at source: String) -> String? {
+    guard let text = ShellWord.text(prefix) else { return nil }
+    let word = ShellWord.quoted(text)
+    return "migr8sync sync -s \(ShellWord.quoted(source)) -d redis://NEW:6379"
+      + (text.hasPrefix("-") ? " --prefix=\(word)" : " -p \(word)")
   }
 
-  /// A prefix as a shell takes it.
-  private static func quoted(_ prefix: [UInt8]) -> String {
-    guard let text = String(validating: prefix, as: UTF8.self),
-      text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
-    else { return "\(Printable.wholeKey(prefix)) # not text: put it into a file, see --config" }
-    let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/.-_,@%+=")
-    if text.allSatisfy({ plain.contains($0) }) { return text }
-    return "'"
-      + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-      + "'"
+  /// The line of a configuration file that names any prefix.
+  static func configLine(for prefix: [UInt8]) -> String {
+    "prefix \(ShellWord.configWord(prefix))"
   }
 }

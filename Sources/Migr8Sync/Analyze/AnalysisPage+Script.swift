@@ -11,6 +11,7 @@ extension AnalysisPage {
     const count = n => n.toLocaleString("en");
     const share = n => (100 * n / Math.max(1, data.memory)).toFixed(1) + " %";
     const nameOf = o => o.prefix ?? o.key ?? "0x" + (o.prefix_hex ?? o.key_hex ?? "");
+    const wayOf = o => o.sync ?? "name a file with --config, and put this line into it: " + o.config;
     const make = (tag, text, kind) => { const e = document.createElement(tag);
       if (text !== undefined) e.textContent = text; if (kind) e.className = kind; return e; };
 
@@ -75,9 +76,9 @@ extension AnalysisPage {
         }));
       const chosen = here === root ? data.prefixes[0] : here;
       at("move").hidden = !chosen;
-      if (chosen) { at("chosen").textContent = nameOf(chosen); at("command").textContent = chosen.sync; }
-      if (here === root && data.sync) {
-        at("command").textContent = data.sync;
+      if (chosen) { at("chosen").textContent = nameOf(chosen); at("command").textContent = wayOf(chosen); }
+      if (here === root && (data.sync || data.config)) {
+        at("command").textContent = wayOf(data);
         at("chosen").textContent = "the biggest part";
       }
     }

@@ -58,10 +58,16 @@ struct AnalysisReport {
     }
     lines += [""] + TextTable.lines(keys, right: [0, 1])
     if let choice = Analysis.choice(in: root) {
-      lines += [
-        "", "To move \(Printable.key(choice.prefix)) to a server of its own:",
-        "  " + Analysis.command(for: choice.prefix, at: source),
-      ]
+      let name = Printable.key(choice.prefix)
+      if let command = Analysis.command(for: choice.prefix, at: source) {
+        lines += ["", "To move \(name) to a server of its own:", "  " + command]
+      } else {
+        lines += [
+          "", "To move \(name), which is not text, to a server of its own:",
+          "  name a file with --config, and put this line into it: "
+            + Analysis.configLine(for: choice.prefix),
+        ]
+      }
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -158,9 +164,18 @@ struct AnalysisReport {
     object.add("biggest", analysis.biggest.map(Self.json))
     object.add("prefixes", root.children.map(json))
     if let choice = Analysis.choice(in: root) {
-      object.add("sync", Analysis.command(for: choice.prefix, at: source))
+      addWay(of: choice.prefix, to: &object)
     }
     return object.text
+  }
+
+  /// How a prefix is moved: by a command, or where none can name it by a line in a file of options.
+  private func addWay(of prefix: [UInt8], to object: inout JSONObject) {
+    if let command = Analysis.command(for: prefix, at: source) {
+      object.add("sync", command)
+    } else {
+      object.add("config", Analysis.configLine(for: prefix))
+    }
   }
 
   private static func add(_ tally: PrefixTally, to object: inout JSONObject) {
@@ -193,7 +208,7 @@ struct AnalysisReport {
     var object = JSONObject()
     object.add("prefix", bytes: branch.prefix)
     Self.add(branch.tally, to: &object)
-    object.add("sync", Analysis.command(for: branch.prefix, at: source))
+    addWay(of: branch.prefix, to: &object)
     object.add("children", branch.children.map(json))
     return object
   }

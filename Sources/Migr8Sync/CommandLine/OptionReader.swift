@@ -123,19 +123,10 @@ struct OptionReader {
   private func jobName(
     _ name: String, _ option: CommandOption.Name
   ) throws(UsageError) -> String {
-    let isPlain = name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
-        UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-    guard isPlain, (1...SyncOptions.jobNameBytesMax).contains(name.utf8.count) else {
+    guard JobIdentity.isName(name) else {
       throw wrong(
         option,
-        takes: "a name of up to \(SyncOptions.jobNameBytesMax) letters, digits, '-', '_', '.'")
+        takes: "a name of up to \(JobIdentity.nameBytesMax) letters, digits, '-', '_', '.'")
     }
     return name
   }

@@ -8,8 +8,6 @@ extension SyncOptions {
   static let workersMax: UInt64 = 256
   /// The least that `--queue-memory` may be, in bytes.
   static let queueMemoryBytesMin: UInt64 = 1 << 20
-  /// The longest name of a job, in bytes.
-  static let jobNameBytesMax = 100
   /// Redis keeps the number of a database in a C `int`.
   static let databaseMax = UInt64(Int32.max)
 

@@ -64,21 +64,31 @@ struct ControlCall: ~Copyable {
     return found
   }
 
-  /// The sockets there are. What dead processes have left is removed in passing.
   private static func paths(_ environment: (String) -> String?) throws(Problem) -> [String] {
+    try paths(in: ControlDirectory.candidates(environment))
+  }
+
+  /// The sockets there are. What dead processes have left is removed in passing.
+  ///
+  /// - Throws: when there is none, and a folder that cannot be used. Anybody can make one of that name in
+  ///   /tmp; that must not hide what runs elsewhere.
+  static func paths(in directories: [ControlDirectory]) throws(Problem) -> [String] {
     var found: [String] = []
-    for directory in ControlDirectory.candidates(environment) {
+    var problem: Problem?
+    for directory in directories {
       do {
         found += try directory.sockets()
       } catch {
-        throw Problem(description: "\(error)")
+        problem = Problem(description: "\(error)")
       }
     }
-    return found.filter { path in
+    found = found.filter { path in
       guard ControlSocket.isStale(path) else { return true }
       unlink(path)
       return false
     }
+    if found.isEmpty, let problem { throw problem }
+    return found
   }
 
   private init(

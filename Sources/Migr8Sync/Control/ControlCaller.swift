@@ -1,6 +1,7 @@
 // One caller of the control socket: what he has written and not ended yet, and what he has not read yet.
 
 import Glibc
+import ReplicaLink
 
 /// A conversation. Used by the control thread alone.
 final class ControlCaller {
@@ -16,6 +17,7 @@ final class ControlCaller {
   /// Whether he will write nothing more; he may still read.
   private var hasClosed = false
   private var isGone = false
+  private var heardMilliseconds = Clock.monotonicMilliseconds()
   private var buffer = [UInt8](repeating: 0, count: 4096)
 
   init(_ socket: consuming ControlSocket) {
@@ -34,6 +36,11 @@ final class ControlCaller {
 
   /// Whether the conversation has come to its end.
   var isOver: Bool { isGone || (hasClosed && answersAwaited == 0 && output.isEmpty) }
+
+  /// Whether nothing has come from him since then, and nothing is to go to him.
+  func isIdle(since milliseconds: Int64) -> Bool {
+    heardMilliseconds <= milliseconds && answersAwaited == 0 && output.isEmpty
+  }
 
   func awaitsAnswer() { answersAwaited += 1 }
 
@@ -74,7 +81,9 @@ final class ControlCaller {
   private func receive() {
     while !hasClosed, !isGone, input.count <= Self.requestBytesMax {
       switch socket.receive(into: &buffer) {
-      case .bytes(let count): input += buffer[..<count]
+      case .bytes(let count):
+        input += buffer[..<count]
+        heardMilliseconds = Clock.monotonicMilliseconds()
       case .wouldBlock: return
       case .ended: hasClosed = true
       }

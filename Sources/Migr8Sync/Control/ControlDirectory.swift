@@ -58,7 +58,8 @@ struct ControlDirectory: Sendable {
       status.st_mode & 0o077 == 0
     else {
       throw Problem(
-        description: "\(path) is not a folder of this user alone (remove it, or chmod 700 it)")
+        description: "\(path) is not a folder of this user alone (remove it, chmod 700 it, or name"
+          + " another, to the run and to what talks to it, with MIGR8SYNC_RUNTIME_DIR)")
     }
   }
 
@@ -73,12 +74,12 @@ struct ControlDirectory: Sendable {
 
   /// The sockets that are there, in the order of their names; nothing where there is no such folder.
   func sockets() throws(Problem) -> [String] {
+    if access(path, F_OK) != 0, errno == ENOENT { return [] }
+    try confirm()
     guard let folder = opendir(path) else {
-      if errno == ENOENT { return [] }
       throw Problem(description: "\(path): \(String(cString: strerror(errno)))")
     }
     defer { closedir(folder) }
-    try confirm()
     var found: [String] = []
     while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {

@@ -38,13 +38,18 @@ struct ControlReply: Sendable {
 ///
 /// `@unchecked Sendable`: `mail` and `isStopping` are guarded by `monitor`; the rest is the thread's.
 final class ControlServer: @unchecked Sendable {
-  /// More callers than this at a time are sent away.
+  /// More callers than this at a time are sent away, unless one of them is forgotten.
   static let callersMax = 32
+  /// Who asks nothing for so long, and waits for no answer, makes room for another caller, in milliseconds.
+  static let idleMilliseconds: Int64 = 60_000
+  /// How long nobody is taken where there is no descriptor for him, in milliseconds.
+  private static let pauseMilliseconds: Int64 = 100
   /// How long the end of a run waits for callers to read what was said to them, in milliseconds.
   private static let farewellMilliseconds: Int64 = 1_000
 
   let path: String
   private let handler: any ControlHandler
+  private let idleMilliseconds: Int64
   private let bell = WakePipe()
   private let monitor = Monitor()
   private var mail: [(line: String, caller: UInt64, isLast: Bool)] = []
@@ -54,9 +59,12 @@ final class ControlServer: @unchecked Sendable {
   /// Listens at `path` and starts the thread.
   ///
   /// - Throws: when the socket cannot be made.
-  init(at path: String, handler: any ControlHandler) throws(ControlDirectory.Problem) {
+  init(
+    at path: String, handler: any ControlHandler, idleMilliseconds: Int64 = idleMilliseconds
+  ) throws(ControlDirectory.Problem) {
     self.path = path
     self.handler = handler
+    self.idleMilliseconds = idleMilliseconds
     let socket = try ControlSocket.listen(at: path)
     thread = start(socket)
   }
@@ -90,6 +98,7 @@ final class ControlServer: @unchecked Sendable {
     var callers: [UInt64: ControlCaller] = [:]
     var nextID: UInt64 = 1
     var deadline: Int64?
+    var isKnockedAt = false
     while true {
       bell.silence()
       let letters = monitor.withLock {
@@ -104,12 +113,15 @@ final class ControlServer: @unchecked Sendable {
         for line in caller.exchange() { answer(line, id, caller) }
         if caller.isOver { callers[id] = nil }
       }
+      var pause: Int64?
       if let deadline {
         if callers.values.allSatisfy(\.hasNothingToSay) { return }
         if Clock.monotonicMilliseconds() >= deadline { return }
       } else {
         while let socket = listener.accept() {
+          isKnockedAt = false
           let caller = ControlCaller(socket)
+          if callers.count >= Self.callersMax { leaveForgotten(among: &callers) }
           if callers.count >= Self.callersMax {
             caller.sendAway("\(Self.callersMax) others are connected")
           } else {
@@ -117,9 +129,19 @@ final class ControlServer: @unchecked Sendable {
             nextID += 1
           }
         }
+        // Whoever cannot be taken goes on knocking.
+        if isKnockedAt { pause = Clock.monotonicMilliseconds() + Self.pauseMilliseconds }
       }
-      wait(listener, callers, untilMilliseconds: deadline)
+      isKnockedAt = wait(
+        deadline == nil && pause == nil ? listener.descriptor : -1, callers,
+        untilMilliseconds: deadline ?? pause)
     }
+  }
+
+  /// Makes room for one.
+  private func leaveForgotten(among callers: inout [UInt64: ControlCaller]) {
+    let since = Clock.monotonicMilliseconds() - idleMilliseconds
+    if let id = callers.first(where: { $0.value.isIdle(since: since) })?.key { callers[id] = nil }
   }
 
   private func answer(_ line: [UInt8], _ id: UInt64, _ caller: ControlCaller) {
@@ -132,16 +154,18 @@ final class ControlServer: @unchecked Sendable {
     }
   }
 
+  /// Waits for what comes next; whether somebody knocks at `listener`, which may be -1 for none.
   private func wait(
-    _ listener: ListenerBox, _ callers: [UInt64: ControlCaller], untilMilliseconds deadline: Int64?
-  ) {
-    var entries = [pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0)]
-    if deadline == nil {
-      entries.append(pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0))
-    }
+    _ listener: Int32, _ callers: [UInt64: ControlCaller], untilMilliseconds deadline: Int64?
+  ) -> Bool {
+    var entries = [
+      pollfd(fd: bell.readDescriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
+    ]
     entries += callers.values.map(\.interest)
     let left = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
     _ = poll(&entries, nfds_t(entries.count), left.map { Int32(clamping: $0) } ?? -1)
+    return entries[1].revents != 0
   }
 }
 

@@ -107,13 +107,23 @@ final class InputFile: SnapshotBytes, @unchecked Sendable {
   private static func manifest(in folder: String) throws(ReplayError) -> String {
     guard let entries = opendir(folder) else { throw failed("opening", folder) }
     defer { closedir(entries) }
+    var names: [String] = []
     while let entry = readdir(entries) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name.hasSuffix(".manifest") { return name }
+      // The server writes its next one under another name, and leaves it behind when it dies.
+      if name.hasSuffix(".manifest"), !name.hasPrefix("temp-") { names.append(name) }
     }
-    throw ReplayError("\(folder) is a folder without the manifest of an AOF in it (name a file)")
+    guard let name = names.first else {
+      throw ReplayError("\(folder) is a folder without the manifest of an AOF in it (name a file)")
+    }
+    guard names.count == 1 else {
+      let list = names.sorted().map { Printable.key(Array($0.utf8)) }.joined(separator: ", ")
+      throw ReplayError(
+        "\(folder) is a folder with several manifests in it: \(list) (name the .rdb file of one)")
+    }
+    return name
   }
 
   private static func text(of path: String) throws(ReplayError) -> String {

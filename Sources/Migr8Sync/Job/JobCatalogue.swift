@@ -147,7 +147,8 @@ struct JobCatalogue: ~Copyable {
       for case .bulk(let key) in keys where key.starts(with: prefix) {
         // The name of a job has no colon; what follows one names a part of its state.
         let name = key.dropFirst(prefix.count).prefix { $0 != UInt8(ascii: ":") }
-        if let text = String(validating: name, as: UTF8.self), !text.isEmpty { names.insert(text) }
+        let text = String(decoding: name, as: UTF8.self)
+        if JobIdentity.isName(text) { names.insert(text) }
       }
       cursor = next
     } while cursor != Array("0".utf8)

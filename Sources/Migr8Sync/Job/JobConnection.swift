@@ -52,7 +52,8 @@ struct JobConnection: Sendable, Equatable {
     guard let number, let name, name.hasPrefix(Self.beginning) else { return nil }
     // The name of a job has no colon.
     let parts = name.dropFirst(Self.beginning.count).split(separator: ":", maxSplits: 2)
-    guard parts.count == 3, let database = Int(parts[1]) else { return nil }
+    guard parts.count == 3, JobIdentity.isName(String(parts[0])), let database = Int(parts[1])
+    else { return nil }
     id = String(number)
     job = String(parts[0])
     self.database = database

@@ -46,6 +46,24 @@ struct JobIdentity: Sendable, Equatable {
   /// Everything the job keeps at the destination but the lease.
   var dataKeys: [[UInt8]] { [recordKey, repairsKey, skippedKey, otherTypesKey] }
 
+  /// The longest name, in bytes.
+  static let nameBytesMax = 100
+
+  /// Whether a job may be called like this. What else is found in the place of a name, at a server where
+  /// others write, is no job's, and safe nowhere: names stand in commands that an operator copies.
+  static func isName(_ text: String) -> Bool {
+    (1...nameBytesMax).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+          UInt8(ascii: "."):
+          true
+        default: false
+        }
+      }
+  }
+
   /// The longest list of rules that is kept in words.
   static let rulesBytesMax = 2_000
 

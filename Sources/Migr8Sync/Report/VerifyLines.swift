@@ -147,7 +147,7 @@ final class VerifyLines: Sendable {
       if let place = end.place { object.add("place", place.text) }
       StandardOutput.write(object.text + "\n")
     }
-    failed(reason + (end.place.map { "; the same command goes on with --from \($0.text)" } ?? ""))
+    failed(reason + (end.place.map { "; the same command goes on with \($0.option)" } ?? ""))
   }
 
   private func json(_ event: String, _ end: VerifyProgress.Snapshot) -> JSONObject {

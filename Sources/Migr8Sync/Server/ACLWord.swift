@@ -2,13 +2,14 @@
 
 /// Makes such words.
 enum ACLWord {
-  /// A word in single quotes where one of the two would take it for something else. It may hold no such
-  /// quote itself.
+  /// A word in single quotes where one of the two would take it for something else. One that holds such a
+  /// quote itself only a shell can read.
   static func quoted(_ word: String) -> String {
     let isPlain = word.allSatisfy {
       $0.isASCII && ($0.isLetter || $0.isNumber || "+-@_".contains($0))
     }
-    return isPlain ? word : "'\(word)'"
+    if isPlain { return word }
+    return word.unicodeScalars.contains("'") ? ShellWord.quoted(word) : "'\(word)'"
   }
 
   /// The word that opens all keys that begin like this.

@@ -99,6 +99,9 @@ struct VerifyPlace: Sendable, Equatable {
     ].joined(separator: ":")
   }
 
+  /// The option that goes on from here, to be copied: the cursor and the run id are a server's words.
+  var option: String { "--from \(ShellWord.quoted(text))" }
+
   init(
     looksForExtra: Bool, database: Int, cursor: [UInt8], route: Int, runID: String,
     foundDifferences: Bool

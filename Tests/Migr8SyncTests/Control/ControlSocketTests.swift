@@ -28,6 +28,7 @@ struct ControlSocketTests {
 
   /// Runs `body` with a server that listens in a folder of its own.
   private func withServer(
+    idleMilliseconds: Int64 = ControlServer.idleMilliseconds,
     _ body: (_ path: String, _ environment: (String) -> String?) throws -> Void
   ) throws {
     let runtime = try makeFolder()
@@ -37,7 +38,8 @@ struct ControlSocketTests {
     try directory.prepare()
     defer { rmdir(directory.path) }
     let path = try directory.socketPath(job: "echo")
-    let server = try ControlServer(at: path, handler: Echo())
+    let server = try ControlServer(
+      at: path, handler: Echo(), idleMilliseconds: idleMilliseconds)
     defer { server.stop() }
     try body(path, environment)
   }
@@ -172,6 +174,60 @@ struct ControlSocketTests {
       let said = try talk(path, [])
       #expect(said.count == 1 && said[0].contains("others are connected"))
       callers.removeAll()
+    }
+  }
+
+  /// Callers who ask nothing, forgotten by whoever made them, do not bar the next one.
+  @Test func whoHasAskedNothingForLongMakesRoom() throws {
+    try withServer(idleMilliseconds: 0) { path, _ in
+      var callers: [CallerBox] = []
+      for _ in 0..<ControlServer.callersMax {
+        callers.append(CallerBox(try connect(path)))
+      }
+      let said = try talk(path, Array(#"{"command":"status"}"#.utf8))
+      #expect(said.count == 1 && said[0].contains("\"ok\":true"))
+      callers.removeAll()
+    }
+  }
+
+  @Test func whoWaitsForAnAnswerIsNotForgotten() throws {
+    let folder = try makeFolder()
+    defer { rmdir(folder) }
+    let path = folder + "/socket"
+    defer { unlink(path) }
+    let listener = try ControlSocket.listen(at: path)
+    let end = CallerBox(try connect(path))
+    #expect(end.socket.send(Array("{}\n".utf8)) == .bytes(3))
+    guard let socket = listener.accept() else { throw Gone() }
+    let caller = ControlCaller(socket)
+    #expect(caller.isIdle(since: .max) && !caller.isIdle(since: 0))
+    #expect(caller.exchange().count == 1)
+    caller.awaitsAnswer()
+    #expect(!caller.isIdle(since: .max))
+    caller.say("{}", isLast: true)
+    #expect(!caller.isIdle(since: .max))
+    _ = caller.exchange()
+    #expect(caller.isIdle(since: .max))
+  }
+
+  /// A folder in /tmp that another user has made hides no run that listens elsewhere.
+  @Test func aFolderThatCannotBeUsedHidesNothing() throws {
+    let foreign = try makeFolder()
+    defer { rmdir(foreign) }
+    chmod(foreign, 0o755)
+    let unusable = ControlDirectory(path: foreign)
+    try withServer { path, environment in
+      let own = ControlDirectory.candidates(environment)[0]
+      for folders in [[own, unusable], [unusable, own]] {
+        let paths = try ControlCall.paths(in: folders)
+        #expect(paths == [path])
+      }
+    }
+    do throws(ControlCall.Problem) {
+      _ = try ControlCall.paths(in: [ControlDirectory(path: foreign + "/none"), unusable])
+      Issue.record("it is not told")
+    } catch {
+      #expect(error.description.contains("MIGR8SYNC_RUNTIME_DIR"), "\(error)")
     }
   }
 

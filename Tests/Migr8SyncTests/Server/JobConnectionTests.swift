@@ -18,7 +18,7 @@ import Testing
   @Test(arguments: [
     "", "id=1 name= age=2", "id=1 name=web", "name=migr8sync:a:0:b:1:2", "id=1 name=migr8sync:a",
     "id=1 name=migr8sync:a:b:1:2",
-    "id=1 name=migr8sync:",
+    "id=1 name=migr8sync:", "id=1 name=migr8sync:$(x):0:host:1:2",
   ])
   func othersAreNone(line: String) {
     #expect(JobConnection(line: line[...]) == nil)

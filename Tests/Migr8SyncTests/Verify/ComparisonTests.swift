@@ -80,6 +80,10 @@ import Testing
       looksForExtra: true, database: 3, cursor: Array("184".utf8), route: 2, runID: "0a1b2c3d",
       foundDifferences: true)
     #expect(place.text == "2:extra:3:184:0a1b2c3d:differ" && VerifyPlace(place.text) == place)
+    #expect(place.option == "--from 2:extra:3:184:0a1b2c3d:differ")
+    var hostile = place
+    hostile.cursor = Array("$(x)".utf8)
+    #expect(hostile.option == "--from '2:extra:3:$(x):0a1b2c3d:differ'")
     for text in [
       "", "0:keys:0:0:x", "0:keys:-1:0:x:same", "0:other:0:0:x:same", "0:keys:0:a:x:same",
     ] { #expect(VerifyPlace(text) == nil) }

@@ -353,4 +353,29 @@ struct ScanTests {
     #expect(result.standardError.contains("trying again"), "\(result)")
     #expect(result.standardError.contains("going on: what was waited for is over"), "\(result)")
   }
+
+  /// The same of a source that is away when the copy begins.
+  @Test func aSourceThatIsAwayForAMoment() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    nonisolated(unsafe) let client = try source.client()
+    try client("SET", "k", 1)
+    let port = source.port
+    let isAway = Guarded(false)
+    let proxy = try InterjectingProxy(
+      to: destination,
+      [
+        // While the record is written, which is the first step of every attempt.
+        "UNLINK": {
+          try isAway.withLock { isAway in
+            isAway.toggle()
+            try client("CONFIG", "SET", "port", isAway ? 0 : port)
+          }
+        }
+      ])
+    defer { proxy.stop() }
+    let result = try Tool.run(["sync", "--via", "scan", "-s", source.url, "-d", proxy.url])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("trying again"), "\(result)")
+    #expect(result.standardError.contains("going on: what was waited for is over"), "\(result)")
+  }
 }

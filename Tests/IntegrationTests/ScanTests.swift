@@ -2,6 +2,7 @@
 // arrived is the servers' own digest, and `Keyspace`.
 
 import Glibc
+import ReplicaLink
 import Testing
 
 @Suite("A copy by SCAN", .ownThread)
@@ -326,5 +327,55 @@ struct ScanTests {
         ["sync", "--via", "scan", "-s", "redis://127.0.0.1:1", "-d", "redis://127.0.0.1:2"]
           + options),
       code: 2, saying: ["--via scan", options[0]])
+  }
+
+  /// A destination that was away while the record was written is not waited for any more once it has it.
+  @Test(arguments: [1, 2])
+  func aRecordThatTakesTwoAttempts(time: Int) throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    try source.client()("SET", "k", 1)
+    // Of the commands of a record one that nothing else sends.
+    let count = Guarded(0)
+    let proxy = try InterjectingProxy(
+      to: destination,
+      [
+        "UNLINK": {
+          let seen = count.withLock { count in
+            count += 1
+            return count
+          }
+          if seen == time { throw TestFailure("cut") }
+        }
+      ])
+    defer { proxy.stop() }
+    let result = try Tool.run(["sync", "--via", "scan", "-s", source.url, "-d", proxy.url])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("trying again"), "\(result)")
+    #expect(result.standardError.contains("going on: what was waited for is over"), "\(result)")
+  }
+
+  /// The same of a source that is away when the copy begins.
+  @Test func aSourceThatIsAwayForAMoment() throws {
+    let (source, destination) = (try TestServer(), try TestServer())
+    nonisolated(unsafe) let client = try source.client()
+    try client("SET", "k", 1)
+    let port = source.port
+    let isAway = Guarded(false)
+    let proxy = try InterjectingProxy(
+      to: destination,
+      [
+        // While the record is written, which is the first step of every attempt.
+        "UNLINK": {
+          try isAway.withLock { isAway in
+            isAway.toggle()
+            try client("CONFIG", "SET", "port", isAway ? 0 : port)
+          }
+        }
+      ])
+    defer { proxy.stop() }
+    let result = try Tool.run(["sync", "--via", "scan", "-s", source.url, "-d", proxy.url])
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("trying again"), "\(result)")
+    #expect(result.standardError.contains("going on: what was waited for is over"), "\(result)")
   }
 }

@@ -2,6 +2,7 @@
 // by hand, and a real destination.
 
 import Glibc
+import ReplicaLink
 import Testing
 
 @Suite("Keys under repair that the source does not tell of", .ownThread)
@@ -12,13 +13,17 @@ struct UnderRepairTests {
     let destination: TestServer
     let client: TestClient
     let tool: Subprocess
+    let runtime: ControlRuntime
     /// Where the command lies that was refused.
     let refused: Range<Int>
 
     init() throws {
       (master, destination) = (try RecordedMaster(), try TestServer())
+      runtime = try ControlRuntime()
       client = try destination.client()
-      tool = try Tool.start(["sync", "-s", master.url, "-d", destination.url, "--job", "j"])
+      tool = try Tool.start(
+        ["sync", "-s", master.url, "-d", destination.url, "--job", "j"],
+        environment: runtime.environment)
       let (master, client) = (master, client)
       try awaitCondition("the tool to attach") { master.isAttached }
       let start = try master.say(["SELECT", "0"], ["SET", "k", "abc"])
@@ -92,5 +97,39 @@ struct UnderRepairTests {
     let recorded = commands.firstIndex { $0.hasPrefix("HSET migr8sync:job:j phase snapshot") }
     let forgotten = commands.firstIndex { $0 == "DEL migr8sync:job:j:repairs" }
     #expect(try #require(recorded) < #require(forgotten), "\(commands)")
+  }
+
+  /// A cutover is refused for what is in the way of a run, so that it must not be said longer than it is.
+  @Test func whatWasInTheWayOfAnAnswerPasses() throws {
+    let scene = try Scene()
+    let answers = Guarded<[Int?]>([])
+    let questions = Guarded(0)
+    scene.master.answer.withLock {
+      $0 = {
+        questions.withLock { $0 += 1 }
+        // No answer before the test has said which.
+        while true {
+          let next = answers.withLock { $0.isEmpty ? nil : [$0.removeFirst()] }
+          if let next { return next[0] }
+          usleep(1_000)
+        }
+      }
+    }
+    try awaitCondition("the first question") { questions.withLock { $0 } == 1 }
+    let end = try scene.master.say(["SET", "k", "5"], ["SET", "other", "1"])
+    try scene.awaitValue("1", of: "other")
+    // The answer was on its way for too long: the lane waits for the next one, whose connection is lost.
+    answers.withLock { $0 = [scene.refused.upperBound, nil] }
+    let warning = "\"warning\":\"waiting for a reply of"
+    try awaitCondition("the run to wait", seconds: Tool.deadlineSeconds) {
+      try scene.runtime.status().contains(warning)
+    }
+    answers.withLock { $0 = [end] }
+    _ = try scene.master.say(["SET", "other", "2"])
+    try scene.awaitValue("2", of: "other")
+    #expect(try !scene.runtime.status().contains(warning))
+    #expect(questions.withLock { $0 } == 3)
+    #expect(try scene.client("EXISTS", "k").number == 0)
+    try scene.end()
   }
 }

@@ -28,9 +28,10 @@ extension DestinationReplay {
   ///
   /// - Returns: the keys of it.
   private func writeScanned(repeats: Bool) throws(ReplayError) -> KeyHashSet {
+    var scan = try scanReplay()
+    progress.notices.goesOn()
     var sink = loaderSink(repeats: repeats)
     defer { sink.close() }
-    var scan = try scanReplay()
     do {
       try scan.run(into: &sink)
       try sink.drain()

@@ -14,6 +14,7 @@ extension DestinationReplay {
       try insist { () throws(ReplayError) in
         try writeRecord(.snapshot, ReplicationPlace(replicationID: "", offset: 0))
       }
+      progress.notices.goesOn()
       feed.requestSnapshot(
         plan.named(snapshotReason ?? "the destination does not hold a whole snapshot"))
       try awaitLink { feed.announced != nil }
@@ -27,7 +28,12 @@ extension DestinationReplay {
     origin = "\(start.replicationID):\(start.offset)"
     let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
     try insist { () throws(ReplayError) in try writeRecord(.snapshot, place) }
+<<<<<<< HEAD
     let server = watch.server
+=======
+    progress.notices.goesOn()
+    let server = destinationIdentity
+>>>>>>> tls
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)

@@ -278,12 +278,16 @@ final class DestinationReplay: @unchecked Sendable {
   /// than beginning again from the checkpoint, where that is a new snapshot.
   func insist(_ step: () throws(ReplayError) -> Void) throws(ReplayError) {
     var pause = Backoff.forStream()
+    var hasWaited = false
     while true {
       do throws(ReplayError) {
-        return try step()
+        try step()
+        if hasWaited { progress.notices.goesOn() }
+        return
       } catch {
         guard error.kind == .transient else { throw error }
         progress.notices.waiting("\(error); trying again")
+        hasWaited = true
         try wait(milliseconds: pause.next())
       }
     }

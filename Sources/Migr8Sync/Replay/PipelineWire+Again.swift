@@ -27,6 +27,7 @@ extension PipelineWire {
     batches.replaceSubrange(..<sentCount, with: again)
     sendIndex = 0
     sendPosition = 0
+    isOffered = false
     answered = 0
     replies.removeAll()
     scanner = ReplyScanner()

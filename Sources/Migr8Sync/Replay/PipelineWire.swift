@@ -12,6 +12,9 @@ struct PipelineWire: ~Copyable {
   var batches: ContiguousArray<Batch> = []
   var sendIndex = 0
   var sendPosition = 0
+  /// Whether the socket was given bytes of the batch at `sendIndex`: it may hold some that it says it has
+  /// not taken, so that nothing else may be sent before them.
+  var isOffered = false
   var replies = ByteBuffer(capacity: 1 << 16)
   var scanner = ReplyScanner()
   /// Replies seen of the first batch.
@@ -76,13 +79,14 @@ struct PipelineWire: ~Copyable {
   }
 
   private mutating func send() throws(ReplayError) {
-    if sendPosition == 0, let again = refused.take(pipeline) {
+    if !isOffered, let again = refused.take(pipeline) {
       batches.insert(again, at: sendIndex)
     }
-    while sendIndex < batches.count, sendPosition > 0 || !refused.isWaiting {
+    while sendIndex < batches.count, isOffered || !refused.isWaiting {
       let batch = batches[sendIndex]
       let end = sendableEnd(of: batch)
       if sendPosition >= end { return }
+      isOffered = true
       let transfer = try ReplayError.wrap { () throws(LinkError) in
         try batch.bytes.withBytes(from: sendPosition) { bytes throws(LinkError) in
           try socket.send(UnsafeRawBufferPointer(rebasing: bytes.prefix(end - sendPosition)))
@@ -92,6 +96,7 @@ struct PipelineWire: ~Copyable {
       sendPosition += count
       guard sendPosition == batch.bytes.count else { continue }
       sendPosition = 0
+      isOffered = false
       sendIndex += 1
       if batch.checkpointNumber > 0 { CrashPoint.afterExec.pass() }
       isInside = batch.isOpenEnded
@@ -254,7 +259,7 @@ struct PipelineWire: ~Copyable {
     batch.keyCount -= single.keyCount
     pipeline.hold(single.bytes.count)
     // What is being sent is finished first.
-    batches.insert(single, at: sendIndex + (sendPosition > 0 ? 1 : 0))
+    batches.insert(single, at: sendIndex + (isOffered ? 1 : 0))
   }
 
   private func resolveConflict(
@@ -343,7 +348,7 @@ struct PipelineWire: ~Copyable {
 
   private func wait() {
     let writes =
-      sendIndex < batches.count && (sendPosition > 0 || !refused.isWaiting)
+      sendIndex < batches.count && (isOffered || !refused.isWaiting)
       && sendPosition < sendableEnd(of: batches[sendIndex])
     let isRung = socket.wait(
       reads: true, writes: writes, orFor: pipeline.bell,

@@ -15,6 +15,7 @@ extension StreamReplay {
 
   private mutating func repair(_ isIdle: Bool) throws(ReplayError) {
     commandsSinceExchange += 1
+    var hasWaited = false
     while true {
       if isIdle || router.repairs.isBlocking || commandsSinceExchange > Self.commandsPerExchange {
         commandsSinceExchange = 0
@@ -22,9 +23,15 @@ extension StreamReplay {
           &router.repairs, following: replay.feed.replicationID)
       }
       try writeDueRepairs()
-      guard router.repairs.isBlocking else { return }
+      guard router.repairs.isBlocking else {
+        if hasWaited { replay.progress.notices.goesOn() }
+        return
+      }
       try replay.throwIfOver()
-      if let trouble = repairs.trouble { replay.progress.notices.waiting("\(trouble)") }
+      if let trouble = repairs.trouble {
+        replay.progress.notices.waiting("\(trouble)")
+        hasWaited = true
+      }
       repairs.awaitAnswer()
     }
   }

@@ -98,17 +98,22 @@ final class RecordedMaster: Sendable {
   private let replica = Guarded<Int32?>(nil)
   /// The offsets of the ACKs that came.
   private let heard = Guarded<[Int]>([])
+  /// Gives the offset at which a key that it is asked about is not there; nil hangs up. Without it nobody is
+  /// told.
+  let answer = Guarded<(@Sendable () -> Int?)?>(nil)
 
   convenience init(_ link: RecordedLink) throws {
     try self.init(
       link.bytes, streamStart: link.streamStart, waits: link.endsWithMark, version: link.version)
   }
 
+  /// The history of one of today.
+  private static let id = String(repeating: "a", count: 40)
+
   /// One of today without a key.
   convenience init() throws {
     let rdb = Array("REDIS0010".utf8) + [0xFF] + [UInt8](repeating: 0, count: 8)
-    let id = String(repeating: "a", count: 40)
-    let bytes = Array("+FULLRESYNC \(id) 0\r\n$\(rdb.count)\r\n".utf8) + rdb
+    let bytes = Array("+FULLRESYNC \(Self.id) 0\r\n$\(rdb.count)\r\n".utf8) + rdb
     try self.init(bytes, streamStart: bytes.count, waits: false, version: "redis_version:7.0.15")
   }
 
@@ -117,14 +122,15 @@ final class RecordedMaster: Sendable {
     self.listener = listener
     port = listener.port
     let info = "\(version)\r\nrole:master\r\nloading:0\r\n"
-    let (replica, heard) = (replica, heard)
+    let (replica, heard, answer) = (replica, heard, answer)
     pthread_detach(
       startThread {
         while let connection = listener.accept() {
           pthread_detach(
             startThread {
               try? Self.converse(
-                connection, bytes, streamStart: streamStart, waits, info: info, replica, heard)
+                connection, bytes, streamStart: streamStart, waits, info: info, replica, heard,
+                answer)
               close(connection)
             })
         }
@@ -158,12 +164,21 @@ final class RecordedMaster: Sendable {
 
   private static func converse(
     _ connection: Int32, _ recording: [UInt8], streamStart: Int, _ waitsForAnswer: Bool,
-    info: String, _ replica: Guarded<Int32?>, _ heard: Guarded<[Int]>
+    info: String, _ replica: Guarded<Int32?>, _ heard: Guarded<[Int]>,
+    _ answer: Guarded<(@Sendable () -> Int?)?>
   ) throws {
+    var asked: (@Sendable () -> Int?)?
     var owed: ArraySlice<UInt8> = []
     var received: [UInt8] = []
     while let words = try command(connection, &received) {
       switch (words[0].uppercased(), words.dropFirst().first?.uppercased()) {
+      case ("EXEC", _) where asked != nil:
+        guard let offset = asked?() else { return }
+        asked = nil
+        let place = "master_replid:\(id)\r\nmaster_repl_offset:\(offset)\r\n"
+        let reply = "*3\r\n$-1\r\n:-2\r\n$\(place.utf8.count)\r\n\(place)\r\n"
+        try sendAll(connection, Array(reply.utf8))
+      case _ where asked != nil: try sendAll(connection, Array("+QUEUED\r\n".utf8))
       case ("REPLCONF", "ACK"):
         heard.withLock { $0.append(Int(words[2]) ?? -1) }
         try sendAll(connection, Array(owed))
@@ -177,8 +192,11 @@ final class RecordedMaster: Sendable {
       case ("REPLCONF", _): try sendAll(connection, Array("+OK\r\n".utf8))
       case ("INFO", _):
         try sendAll(connection, Array("$\(info.utf8.count)\r\n\(info)\r\n".utf8))
-      // A question about a key: it may be answered later, which it never is.
-      case ("MULTI", _): try sendAll(connection, Array("-LOADING not now\r\n".utf8))
+      // A question about a key: without an answer it may be asked again later.
+      case ("MULTI", _):
+        asked = answer.withLock { $0 }
+        let reply = asked == nil ? "-LOADING not now" : "+OK"
+        try sendAll(connection, Array("\(reply)\r\n".utf8))
       default: try sendAll(connection, Array("-ERR unknown command\r\n".utf8))
       }
     }

@@ -28,12 +28,8 @@ extension DestinationReplay {
     origin = "\(start.replicationID):\(start.offset)"
     let place = ReplicationPlace(replicationID: start.replicationID, offset: start.offset)
     try insist { () throws(ReplayError) in try writeRecord(.snapshot, place) }
-<<<<<<< HEAD
-    let server = watch.server
-=======
     progress.notices.goesOn()
-    let server = destinationIdentity
->>>>>>> tls
+    let server = watch.server
     let repeats = isRepeated
     isRepeated = true
     let known = try write(repeats: repeats)

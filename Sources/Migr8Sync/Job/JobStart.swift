@@ -48,12 +48,12 @@ struct JobStart: Sendable {
         )
         record = nil
       } else if options.clearsDestination {
-        try watch.begin(&connection)
+        try watch.begin(&connection, connectionsSurvive: !endsConnections)
         lease.start()
         refusal = try Self.objection(toClearing: plan, runner.identity, &connection)
         record = nil
       } else {
-        try watch.begin(&connection)
+        try watch.begin(&connection, connectionsSurvive: !endsConnections)
         lease.start()
         record = try JobRecord.read(runner.identity, &connection)
         var objection = record.flatMap { Self.objection(to: $0, runner.identity, plan, options) }

@@ -12,11 +12,13 @@ struct RecordClaim: Sendable {
   /// The server that said so. Another one, or one that cannot be told from another, may have lost the
   /// record itself.
   private let server: ServerIdentity?
+  private let connectionsSurvive: Bool
 
   /// For loaders, and for what goes with them.
-  init(snapshot: RecordMark, at server: ServerIdentity?) {
+  init(snapshot: RecordMark, at server: ServerIdentity?, connectionsSurvive: Bool) {
     (names, values) = (RecordMark.fields, [snapshot.phase, snapshot.origin])
     self.server = server
+    self.connectionsSurvive = connectionsSurvive
   }
 
   /// For a lane that goes on from a checkpoint.
@@ -27,6 +29,7 @@ struct RecordClaim: Sendable {
       "\(record.place.offset)",
     ]
     server = nil
+    connectionsSurvive = false
   }
 
   /// Makes sure of it; the connection is on the record's db.
@@ -38,7 +41,8 @@ struct RecordClaim: Sendable {
   ) throws(ReplayError) {
     if try RecordMark.read(names, of: identity, &connection) == values { return }
     if let server, ServerIdentity.isSame(try ServerIdentity.read(&connection), server) {
-      throw RecordMark.isOfAnotherRun(identity, at: connection.peer)
+      throw RecordMark.isOfAnotherRun(
+        identity, at: connection.peer, hasWritten: connectionsSurvive)
     }
     throw ReplayError(
       "the record of job \(identity.name) at \(connection.peer) is not as this run has left it",

@@ -14,6 +14,8 @@ final class RecordWatch: Sendable {
     var next: RecordMark?
     /// Nil where the server may not be asked.
     var server: ServerIdentity?
+    /// Whether connections of this run may survive that another one takes the job over.
+    var connectionsSurvive = false
     /// How often any of it has changed.
     var changes = 0
   }
@@ -43,10 +45,16 @@ final class RecordWatch: Sendable {
   var server: ServerIdentity? { view.withLock { $0.server } }
 
   /// The first look, at the moment that the job is taken: whatever is there is where this run begins.
-  func begin(_ connection: inout RedisConnection) throws(ReplayError) {
+  ///
+  /// - Parameter connectionsSurvive: whether nobody may end this run's connections.
+  func begin(
+    _ connection: inout RedisConnection, connectionsSurvive: Bool
+  ) throws(ReplayError) {
     let server = try ServerIdentity.read(&connection)
     let mark = try RecordMark.read(identity, &connection)
-    view.withLock { $0 = View(mark: mark, server: server) }
+    view.withLock {
+      $0 = View(mark: mark, server: server, connectionsSurvive: connectionsSurvive)
+    }
   }
 
   /// Looks whether all is as it was, and takes up what a server says that has lost it. The connection is on
@@ -57,26 +65,30 @@ final class RecordWatch: Sendable {
     let server = try ServerIdentity.read(&connection)
     let found = try RecordMark.read(identity, &connection)
     let known = view.withLock { $0 }
-    let isSame = ServerIdentity.isSame(server, known.server)
-    // Of a server that says nothing of itself it is not known whether it has lost its data.
-    let isLost = found == nil && server == nil
+    // Of a server that says nothing of itself it is not known whether it has lost something.
+    let isSame = server.map { now in known.server.map { now.continues($0) } ?? false } ?? false
     let isOurs = found == known.mark || (found != nil && found == known.next)
-    guard !isSame || isLost || isOurs else {
+    guard !isSame || isOurs else {
       throw found == nil ? vanished(connection.peer) : isOfAnotherRun(connection.peer)
     }
-    view.withLock { $0 = View(mark: found, server: server, changes: $0.changes + 1) }
-    return isSame && !isLost ? .same : .atAnotherServer
+    view.withLock {
+      ($0.mark, $0.next, $0.server) = (found, nil, server)
+      $0.changes += 1
+    }
+    return isSame ? .same : .atAnotherServer
   }
 
   /// Looks, beside whoever writes, whether the record is another run's by now.
-  func look(_ connection: inout RedisConnection) throws(ReplayError) {
+  ///
+  /// - Returns: what ends this run then.
+  func look(_ connection: inout RedisConnection) throws(ReplayError) -> ReplayError? {
     let before = view.withLock { $0 }
     let found = try RecordMark.read(identity, &connection)
-    if found == nil || found == before.mark || found == before.next { return }
-    let server = try ServerIdentity.read(&connection)
-    let isUnchanged = view.withLock { $0.changes == before.changes }
-    guard isUnchanged, ServerIdentity.isSame(server, before.server) else { return }
-    throw RecordMark.isOfAnotherRun(identity, at: connection.peer, hasWritten: true)
+    guard let found, found != before.mark, found != before.next, let known = before.server,
+      let server = try ServerIdentity.read(&connection), server.continues(known),
+      view.withLock({ $0.changes == before.changes })
+    else { return nil }
+    return isOfAnotherRun(connection.peer)
   }
 
   /// Right before the record is written: it may say `mark` from now on.
@@ -97,7 +109,11 @@ final class RecordWatch: Sendable {
 
   /// What connections for the snapshot that the record speaks of are to make sure of.
   var claim: RecordClaim? {
-    view.withLock { view in view.mark.map { RecordClaim(snapshot: $0, at: view.server) } }
+    view.withLock { view in
+      view.mark.map {
+        RecordClaim(snapshot: $0, at: view.server, connectionsSurvive: view.connectionsSurvive)
+      }
+    }
   }
 
   // MARK: - The end
@@ -118,7 +134,8 @@ final class RecordWatch: Sendable {
   // MARK: - Words
 
   private func isOfAnotherRun(_ peer: String) -> ReplayError {
-    RecordMark.isOfAnotherRun(identity, at: peer)
+    RecordMark.isOfAnotherRun(
+      identity, at: peer, hasWritten: view.withLock { $0.connectionsSurvive })
   }
 
   private func vanished(_ peer: String) -> ReplayError {

@@ -36,6 +36,8 @@ struct DestinationPlan: Sendable {
   let reverses: JobIdentity?
   /// Whether a snapshot may be taken although this is a reverse.
   let takesReverseSnapshot: Bool
+  /// Whether matching keys that were there before the job were removed.
+  let isCleared: Bool
 
   init(_ options: SyncOptions, _ findings: PreflightFindings, route index: Int) {
     let route = options.routes[index]
@@ -57,6 +59,7 @@ struct DestinationPlan: Sendable {
     source = findings.source
     reverses = options.reverses
     takesReverseSnapshot = options.takesReverseSnapshot
+    isCleared = options.clearsDestination
   }
 
   var filter: KeyFilter { mapping.filter }

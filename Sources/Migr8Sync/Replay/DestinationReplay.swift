@@ -126,13 +126,14 @@ final class DestinationReplay: @unchecked Sendable {
   ///
   /// - Throws: why it cannot go on: `.failure`, or `.interruption`.
   func run() throws(ReplayError) -> ReplayOutcome {
-    defer { watch.end(at: progress.appliedOffset.load(ordering: .sequentiallyConsistent)) }
     lease?.serve(progress)
     var pause = Backoff.forStream()
     var snapshotPause = Backoff.forSnapshot()
     while true {
       do throws(ReplayError) {
-        return try session(&pause)
+        let outcome = try session(&pause)
+        watch.end(at: progress.appliedOffset.load(ordering: .sequentiallyConsistent))
+        return outcome
       } catch {
         progress.forgetFailure()
         if host.gate.isHandedOver, !error.isInterruption {
@@ -312,10 +313,12 @@ final class DestinationReplay: @unchecked Sendable {
   }
 
   /// Makes sure that nobody else has worked on the job. The record is written before the job's first key,
-  /// and a server that has lost it has lost what came behind it, too: matching keys there are not the job's.
+  /// and a server that has lost it has lost what came behind it, too: matching keys there are not the job's,
+  /// unless such were there before.
   private func confirmRecord(_ connection: inout RedisConnection) throws(ReplayError) {
     let finding = try watch.confirm(&connection)
-    if finding == .atAnotherServer, watch.mark == nil, watch.server != nil { isRepeated = false }
+    guard finding == .atAnotherServer, watch.mark == nil, watch.server != nil else { return }
+    if plan.reverses == nil, !plan.isCleared { isRepeated = false }
   }
 
   /// Sends a command whose refusal ends the session.

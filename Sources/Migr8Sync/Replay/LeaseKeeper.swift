@@ -14,6 +14,7 @@ final class LeaseKeeper: @unchecked Sendable {
   private let runner: JobRunner
   private let connector: DestinationConnector
   private let watch: RecordWatch
+  private let isReverse: Bool
   private let stopBell = WakePipe()
   private let monitor = Monitor()
   private var thread: NamedThread?
@@ -28,6 +29,7 @@ final class LeaseKeeper: @unchecked Sendable {
   init(_ plan: DestinationPlan, _ runner: JobRunner, _ watch: RecordWatch) {
     self.runner = runner
     self.watch = watch
+    isReverse = plan.reverses != nil
     var connector = DestinationConnector(
       locator: plan.locator, timeouts: plan.timeouts, runner: runner)
     connector.knowsImportMode = plan.facts?.knowsImportMode ?? false
@@ -71,20 +73,14 @@ final class LeaseKeeper: @unchecked Sendable {
     thread?.join()
   }
 
-  /// A failure of `body` is one of the run, which may not have begun.
-  private func noting(_ body: () throws(ReplayError) -> Void) throws(ReplayError) {
-    do throws(ReplayError) {
-      try body()
-    } catch {
-      if error.kind == .failure {
-        let progress = monitor.withLock {
-          loss = loss ?? error
-          return self.progress
-        }
-        progress?.fail(error)
-      }
-      throw error
+  /// Ends the run, which may not have begun.
+  private func fail(_ error: ReplayError) throws(ReplayError) {
+    let progress = monitor.withLock {
+      loss = loss ?? error
+      return self.progress
     }
+    progress?.fail(error)
+    throw error
   }
 
   private func begin() {
@@ -101,14 +97,19 @@ final class LeaseKeeper: @unchecked Sendable {
     var clock = ClockReading()
     repeat {
       guard let progress = monitor.withLock({ self.progress }) else {
-        try noting { () throws(ReplayError) in try runner.prolong(&connection) }
+        do throws(ReplayError) {
+          try runner.prolong(&connection)
+        } catch {
+          // A reverse is attached long before it begins, and its server may be held still for longer than a
+          // lease lasts; when it begins, it looks at its record.
+          if error.kind == .failure, !isReverse { try fail(error) }
+          throw error
+        }
         begin()
         continue
       }
       // Behind a hand-over the record is that of the reverse.
-      if !progress.gate.isHandedOver {
-        try noting { () throws(ReplayError) in try watch.look(&connection) }
-      }
+      if !progress.gate.isHandedOver, let error = try watch.look(&connection) { try fail(error) }
       switch try runner.renew(&connection) {
       case .renewed: break
       case .retaken:

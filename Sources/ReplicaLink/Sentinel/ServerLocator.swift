@@ -21,19 +21,25 @@ public struct ServerLocator: Sendable {
   /// What the operator named.
   public let url: RedisURL
   let timeouts: Timeouts
+  /// A sentinel does nothing else.
+  private let sentinelTimeouts: Timeouts
   let prefersReplica: Bool
 
   /// Makes a locator; nothing is asked yet.
   ///
   /// - Parameters:
-  ///   - timeouts: for every server asked. An answer, and the end of a failover in progress, is waited
-  ///     for as long as for a connection at most: one that hangs must not hold up the next.
+  ///   - timeouts: for every server asked. The end of a failover in progress is waited for as long as for
+  ///     a connection, a sentinel's answer no longer, a server's no longer than three times that: one
+  ///     that hangs must not hold up the next.
   ///   - prefersReplica: whether a replica of the server will do, and is better.
   public init(_ url: RedisURL, timeouts: Timeouts, prefersReplica: Bool = false) {
     self.url = url
+    let connect = timeouts.connectMilliseconds
     self.timeouts = Timeouts(
-      connectMilliseconds: timeouts.connectMilliseconds,
-      ioMilliseconds: min(timeouts.ioMilliseconds, timeouts.connectMilliseconds))
+      connectMilliseconds: connect,
+      ioMilliseconds: min(timeouts.ioMilliseconds, connect.multipliedReportingOverflow(by: 3).0))
+    sentinelTimeouts = Timeouts(
+      connectMilliseconds: connect, ioMilliseconds: min(timeouts.ioMilliseconds, connect))
     self.prefersReplica = prefersReplica
   }
 
@@ -123,7 +129,7 @@ public struct ServerLocator: Sendable {
     var address = url.at(sentinel)
     address.credentials = url.sentinelCredentials
     address.database = nil
-    return SentinelClient(url: address, timeouts: timeouts, interrupt: interrupt)
+    return SentinelClient(url: address, timeouts: sentinelTimeouts, interrupt: interrupt)
   }
 
   /// Makes sure that a server is a master; where the user may not ask, Sentinel is believed.

@@ -240,7 +240,10 @@ final class Spool: @unchecked Sendable {
   private func findRoom(_ kind: Kind) -> Room? {
     letGo()
     repeat {
-      if let (chunk, first) = memoryRoom(kind) { return .chunk(chunk, first) }
+      if let (chunk, first) = memoryRoom(kind) {
+        fullReason = nil  // though perhaps nothing comes
+        return .chunk(chunk, first)
+      }
       if hasDiskRoom { return .staging }
     } while letGoOfHistory()
     refuse(

@@ -19,9 +19,10 @@ public struct SpoolLimits: Sendable {
   var chunkBytes = 1 << 18
   var segmentBytes: Int
 
-  /// The smallest size of a file, in bytes, and how many there may be: each is an open descriptor.
-  private static let segmentBytesMin = 1 << 26
+  /// Each file is an open descriptor: there are so many, unless they would be larger than what should be
+  /// held until all of it was read.
   private static let segmentsMax: UInt64 = 256
+  private static let segmentBytes = 1 << 26...1 << 30
 
   /// Makes a set of bounds.
   public init(
@@ -33,7 +34,8 @@ public struct SpoolLimits: Sendable {
     self.directory = directory
     self.historyBytes = historyBytes
     self.reserveBytes = reserveBytes
-    segmentBytes = max(Self.segmentBytesMin, Int(clamping: diskBytes / Self.segmentsMax))
+    let share = Int(clamping: diskBytes / Self.segmentsMax)
+    segmentBytes = min(max(share, Self.segmentBytes.lowerBound), Self.segmentBytes.upperBound)
   }
 }
 

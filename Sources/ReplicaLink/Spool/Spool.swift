@@ -239,11 +239,9 @@ final class Spool: @unchecked Sendable {
   /// under the lock, else a reader could make room in between and never ring.
   private func findRoom(_ kind: Kind) -> Room? {
     letGo()
+    fullReason = nil
     repeat {
-      if let (chunk, first) = memoryRoom(kind) {
-        fullReason = nil  // though perhaps nothing comes
-        return .chunk(chunk, first)
-      }
+      if let (chunk, first) = memoryRoom(kind) { return .chunk(chunk, first) }
       if hasDiskRoom { return .staging }
     } while letGoOfHistory()
     refuse(

@@ -249,6 +249,9 @@ struct ControlSocketTests {
       #expect(dead.descriptor >= 0 && !ControlSocket.isStale(path))
       #expect(throws: ControlDirectory.Problem.self) { _ = try ControlSocket.listen(at: path) }
     }
+    // A server that another test is just starting has a copy of every descriptor until it is executed.
+    let deadline = Clock.monotonicMilliseconds() + 60_000
+    while !ControlSocket.isStale(path), Clock.monotonicMilliseconds() < deadline { usleep(1_000) }
     #expect(ControlSocket.isStale(path))
     let server = try ControlServer(at: path, handler: Echo())
     #expect(try ControlCall.find("echo", environment: environment).job == "echo")

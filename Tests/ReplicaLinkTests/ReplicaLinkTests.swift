@@ -118,10 +118,8 @@ struct ReplicaLinkTests {
   }
 
   @Test func aPortWhereNobodyListensIsRefused() throws {
-    var master: FakeMaster? = try FakeMaster()
-    let url = try #require(try master?.url())
-    master = nil
-    let running = RunningLink(url)
+    let nobody = try DeadEnd()
+    let running = RunningLink(try RedisURL("redis://\(nobody.endpoint)"))
     running.thread.join()
     #expect(running.takeRest().error?.code == .refused)
   }

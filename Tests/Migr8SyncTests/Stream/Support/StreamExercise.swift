@@ -192,7 +192,7 @@ struct StreamExercise {
   }
 
   private mutating func judgeSent(_ words: [[UInt8]], database: Int?) {
-    _ = router.keysRefused(words, database: database ?? 0)
+    _ = router.keysRefused(SentCommand(arguments: words, database: database ?? 0))
     guard plan.hasFilter, let name = words.first,
       let shape = Self.table.shape(named: name.span), shape.kind != .asked
     else { return }
